@@ -1,0 +1,329 @@
+/* channel.c: the rings and the doorbells of one worker.
+ * Invariant: 0 <= tail - head <= LIMIT_RING on both rings, or the peer lies.
+ */
+#include "channel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "limits.h"
+
+#define CHAN_MAGIC   0x48727468u /* "Hrth" */
+#define CHAN_VERSION 1u
+#define CHAN_PAGE    4096u
+#define CHAN_FILE    (CHAN_PAGE + 2 * LIMIT_RING)
+#define CHAN_SPAN    (CHAN_PAGE + 4 * LIMIT_RING) /* address space: rings twice */
+#define CHAN_SEALS   (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define FRAME_ALIGN  16u
+
+static_assert(sizeof(struct chan_shared) <= CHAN_PAGE, "the control page is one page");
+static_assert(sizeof(struct frame_header) == FRAME_ALIGN, "payloads stay aligned");
+static_assert(LIMIT_RING >= 2 * (LIMIT_FRAME + FRAME_ALIGN), "two largest frames fit a ring");
+static_assert(LIMIT_RING % CHAN_PAGE == 0, "a ring can be mapped twice");
+
+static size_t
+frame_space(size_t payload)
+{
+    return (sizeof(struct frame_header) + payload + FRAME_ALIGN - 1) & ~(size_t)(FRAME_ALIGN - 1);
+}
+
+int
+chan_create(int *fd, struct hearth_err *err)
+{
+    cleanup_close int made = memfd_create("hearth-channel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct chan_shared first = {.magic = CHAN_MAGIC, .version = CHAN_VERSION};
+
+    if (made < 0)
+        return err_set(err, errno, "make a channel");
+    if (ftruncate(made, CHAN_FILE) != 0 || fcntl(made, F_ADD_SEALS, CHAN_SEALS) != 0)
+        return err_set(err, errno, "size and seal a channel");
+    atomic_init(&first.gateway_asleep, 1);
+    if (pwrite(made, &first, sizeof first, 0) != (ssize_t)sizeof first)
+        return err_set(err, errno, "write a channel's control page");
+    *fd = take_fd(&made);
+    return 0;
+}
+
+static int
+check_file(int fd, struct hearth_err *err)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+    struct stat st;
+
+    if (seals < 0 || fstat(fd, &st) != 0)
+        return err_set(err, errno, "look at the channel's file");
+    if ((seals & CHAN_SEALS) != CHAN_SEALS)
+        return err_set(err, EPROTO, "the channel's file is not sealed");
+    if (st.st_size != CHAN_FILE)
+        return err_set(err, EPROTO, "the channel's file has %lld bytes", (long long)st.st_size);
+    return 0;
+}
+
+/* Maps n bytes of the file at a fixed place inside our own reservation. */
+static bool
+map_at(unsigned char *place, size_t n, int fd, off_t offset)
+{
+    return mmap(place, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset) == place;
+}
+
+int
+chan_open(struct chan *chan, enum chan_side side, int fd, struct hearth_err *err)
+{
+    unsigned char *base, *request, *response;
+    int status = check_file(fd, err);
+
+    if (status < 0)
+        return status;
+    base = mmap(NULL, CHAN_SPAN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED)
+        return err_set(err, errno, "reserve room for a channel");
+    request = base + CHAN_PAGE;
+    response = request + 2 * LIMIT_RING;
+    if (!map_at(base, CHAN_PAGE, fd, 0) || !map_at(request, LIMIT_RING, fd, CHAN_PAGE) ||
+        !map_at(request + LIMIT_RING, LIMIT_RING, fd, CHAN_PAGE) ||
+        !map_at(response, LIMIT_RING, fd, CHAN_PAGE + LIMIT_RING) ||
+        !map_at(response + LIMIT_RING, LIMIT_RING, fd, CHAN_PAGE + LIMIT_RING)) {
+        status = err_set(err, errno, "map a channel");
+        (void)munmap(base, CHAN_SPAN);
+        return status;
+    }
+    memset(chan, 0, sizeof *chan);
+    chan->shared = (struct chan_shared *)(void *)base;
+    chan->side = side;
+    if (chan->shared->magic != CHAN_MAGIC || chan->shared->version != CHAN_VERSION) {
+        chan_close(chan);
+        return err_set(err, EPROTO, "the channel's control page is of another version");
+    }
+    chan->out = side == CHAN_GATEWAY ? &chan->shared->request : &chan->shared->response;
+    chan->in = side == CHAN_GATEWAY ? &chan->shared->response : &chan->shared->request;
+    chan->out_bytes = side == CHAN_GATEWAY ? request : response;
+    chan->in_bytes = side == CHAN_GATEWAY ? response : request;
+    return 0;
+}
+
+void
+chan_close(struct chan *chan)
+{
+    if (chan->shared != NULL)
+        (void)munmap(chan->shared, CHAN_SPAN);
+    chan->shared = NULL;
+}
+
+/* Bytes that may be written now; reads the peer's position only when the one
+ * known does not suffice. -1 where that position is impossible. */
+static int64_t
+free_bytes(struct chan *chan, size_t wanted)
+{
+    uint64_t used = chan->out_tail - chan->out_head;
+
+    if (LIMIT_RING - used < wanted) {
+        uint64_t head = atomic_load_explicit(&chan->out->head, memory_order_acquire);
+
+        used = chan->out_tail - head;
+        if (used > chan->out_tail - chan->out_head)
+            return -1;
+        chan->out_head = head;
+    }
+    return (int64_t)(LIMIT_RING - used);
+}
+
+/* An empty ring is taken up again from its start, so that light traffic stays
+ * within a few pages instead of walking through all of them and the cache. */
+static size_t
+padding_to_start(struct chan *chan)
+{
+    size_t at = chan->out_tail % LIMIT_RING;
+
+    if (at < LIMIT_RING_WARM)
+        return 0;
+    if (atomic_load_explicit(&chan->out->head, memory_order_acquire) != chan->out_tail)
+        return 0;
+    chan->out_head = chan->out_tail;
+    return LIMIT_RING - at;
+}
+
+unsigned char *
+chan_reserve(struct chan *chan, size_t n)
+{
+    size_t wanted = frame_space(n);
+    int64_t room;
+
+    assert(n <= LIMIT_FRAME);
+    chan->reserved = padding_to_start(chan);
+    if (chan->reserved + wanted > LIMIT_RING)
+        chan->reserved = 0;
+    room = free_bytes(chan, chan->reserved + wanted);
+    if (room < (int64_t)(chan->reserved + wanted)) {
+        errno = room < 0 ? EPROTO : EAGAIN;
+        return NULL;
+    }
+    return chan->out_bytes + (chan->out_tail + chan->reserved) % LIMIT_RING +
+           sizeof(struct frame_header);
+}
+
+static void
+put_header(struct chan *chan, struct frame_header header)
+{
+    memcpy(chan->out_bytes + chan->out_tail % LIMIT_RING, &header, sizeof header);
+}
+
+void
+chan_commit(struct chan *chan, enum frame_type type, unsigned flags, uint64_t serial, size_t len)
+{
+    if (chan->reserved > 0) {
+        put_header(chan, (struct frame_header){.length = (uint32_t)chan->reserved,
+                                               .type = FRAME_PAD});
+        chan->out_tail += chan->reserved;
+        chan->reserved = 0;
+    }
+    put_header(chan, (struct frame_header){
+                         .length = (uint32_t)(sizeof(struct frame_header) + len),
+                         .type = (uint16_t)type,
+                         .flags = (uint16_t)flags,
+                         .serial = serial,
+                     });
+    chan->out_tail += frame_space(len);
+    atomic_store_explicit(&chan->out->tail, chan->out_tail, memory_order_release);
+}
+
+size_t
+chan_room(struct chan *chan)
+{
+    int64_t room = free_bytes(chan, frame_space(LIMIT_FRAME));
+
+    if (room <= (int64_t)sizeof(struct frame_header))
+        return 0;
+    room -= (int64_t)sizeof(struct frame_header);
+    return room > LIMIT_FRAME ? LIMIT_FRAME : (size_t)room;
+}
+
+bool
+chan_ready(struct chan *chan)
+{
+    return atomic_load_explicit(&chan->in->tail, memory_order_acquire) != chan->in_head;
+}
+
+/* Bytes that the peer has published and we have not consumed, or -EPROTO. */
+static int64_t
+available(struct chan *chan)
+{
+    uint64_t known = chan->in_tail - chan->in_head;
+    uint64_t tail;
+
+    if (known > 0)
+        return (int64_t)known;
+    tail = atomic_load_explicit(&chan->in->tail, memory_order_acquire);
+    if (tail - chan->in_head > LIMIT_RING || tail % FRAME_ALIGN != 0)
+        return -EPROTO;
+    chan->in_tail = tail;
+    return (int64_t)(tail - chan->in_head);
+}
+
+/* A padding frame is legal only where chan_reserve makes one: past the warm part
+ * of the ring, and reaching to its start. So two never follow each other, and a
+ * peer cannot keep us here with nothing but padding. */
+static int
+check_header(const struct frame_header *header, int64_t there, size_t at)
+{
+    if (header->length < sizeof *header || header->type >= FRAME_TYPES)
+        return -EPROTO;
+    if ((int64_t)frame_space(header->length - sizeof *header) > there)
+        return -EPROTO;
+    if (header->type == FRAME_PAD)
+        return at >= LIMIT_RING_WARM && at + header->length == LIMIT_RING ? 1 : -EPROTO;
+    return header->length <= sizeof *header + LIMIT_FRAME ? 1 : -EPROTO;
+}
+
+int
+chan_peek(struct chan *chan, struct frame *frame)
+{
+    for (;;) {
+        int64_t there = available(chan);
+        size_t at = chan->in_head % LIMIT_RING;
+
+        if (there <= 0)
+            return (int)there;
+        memcpy(&frame->header, chan->in_bytes + at, sizeof frame->header);
+        if (check_header(&frame->header, there, at) < 0)
+            return -EPROTO;
+        frame->payload = chan->in_bytes + at + sizeof frame->header;
+        frame->len = frame->header.length - sizeof frame->header;
+        if (frame->header.type != FRAME_PAD)
+            return 1;
+        chan_consume(chan, frame);
+    }
+}
+
+void
+chan_consume(struct chan *chan, const struct frame *frame)
+{
+    chan->in_head += frame_space(frame->len);
+    atomic_store_explicit(&chan->in->head, chan->in_head, memory_order_release);
+}
+
+static void
+futex(_Atomic uint32_t *word, int op, uint32_t value)
+{
+    (void)syscall(SYS_futex, word, op, value, NULL, NULL, 0);
+}
+
+void
+chan_wake_worker(struct chan *chan)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&chan->shared->worker_asleep, memory_order_relaxed) == 0)
+        return;
+    if (atomic_exchange(&chan->shared->worker_asleep, 0) == 0)
+        return;
+    atomic_fetch_add(&chan->shared->worker_bell, 1);
+    futex(&chan->shared->worker_bell, FUTEX_WAKE, 1);
+}
+
+void
+chan_gateway_sleeps(struct chan *chan, bool asleep)
+{
+    atomic_store(&chan->shared->gateway_asleep, asleep);
+}
+
+bool
+chan_gateway_wants_bell(struct chan *chan)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&chan->shared->gateway_asleep, memory_order_relaxed) == 0)
+        return false;
+    return atomic_exchange(&chan->shared->gateway_asleep, 0) != 0;
+}
+
+static bool
+worker_may_go_on(struct chan *chan, size_t want_room, uint64_t serial)
+{
+    if (want_room == 0 && chan_ready(chan))
+        return true;
+    if (want_room > 0 && chan_room(chan) >= want_room)
+        return true;
+    return serial != 0 && atomic_load(&chan->shared->cancelled) == serial;
+}
+
+void
+chan_worker_wait(struct chan *chan, size_t want_room, uint64_t serial)
+{
+    struct chan_shared *shared = chan->shared;
+
+    while (!worker_may_go_on(chan, want_room, serial)) {
+        uint32_t bell = atomic_load(&shared->worker_bell);
+
+        atomic_store(&shared->worker_asleep, 1);
+        atomic_thread_fence(memory_order_seq_cst);
+        if (!worker_may_go_on(chan, want_room, serial))
+            futex(&shared->worker_bell, FUTEX_WAIT, bell);
+        atomic_store_explicit(&shared->worker_asleep, 0, memory_order_relaxed);
+    }
+}

@@ -1,0 +1,48 @@
+/* log.c: the daemon's own log. One write per line, so that lines of several
+ * processes do not mix; control characters are replaced, so that no text from
+ * outside can forge a line. */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *log_program = "hearth";
+static enum log_level log_least = LOG_LEVEL_INFO;
+
+void
+log_open(const char *program, enum log_level least)
+{
+    log_program = program;
+    log_least = least;
+}
+
+void
+log_at(enum log_level level, const char *fmt, ...)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    char line[1024];
+    struct timespec now;
+    struct tm tm;
+    size_t used, end;
+    va_list ap;
+
+    if (level < log_least)
+        return;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)gmtime_r(&now.tv_sec, &tm);
+    used = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &tm);
+    used += (size_t)snprintf(line + used, sizeof line - used, ".%03ldZ %s %s: ",
+                             now.tv_nsec / 1000000, log_program, names[level]);
+    va_start(ap, fmt);
+    (void)vsnprintf(line + used, sizeof line - used - 1, fmt, ap);
+    va_end(ap);
+    end = strlen(line);
+    for (; used < end; used++)
+        if ((unsigned char)line[used] < 0x20 || line[used] == 0x7f)
+            line[used] = '?';
+    line[end++] = '\n';
+    (void)!write(STDERR_FILENO, line, end);
+}

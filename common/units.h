@@ -1,0 +1,19 @@
+/* units.h: sizes and times as people write them. */
+#ifndef COMMON_UNITS_H
+#define COMMON_UNITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* "512K", "64M", "1G" or plain bytes; binary multiples. 0, or -EINVAL where the
+ * text is no size, -ERANGE where it is over 2^63-1. Written on success only. */
+int units_parse_size(const char *text, int64_t *bytes);
+
+/* "250ms", "5s", "2m", "1h", or a plain number of milliseconds. Errors as above. */
+int units_parse_time(const char *text, int64_t *ms);
+
+/* The shortest exact form: 67108864 gives "64M". Returns buf. */
+const char *units_format_size(int64_t bytes, char *buf, size_t n);
+const char *units_format_time(int64_t ms, char *buf, size_t n);
+
+#endif

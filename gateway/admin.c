@@ -1,0 +1,365 @@
+/* admin.c: which request of an operator goes where, and whether it may. */
+#include "admin.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cleanup.h"
+#include "deploy.h"
+#include "name.h"
+
+#define REFUSAL_DELAY_MS 500 /* what a wrong token costs */
+
+static void probe_health(struct gw_request *req);
+static void probe_ready(struct gw_request *req);
+static void show_metrics(struct gw_request *req);
+
+enum access { OPEN, OPEN_ON_ADMIN, TOKEN };
+
+struct gw_admin_route {
+    const char *path; /* '*' stands for a function's name */
+    llhttp_method_t method;
+    enum access access;
+    void (*handle)(struct gw_request *req);
+    size_t most; /* bytes of body */
+};
+
+static const struct gw_admin_route routes[] = {
+    {"/healthz", HTTP_GET, OPEN, probe_health, 0},
+    {"/readyz", HTTP_GET, OPEN, probe_ready, 0},
+    {"/metrics", HTTP_GET, OPEN_ON_ADMIN, show_metrics, 0},
+    {"/v1/functions", HTTP_GET, TOKEN, gw_manage_list, 0},
+    {"/v1/functions/*", HTTP_GET, TOKEN, gw_manage_get, 0},
+    {"/v1/functions/*", HTTP_PUT, TOKEN, gw_deploy_begin, LIMIT_DEPLOY_BODY},
+    {"/v1/functions/*", HTTP_PATCH, TOKEN, gw_manage_patch, LIMIT_JSON_BODY},
+    {"/v1/functions/*", HTTP_DELETE, TOKEN, gw_manage_delete, LIMIT_JSON_BODY},
+    {"/v1/functions/*/versions", HTTP_GET, TOKEN, gw_manage_versions, 0},
+    {"/v1/functions/*/rollback", HTTP_POST, TOKEN, gw_manage_rollback, LIMIT_JSON_BODY},
+    {"/v1/functions/*/instances", HTTP_GET, TOKEN, gw_manage_instances, 0},
+    {"/v1/functions/*/memory", HTTP_GET, TOKEN, gw_manage_memory, 0},
+    {"/v1/functions/*/logs", HTTP_GET, TOKEN, gw_manage_logs, 0},
+};
+
+/* ---- the request's life ---- */
+
+void
+gw_request_done(struct gw_request *req)
+{
+    gw_timer_unset(req->gw, &req->timer);
+    free(req->query);
+    free(req->body);
+    free(req);
+}
+
+void
+gw_request_problem(struct gw_request *req, enum gw_code code, json_t *facts, const char *fmt, ...)
+{
+    struct gw_conn *conn = req->conn;
+    char detail[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(detail, sizeof detail, fmt, ap);
+    va_end(ap);
+    if (conn != NULL) {
+        conn->admin = NULL;
+        if (!conn->message_complete)
+            conn->close_after = true;
+        gw_answer_problem(conn, code, NULL, facts, "%s", detail);
+    } else {
+        json_decref(facts);
+    }
+    gw_request_done(req);
+}
+
+void
+gw_request_json(struct gw_request *req, int status, json_t *body)
+{
+    struct gw_conn *conn = req->conn;
+
+    if (conn != NULL) {
+        conn->admin = NULL;
+        gw_answer_json(conn, status, body);
+    } else {
+        json_decref(body);
+    }
+    gw_request_done(req);
+}
+
+static void
+answer_text(struct gw_request *req, int status, const char *type, const char *text, size_t len)
+{
+    struct gw_conn *conn = req->conn;
+
+    if (conn != NULL) {
+        conn->admin = NULL;
+        gw_answer(conn, status, type, NULL, text, len);
+    }
+    gw_request_done(req);
+}
+
+void
+gw_admin_gone(struct gw_request *req)
+{
+    req->conn = NULL;
+    if (!req->answered)
+        gw_request_done(req); /* nothing was begun: its body never came to an end */
+}
+
+bool
+gw_change_begin(struct gw_request *req, struct gw_function *f)
+{
+    struct gw_request **last = &f->changes;
+
+    if (!f->changing) {
+        f->changing = true;
+        f->refs++;
+        return true;
+    }
+    while (*last != NULL)
+        last = &(*last)->next;
+    req->next = NULL;
+    *last = req;
+    return false;
+}
+
+void
+gw_change_end(struct gw_function *f)
+{
+    struct gw_request *next = f->changes;
+    struct gw *gw = NULL;
+
+    f->changing = false;
+    if (next != NULL) {
+        gw = next->gw;
+        f->changes = next->next;
+        next->route->handle(next);
+        /* that one may have been answered at once: then it is the turn of the rest */
+        if (!f->changing && f->changes != NULL) {
+            f->changing = true;
+            gw_change_end(f);
+            return;
+        }
+    }
+    if (!f->changing)
+        gw_function_release(gw, f);
+    else
+        f->refs--;
+}
+
+/* ---- may it? ---- */
+
+/* In time that does not depend on where the first difference is. */
+static bool
+same_token(const char *given, const char *token)
+{
+    size_t n = strlen(token);
+    unsigned char differs = strlen(given) != n;
+
+    for (size_t i = 0; i < n; i++)
+        differs |= (unsigned char)(token[i] ^ (differs ? token[i] ^ 1 : given[i]));
+    return differs == 0;
+}
+
+static bool
+may(const struct gw_conn *conn, const struct gw_admin_route *route)
+{
+    const char *field = gw_conn_field(conn, "Authorization");
+
+    if (route->access == OPEN || conn->gw->config.no_auth)
+        return true;
+    if (route->access == OPEN_ON_ADMIN && conn->admin_alone)
+        return true;
+    return field != NULL && strncasecmp(field, "Bearer ", 7) == 0 &&
+           same_token(field + 7, conn->gw->token);
+}
+
+static void
+on_refusal_due(struct gw_timer *timer)
+{
+    struct gw_request *req =
+        (struct gw_request *)(void *)((char *)timer - offsetof(struct gw_request, timer));
+
+    gw_request_problem(req, GW_UNAUTHORIZED, NULL,
+                       "want \"Authorization: Bearer TOKEN\", with the token from the file "
+                       "token of the state folder");
+}
+
+/* ---- where does it go? ---- */
+
+/* Matches '*' with one part of the path; 1 yes, 0 no. */
+static bool
+matches(const char *pattern, const char *path, const char **name, size_t *name_len)
+{
+    while (*pattern != '\0') {
+        if (*pattern == '*') {
+            *name = path;
+            *name_len = strcspn(path, "/");
+            path += *name_len;
+            pattern++;
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
+    }
+    return *path == '\0';
+}
+
+static const struct gw_admin_route *
+find_route(const char *path, llhttp_method_t method, bool *path_known, const char **name,
+           size_t *name_len)
+{
+    *path_known = false;
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (!matches(routes[i].path, path, name, name_len))
+            continue;
+        *path_known = true;
+        if (routes[i].method == method ||
+            (method == HTTP_HEAD && routes[i].method == HTTP_GET))
+            return &routes[i];
+    }
+    return NULL;
+}
+
+static struct gw_request *
+request_new(struct gw_conn *conn, const struct gw_admin_route *route)
+{
+    struct gw_request *req = calloc(1, sizeof *req);
+    const char *type = gw_conn_field(conn, "Content-Type");
+    const char *strings = (const char *)conn->head->bytes + sizeof(struct frame_request);
+
+    if (req == NULL)
+        return NULL;
+    req->gw = conn->gw;
+    req->conn = conn;
+    req->route = route;
+    req->most = route->most;
+    if (conn->request.query_at != 0)
+        req->query = strdup(strings + conn->request.query_at);
+    if (type != NULL)
+        (void)snprintf(req->type, sizeof req->type, "%.*s", (int)strcspn(type, "; "), type);
+    conn->admin = req;
+    return req;
+}
+
+static void
+refuse(struct gw_conn *conn, enum gw_code code, const char *text)
+{
+    conn->route = GW_ROUTE_DISCARD;
+    if (conn->request.body_len != 0)
+        conn->close_after = true;
+    gw_answer_problem(conn, code, NULL, NULL, "%s", text);
+}
+
+void
+gw_admin_begin(struct gw_conn *conn)
+{
+    const char *path = (const char *)conn->head->bytes + conn->name_at;
+    llhttp_method_t method = (llhttp_method_t)conn->parser.method;
+    const struct gw_admin_route *route;
+    const char *name = NULL;
+    size_t name_len = 0;
+    struct gw_request *req;
+    bool known;
+
+    route = find_route(path, method, &known, &name, &name_len);
+    if (!known || (!conn->serves_admin && strncmp(path, "/v1", 3) == 0)) {
+        refuse(conn, GW_NOT_FOUND, "functions are called at /function/NAME");
+        return;
+    }
+    if (route == NULL) {
+        refuse(conn, GW_METHOD_NOT_ALLOWED, "this path is known, but not with this method");
+        return;
+    }
+    req = request_new(conn, route);
+    if (req == NULL) {
+        refuse(conn, GW_INTERNAL, "no memory for the request");
+        return;
+    }
+    if (!may(conn, route)) {
+        req->most = 0;
+        req->answered = true;
+        conn->close_after = conn->close_after || conn->request.body_len != 0;
+        gw_timer_set(conn->gw, &req->timer, REFUSAL_DELAY_MS, on_refusal_due);
+        return;
+    }
+    if (name != NULL && !name_function_ok(name, name_len)) {
+        gw_request_problem(req, GW_BAD_NAME, NULL,
+                           "a name is 1 to 63 of a-z, 0-9 and '-', and begins and ends with no '-'");
+        return;
+    }
+    if (name != NULL)
+        memcpy(req->name, name, name_len);
+}
+
+void
+gw_admin_body(struct gw_request *req, const char *bytes, size_t n)
+{
+    char *wider;
+
+    if (req->answered)
+        return;
+    if (req->len + n > req->most) {
+        gw_request_problem(req, GW_BODY_TOO_LARGE,
+                           json_pack("{s:I}", "limit", (json_int_t)req->most),
+                           "this request takes a body of at most %zu bytes", req->most);
+        return;
+    }
+    if (req->len + n + 1 > req->room) {
+        size_t room = 2 * req->room + n + 1;
+
+        wider = realloc(req->body, room);
+        if (wider == NULL) {
+            gw_request_problem(req, GW_INTERNAL, NULL, "no memory for the body");
+            return;
+        }
+        req->body = wider;
+        req->room = room;
+    }
+    memcpy(req->body + req->len, bytes, n);
+    req->len += n;
+    req->body[req->len] = '\0';
+}
+
+void
+gw_admin_end(struct gw_request *req)
+{
+    if (req->answered)
+        return;
+    req->answered = true; /* or about to be: the handler sees to it */
+    if (req->gw->draining && req->route->method != HTTP_GET)
+        gw_request_problem(req, GW_DRAINING, NULL, "the daemon is stopping");
+    else
+        req->route->handle(req);
+}
+
+/* ---- probes ---- */
+
+static void
+probe_health(struct gw_request *req)
+{
+    answer_text(req, 200, "text/plain; charset=utf-8", "ok\n", 3);
+}
+
+static void
+probe_ready(struct gw_request *req)
+{
+    if (req->gw->ready && !req->gw->draining)
+        answer_text(req, 200, "text/plain; charset=utf-8", "ready\n", 6);
+    else
+        answer_text(req, 503, "text/plain; charset=utf-8", "not ready\n", 10);
+}
+
+static void
+show_metrics(struct gw_request *req)
+{
+    size_t len = 0;
+    cleanup_free char *text = gw_metrics_text(req->gw, &len);
+
+    if (text == NULL)
+        gw_request_problem(req, GW_INTERNAL, NULL, "no memory for the metrics");
+    else
+        answer_text(req, 200, "text/plain; version=0.0.4; charset=utf-8", text, len);
+}

@@ -1,0 +1,61 @@
+/* admin.h: /v1 and the probes: one request of an operator. */
+#ifndef GATEWAY_ADMIN_H
+#define GATEWAY_ADMIN_H
+
+#include "gateway.h"
+
+struct gw_admin_route;
+
+struct gw_request {
+    struct gw *gw;
+    struct gw_conn *conn; /* NULL once the client has gone */
+    const struct gw_admin_route *route;
+    char name[LIMIT_NAME + 1]; /* the function's, from the path; may be "" */
+    char *query;               /* owned; NULL for none */
+    char type[64];             /* of the body, without parameters */
+    char *body;                /* owned; ended by a NUL that is not counted */
+    size_t len, room, most;
+    bool answered;
+    struct gw_timer timer;
+    struct gw_request *next; /* waits until another change of the function is done */
+};
+
+void gw_admin_begin(struct gw_conn *conn);
+void gw_admin_body(struct gw_request *req, const char *bytes, size_t n);
+void gw_admin_end(struct gw_request *req);
+/* The client has gone: what was begun is carried through, and answered to nobody. */
+void gw_admin_gone(struct gw_request *req);
+
+/* Each answers and frees the request; both do without a client. */
+void gw_request_problem(struct gw_request *req, enum gw_code code, json_t *facts, const char *fmt,
+                        ...) __attribute__((format(printf, 4, 5)));
+void gw_request_json(struct gw_request *req, int status, json_t *body);
+
+/* Frees a request that was answered otherwise. */
+void gw_request_done(struct gw_request *req);
+
+/* One change of a function at a time. True: begin; false: the request waits, and
+ * its handler is called again when the change before it has ended. */
+bool gw_change_begin(struct gw_request *req, struct gw_function *f);
+void gw_change_end(struct gw_function *f);
+
+/* What LAUNCH_LIMIT did to one instance that a PATCH waits for. */
+struct gw_patch;
+void gw_patch_instance_done(struct gw_instance *inst, int status);
+
+/* manage.c: what the routes do, besides deploying */
+void gw_manage_list(struct gw_request *req);
+void gw_manage_get(struct gw_request *req);
+void gw_manage_patch(struct gw_request *req);
+void gw_manage_delete(struct gw_request *req);
+void gw_manage_versions(struct gw_request *req);
+void gw_manage_rollback(struct gw_request *req);
+void gw_manage_instances(struct gw_request *req);
+void gw_manage_memory(struct gw_request *req);
+void gw_manage_logs(struct gw_request *req);
+
+/* The text of VERSION/function.json. The caller frees it. */
+char *gw_manage_version_text(uint32_t version, int64_t created_ms,
+                             const struct gw_settings *settings);
+
+#endif

@@ -1,0 +1,329 @@
+/* call.c: one call on its way to an instance: head and body into the ring.
+ *
+ * A small request goes as one frame. A larger body flows: what the ring has no
+ * room for waits in the call's stash (one read of the socket at most), and the
+ * client is not read on until the stash is empty. That is all the backpressure.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway.h"
+
+#define NS_PER_MS INT64_C(1000000)
+
+/* 64 random bits at the start, then a permutation of a counter (splitmix64): ids
+ * differ within one daemon's life, and tell nothing about each other. */
+void
+gw_call_make_id(struct gw *gw, char *id)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t z = gw->id_seed += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    z ^= z >> 31;
+    for (int i = 0; i < 16; i++, z >>= 4)
+        id[i] = digits[z & 15];
+    id[16] = '\0';
+}
+
+struct gw_call *
+gw_call_new(struct gw_conn *conn, struct gw_function *function)
+{
+    struct gw *gw = conn->gw;
+    struct gw_call *call = gw->free_calls;
+
+    if (call != NULL)
+        gw->free_calls = call->next_free;
+    else if ((call = malloc(sizeof *call)) == NULL)
+        return NULL;
+    memset(call, 0, offsetof(struct gw_call, id));
+    call->gw = gw;
+    call->conn = conn;
+    call->function = function;
+    call->serial = ++gw->next_serial;
+    memcpy(call->id, conn->call_id, sizeof call->id);
+    call->head = conn->head;
+    memcpy(call->head->bytes, &conn->request, sizeof conn->request);
+    conn->head = NULL;
+    function->refs++;
+    function->calls++;
+    gw->calls_total++;
+    return call;
+}
+
+void
+gw_call_free(struct gw_call *call)
+{
+    struct gw *gw = call->gw;
+
+    gw_timer_unset(gw, &call->deadline);
+    gw_pool_give(&gw->pool, call->head);
+    gw_pool_give(&gw->pool, call->stash);
+    gw_function_release(gw, call->function);
+    call->next_free = gw->free_calls;
+    gw->free_calls = call;
+}
+
+/* ---- the body, as it comes ---- */
+
+static bool
+stash(struct gw_call *call, const unsigned char *bytes, size_t n)
+{
+    struct gw_buffer *buffer = call->stash;
+
+    if (buffer == NULL)
+        buffer = call->stash = gw_pool_take(&call->gw->pool, sizeof call->gw->read_buffer);
+    else if (buffer->len + n > buffer->size && buffer->at > 0) {
+        memmove(buffer->bytes, buffer->bytes + buffer->at, buffer->len - buffer->at);
+        buffer->len -= buffer->at;
+        buffer->at = 0;
+    }
+    if (buffer == NULL || buffer->len + n > buffer->size)
+        return false;
+    memcpy(buffer->bytes + buffer->len, bytes, n);
+    buffer->len += (uint32_t)n;
+    return true;
+}
+
+/* The first piece of a body may stay where it was read until the call is sent in
+ * the same turn; anything else goes to the stash. */
+static bool
+settle_body(struct gw_call *call)
+{
+    const unsigned char *body = call->body;
+    size_t n = call->body_len;
+
+    call->body = NULL;
+    call->body_len = 0;
+    if (n == 0 || stash(call, body, n))
+        return true;
+    gw_call_problem(call, GW_INTERNAL, NULL, "no memory for the body");
+    return false;
+}
+
+static bool
+too_large(struct gw_call *call, size_t n)
+{
+    int64_t limit = call->function->sch.settings.max_body;
+
+    call->body_seen += (int64_t)n;
+    if (call->body_seen <= limit)
+        return false;
+    gw_call_problem(call, GW_BODY_TOO_LARGE, json_pack("{s:I}", "limit", (json_int_t)limit),
+                    "the body grew over the function's max_body of %lld bytes", (long long)limit);
+    return true;
+}
+
+void
+gw_call_body(struct gw_call *call, const unsigned char *bytes, size_t n)
+{
+    if (too_large(call, n))
+        return;
+    if (!call->submitted && call->body_len == 0 && call->stash == NULL) {
+        call->body = bytes;
+        call->body_len = n;
+        return;
+    }
+    if (!settle_body(call))
+        return;
+    call->body = bytes;
+    call->body_len = n;
+    if (settle_body(call) && call->submitted)
+        gw_call_pump(call);
+}
+
+void
+gw_call_body_end(struct gw_call *call)
+{
+    call->body_complete = true;
+    if (call->submitted)
+        gw_call_pump(call);
+}
+
+void
+gw_call_submit(struct gw_call *call)
+{
+    struct gw_conn *conn = call->conn;
+    struct gw *gw = call->gw;
+
+    call->submitted = true;
+    sch_call_arrived(gw->sch, &call->function->sch, &call->sch, gw_now_ns());
+    gw_dispatch(gw);
+    if (conn->call != call || call->sch.state != SCH_CALL_WAITING)
+        return; /* on its way, or refused and gone */
+    if (settle_body(call) && !call->body_complete)
+        gw_conn_read_stop(conn);
+}
+
+/* ---- into the ring ---- */
+
+static void
+send_head(struct gw_call *call)
+{
+    struct chan *chan = &call->instance->chan;
+    struct gw_buffer *head = call->head;
+    struct frame_request request;
+    size_t body = call->body_len <= LIMIT_FRAME_BODY ? call->body_len : 0;
+    bool whole = call->body_complete && body == call->body_len && call->stash == NULL;
+    unsigned char *payload = chan_reserve(chan, head->len + body);
+
+    if (payload == NULL)
+        return; /* tried again when the worker has made room */
+    memcpy(&request, head->bytes, sizeof request);
+    request.deadline_ns = (uint64_t)(call->sch.started_ns +
+                                     call->function->sch.settings.timeout_ms * NS_PER_MS);
+    memcpy(head->bytes, &request, sizeof request);
+    memcpy(payload, head->bytes, head->len);
+    if (body > 0)
+        memcpy(payload + head->len, call->body, body);
+    if (body == call->body_len) {
+        call->body = NULL;
+        call->body_len = 0;
+    }
+    chan_commit(chan, FRAME_REQUEST, whole ? FRAME_END : 0, call->serial, head->len + body);
+    call->head_sent = true;
+    call->end_sent = whole;
+}
+
+/* One frame of the stash. False where nothing can be sent. */
+static bool
+send_piece(struct gw_call *call)
+{
+    struct chan *chan = &call->instance->chan;
+    struct gw_buffer *buffer = call->stash;
+    size_t left = buffer != NULL ? buffer->len - buffer->at : 0;
+    size_t room = chan_room(chan), n = left < room ? left : room;
+    bool last = call->body_complete && n == left;
+    unsigned char *payload;
+
+    if (n > LIMIT_FRAME_BODY)
+        n = LIMIT_FRAME_BODY, last = false;
+    if ((n == 0 && !last) || (payload = chan_reserve(chan, n)) == NULL)
+        return false;
+    if (n > 0)
+        memcpy(payload, buffer->bytes + buffer->at, n);
+    chan_commit(chan, FRAME_BODY, last ? FRAME_END : 0, call->serial, n);
+    call->end_sent = last;
+    if (n > 0)
+        buffer->at += (uint32_t)n;
+    if (n == left) {
+        gw_pool_give(&call->gw->pool, buffer);
+        call->stash = NULL;
+    }
+    return true;
+}
+
+void
+gw_call_pump(struct gw_call *call)
+{
+    if (call->instance == NULL || !call->instance->open || call->end_sent)
+        return;
+    if (!call->head_sent)
+        send_head(call);
+    if (!settle_body(call))
+        return;
+    if (call->head_sent) {
+        while (!call->end_sent && send_piece(call))
+            ;
+    }
+    chan_wake_worker(&call->instance->chan);
+    if (call->conn == NULL || call->end_sent)
+        return;
+    if (call->stash == NULL)
+        gw_conn_read_on(call->conn);
+    else
+        gw_conn_read_stop(call->conn);
+}
+
+/* ---- the end ---- */
+
+/* Tells the worker that no more of the body comes. */
+static void
+abort_body(struct gw_call *call, int why)
+{
+    struct gw_instance *inst = call->instance;
+    int32_t code = why;
+    unsigned char *payload;
+
+    if (!call->head_sent || call->end_sent || inst == NULL || !inst->open)
+        return;
+    payload = chan_reserve(&inst->chan, sizeof code);
+    if (payload == NULL) {
+        /* the ring is full of this body: gw_call_pump ends it when there is room */
+        gw_pool_give(&call->gw->pool, call->stash);
+        call->stash = NULL;
+        call->body_complete = true;
+        return;
+    }
+    memcpy(payload, &code, sizeof code);
+    chan_commit(&inst->chan, FRAME_ABORT, FRAME_END, call->serial, sizeof code);
+    call->end_sent = true;
+}
+
+/* A call that nobody will hear of: out of the queue where it waits; where it
+ * runs, the worker is told, and the call ends with the handler's return. */
+void
+gw_call_detach(struct gw_call *call, int why)
+{
+    struct gw *gw = call->gw;
+
+    call->conn = NULL;
+    call->body = NULL;
+    call->body_len = 0;
+    if (!call->submitted) {
+        gw_call_free(call);
+        return;
+    }
+    if (call->sch.state == SCH_CALL_WAITING) {
+        sch_call_gone(gw->sch, &call->sch, gw_now_ns());
+        gw_call_free(call);
+        return;
+    }
+    if (call->instance == NULL || !call->instance->open)
+        return;
+    if (!call->head_sent) { /* it was never told: let it be an empty, cancelled call */
+        call->body_complete = true;
+        gw_pool_give(&gw->pool, call->stash);
+        call->stash = NULL;
+        gw_call_pump(call);
+    }
+    abort_body(call, why);
+    atomic_store(&call->instance->chan.shared->cancelled, call->serial);
+    chan_wake_worker(&call->instance->chan);
+}
+
+void
+gw_call_problem(struct gw_call *call, enum gw_code code, json_t *facts, const char *fmt, ...)
+{
+    struct gw_conn *conn = call->conn;
+    char detail[256];
+    bool begun = call->response_begun;
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(detail, sizeof detail, fmt, ap);
+    va_end(ap);
+    call->function->errors[code]++;
+    if (conn == NULL) {
+        json_decref(facts);
+        return;
+    }
+    conn->call = NULL;
+    if (begun) { /* a client can tell a cut answer from a whole one */
+        json_decref(facts);
+        gw_call_detach(call, EPIPE);
+        gw_conn_close(conn);
+        return;
+    }
+    conn->route = GW_ROUTE_DISCARD;
+    if (!conn->message_complete)
+        conn->close_after = true;
+    gw_answer_problem(conn, code, call->id, facts, "%s", detail);
+    gw_call_detach(call, code == GW_BODY_TOO_LARGE ? EMSGSIZE : EPIPE);
+}

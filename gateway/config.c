@@ -1,0 +1,306 @@
+/* config.c: one table of options; the file (libinih), the command line, --help
+ * and the gateway's arguments all go by it. */
+#include "config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "limits.h"
+#include "units.h"
+
+enum kind { TEXT, COUNT, TIME, FLAG };
+
+struct option {
+    const char *name; /* '-' and '_' are the same */
+    enum kind kind;
+    size_t offset;
+    int64_t least, most;
+    const char *allowed;
+    const char *text;
+    bool in_file;
+};
+
+#define AT(field) offsetof(struct gw_config, field)
+
+static const struct option options[] = {
+    {"listen", TEXT, AT(listen), 0, 0, "ADDR:PORT or unix:PATH", "where functions are called", true},
+    {"admin", TEXT, AT(admin), 0, 0, "ADDR:PORT or unix:PATH",
+     "where /v1 is served; as --listen if not given", true},
+    {"state", TEXT, AT(state), 0, 0, "an absolute path", "folder for all that is kept", true},
+    {"threads", COUNT, AT(threads), 1, LIMIT_THREADS, "1 to 64", "loops that serve clients", true},
+    {"drain_time", TIME, AT(drain_time_ms), 0, 3600000, "0 to 1h",
+     "how long running calls may take after SIGTERM", true},
+    {"header_timeout", TIME, AT(header_timeout_ms), 100, 3600000, "100ms to 1h",
+     "longest time for a request's head", true},
+    {"keepalive_timeout", TIME, AT(keepalive_timeout_ms), 100, 86400000, "100ms to 24h",
+     "longest time between two requests of a connection", true},
+    {"no_auth", FLAG, AT(no_auth), 0, 0, "true or false",
+     "no token; on loopback and unix listeners only", true},
+    {"config", TEXT, AT(config), 0, 0, "a path", "configuration file", false},
+    {"check", FLAG, AT(check), 0, 0, "true or false", "read the configuration, say what is wrong",
+     false},
+};
+
+#define OPTIONS (sizeof options / sizeof options[0])
+
+void
+gw_config_default(struct gw_config *config)
+{
+    *config = (struct gw_config){
+        .listen = "127.0.0.1:8080",
+        .state = "/var/lib/hearth",
+        .threads = 1,
+        .drain_time_ms = 30000,
+        .header_timeout_ms = 15000,
+        .keepalive_timeout_ms = 120000,
+    };
+}
+
+static bool
+same_name(const char *given, size_t n, const char *name)
+{
+    if (strlen(name) != n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (given[i] != name[i] && !(given[i] == '-' && name[i] == '_'))
+            return false;
+    return true;
+}
+
+static const struct option *
+find(const char *name, size_t n)
+{
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (same_name(name, n, options[i].name))
+            return &options[i];
+    return NULL;
+}
+
+static bool
+set_flag(bool *flag, const char *text)
+{
+    bool on = strcmp(text, "true") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "1") == 0;
+    bool off = strcmp(text, "false") == 0 || strcmp(text, "no") == 0 || strcmp(text, "0") == 0;
+
+    *flag = on;
+    return on || off;
+}
+
+static int
+set(struct gw_config *config, const struct option *option, const char *text, struct hearth_err *err)
+{
+    char *at = (char *)config + option->offset;
+    int64_t number = 0;
+    bool ok = false;
+
+    if (option->kind == TEXT) {
+        ok = strlen(text) > 0 && strlen(text) < sizeof config->listen;
+        if (ok)
+            memcpy(at, text, strlen(text) + 1);
+    } else if (option->kind == FLAG) {
+        ok = set_flag((bool *)(void *)at, text);
+    } else {
+        ok = (option->kind == TIME ? units_parse_time(text, &number)
+                                   : units_parse_size(text, &number)) == 0 &&
+             number >= option->least && number <= option->most;
+        if (ok)
+            *(int64_t *)(void *)at = number;
+    }
+    return ok ? 0 : err_set(err, 0, "%s is \"%s\"; allowed is %s", option->name, text,
+                            option->allowed);
+}
+
+/* ---- the file ---- */
+
+struct reading {
+    FILE *file;
+    int line; /* the library does not tell its handler */
+    struct gw_config *config;
+    const char *path;
+    struct hearth_err *err;
+    int status;
+};
+
+static char *
+on_line_wanted(char *line, int n, void *user)
+{
+    struct reading *r = user;
+
+    r->line++;
+    return fgets(line, n, r->file);
+}
+
+static int
+on_key(void *user, const char *section, const char *name, const char *value)
+{
+    struct reading *r = user;
+    const struct option *option = find(name, strlen(name));
+    struct hearth_err why = {0};
+
+    if (r->status < 0)
+        return 0;
+    if (section[0] != '\0' && strcmp(section, "hearthd") != 0)
+        r->status = err_set(r->err, 0, "%s:%d: section [%s]; only [hearthd] is allowed, or none",
+                            r->path, r->line, section);
+    else if (option == NULL || !option->in_file)
+        r->status = err_set(r->err, 0, "%s:%d: unknown key \"%s\" (see hearthd --help)", r->path,
+                            r->line, name);
+    else if (set(r->config, option, value, &why) < 0)
+        r->status = err_set(r->err, 0, "%s:%d: %s", r->path, r->line, why.text);
+    return r->status == 0;
+}
+
+int
+gw_config_read(struct gw_config *config, const char *path, int fd, struct hearth_err *err)
+{
+    cleanup_file FILE *file = fd >= 0 ? fdopen(fd, "r") : fopen(path, "re");
+    struct reading r = {.file = file, .config = config, .path = path, .err = err};
+    int line;
+
+    if (file == NULL)
+        return err_set(err, errno, "open %s", path);
+    line = ini_parse_stream(on_line_wanted, &r, on_key, &r);
+    if (r.status < 0)
+        return r.status;
+    if (line != 0)
+        return err_set(err, 0, "%s:%d: want \"key = value\"", path, line);
+    return 0;
+}
+
+/* ---- the command line ---- */
+
+/* One argument and, where it is apart, its value. Returns how many words it took. */
+static int
+argument(struct gw_config *config, int left, char **argv, const char *only, struct hearth_err *err)
+{
+    const char *arg = argv[0];
+    const char *equals = strchr(arg, '=');
+    size_t n = equals != NULL ? (size_t)(equals - arg) - 2 : strlen(arg) - 2;
+    const struct option *option = strncmp(arg, "--", 2) == 0 ? find(arg + 2, n) : NULL;
+    const char *value = equals != NULL ? equals + 1 : NULL;
+    int words = 1;
+
+    if (option == NULL)
+        return err_set(err, 0, "unknown option %s (see hearthd --help)", arg);
+    if (value == NULL && option->kind == FLAG)
+        value = "true";
+    if (value == NULL) {
+        if (left < 2)
+            return err_set(err, 0, "--%s wants a value: %s", option->name, option->allowed);
+        value = argv[1];
+        words = 2;
+    }
+    if (only == NULL ? strcmp(option->name, "config") == 0 : strcmp(option->name, only) != 0)
+        return words;
+    return set(config, option, value, err) < 0 ? err->code : words;
+}
+
+static int
+arguments(struct gw_config *config, int argc, char **argv, const char *only, struct hearth_err *err)
+{
+    for (int i = 0; i < argc;) {
+        int words = argument(config, argc - i, argv + i, only, err);
+
+        if (words < 0)
+            return words;
+        i += words;
+    }
+    return 0;
+}
+
+int
+gw_config_arguments(struct gw_config *config, int argc, char **argv, struct hearth_err *err)
+{
+    int status = arguments(config, argc, argv, "config", err);
+
+    if (status == 0 && config->config[0] != '\0')
+        status = gw_config_read(config, config->config, -1, err);
+    return status == 0 ? arguments(config, argc, argv, NULL, err) : status;
+}
+
+static bool
+is_local(const char *address)
+{
+    return strncmp(address, "unix:", 5) == 0 || strncmp(address, "127.", 4) == 0 ||
+           strncmp(address, "localhost:", 10) == 0 || strncmp(address, "[::1]:", 6) == 0;
+}
+
+static int
+check_address(const char *name, const char *address, struct hearth_err *err)
+{
+    const char *colon = strrchr(address, ':');
+
+    if (strncmp(address, "unix:", 5) == 0)
+        return address[5] == '/' ? 0 : err_set(err, 0, "%s is \"%s\"; unix: wants an absolute path",
+                                               name, address);
+    if (colon == NULL || colon[1] == '\0' || strlen(colon + 1) > 5 ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
+        return err_set(err, 0, "%s is \"%s\"; allowed is ADDR:PORT or unix:PATH", name, address);
+    return 0;
+}
+
+int
+gw_config_check(const struct gw_config *config, struct hearth_err *err)
+{
+    const char *admin = config->admin[0] != '\0' ? config->admin : config->listen;
+    int status = check_address("listen", config->listen, err);
+
+    if (status == 0)
+        status = check_address("admin", admin, err);
+    if (status < 0)
+        return status;
+    if (config->state[0] != '/')
+        return err_set(err, 0, "state is \"%s\"; allowed is an absolute path", config->state);
+    if (config->no_auth && !is_local(admin))
+        return err_set(err, 0,
+                       "no_auth is allowed on loopback and unix listeners only, and /v1 is "
+                       "served on %s",
+                       admin);
+    return 0;
+}
+
+void
+gw_config_usage(void)
+{
+    for (size_t i = 0; i < OPTIONS; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof name, "--%s", options[i].name);
+        for (char *p = name; *p != '\0'; p++)
+            if (*p == '_')
+                *p = '-';
+        (void)printf("  %-20s %s%s%s%s\n", name, options[i].text,
+                     options[i].kind == FLAG ? "" : " (", options[i].kind == FLAG ? "" : options[i].allowed,
+                     options[i].kind == FLAG ? "" : ")");
+    }
+}
+
+int
+gw_config_to_arguments(const struct gw_config *config, char storage[][320], char **argv)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const char *at = (const char *)config + options[i].offset;
+
+        if (!options[i].in_file || (options[i].kind == TEXT && at[0] == '\0'))
+            continue;
+        if (options[i].kind == TEXT)
+            (void)snprintf(storage[n], 320, "--%s=%s", options[i].name, at);
+        else if (options[i].kind == FLAG)
+            (void)snprintf(storage[n], 320, "--%s=%s", options[i].name,
+                           *(const bool *)at ? "true" : "false");
+        else
+            (void)snprintf(storage[n], 320, "--%s=%lld", options[i].name,
+                           (long long)*(const int64_t *)(const void *)at);
+        argv[n] = storage[n];
+        n++;
+    }
+    argv[n] = NULL;
+    return n;
+}

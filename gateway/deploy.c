@@ -1,0 +1,528 @@
+/* deploy.c: a new version step by step: stage the sources, build, check in a
+ * sandboxed instance, keep, go live. The older version serves until the last
+ * step; a step that fails leaves nothing behind. Disk work runs in the thread
+ * pool; the function's record changes at the very end.
+ */
+#include "deploy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin.h"
+#include "cleanup.h"
+#include "log.h"
+#include "settings_json.h"
+#include "store.h"
+
+#define RUNNING_MAX   2
+#define VERSIONS_KEPT 5
+#define SOURCE_NAME   "function.c"
+#define SETTINGS_NAME "function.json"
+
+static void pump(struct gw *gw);
+
+/* ---- begin and end ---- */
+
+static void
+deploy_free(struct gw_deploy *d)
+{
+    struct gw *gw = d->gw;
+    struct gw_deploy **at = &gw->deploys;
+
+    while (*at != d)
+        at = &(*at)->next;
+    *at = d->next;
+    if (d->running)
+        gw->deploys_running--;
+    if (d->function != NULL) {
+        struct gw_function *f = d->function;
+
+        if (f->live == 0 && !f->removed) /* its first version never came */
+            gw_function_remove(gw, f);
+        gw_function_release(gw, f);
+    }
+    if (d->object_fd >= 0)
+        (void)close(d->object_fd);
+    if (d->said_fd >= 0)
+        (void)close(d->said_fd);
+    gw_settings_clear(&d->settings);
+    free(d->bundle_json);
+    free(d->version_json);
+    free(d->said);
+    json_decref(d->diagnostics);
+    free(d);
+    pump(gw);
+}
+
+static void
+unstage(uv_work_t *work)
+{
+    struct gw_deploy *d = work->data;
+
+    store_unstage(d->name, d->version);
+}
+
+static void
+on_unstaged(uv_work_t *work, int status)
+{
+    (void)status;
+    deploy_free(work->data);
+}
+
+/* Answers, removes what was staged, and ends the deploy. */
+static void
+fail(struct gw_deploy *d, enum gw_code code, json_t *facts, const char *text)
+{
+    gw_request_problem(d->req, code, facts, "%s", text);
+    d->req = NULL;
+    (void)uv_queue_work(d->gw->loop, &d->work, unstage, on_unstaged);
+}
+
+static int
+kind_of(const char *type, enum gw_deploy_kind *kind)
+{
+    if (strcasecmp(type, "text/x-c") == 0)
+        *kind = GW_DEPLOY_SOURCE;
+    else if (strcasecmp(type, "application/x-tar") == 0 || strcasecmp(type, "application/gzip") == 0)
+        *kind = GW_DEPLOY_BUNDLE;
+    else if (strcasecmp(type, "application/x-sharedlib") == 0)
+        *kind = GW_DEPLOY_OBJECT;
+    else
+        return -EINVAL;
+    return 0;
+}
+
+/* The settings of a deploy: those of now (or the defaults), then the bundle's,
+ * then the query's. */
+static int
+make_settings(struct gw_deploy *d, struct gw_bad_setting *bad)
+{
+    struct gw_settings base = {0};
+    json_t *bundle = NULL;
+    int status = 0;
+
+    sch_settings_default(&base.numbers);
+    gw_settings_clear(&d->settings);
+    if (gw_settings_copy(&d->settings, d->function != NULL ? &d->function->settings : &base) < 0)
+        return -ENOMEM;
+    if (d->bundle_json != NULL) {
+        bundle = json_loads(d->bundle_json, JSON_REJECT_DUPLICATES, NULL);
+        if (!json_is_object(bundle)) {
+            json_decref(bundle);
+            (void)snprintf(bad->name, sizeof bad->name, SETTINGS_NAME);
+            (void)snprintf(bad->allowed, sizeof bad->allowed, "a JSON object of settings");
+            return -EINVAL;
+        }
+        status = gw_settings_from_json(&d->settings, bundle, bad);
+        json_decref(bundle);
+    }
+    if (status == 0)
+        status = gw_settings_from_query(&d->settings, d->req->query, bad);
+    return status == 0 ? gw_settings_check(&d->settings, bad) : status;
+}
+
+static json_t *
+bad_setting_facts(const struct gw_bad_setting *bad)
+{
+    return json_pack("{s:s,s:s}", "setting", bad->name, "allowed", bad->allowed);
+}
+
+void
+gw_deploy_begin(struct gw_request *req)
+{
+    struct gw *gw = req->gw;
+    struct gw_bad_setting bad = {"", ""};
+    struct gw_deploy *d, **last = &gw->deploys;
+    enum gw_deploy_kind kind;
+
+    if (kind_of(req->type, &kind) < 0) {
+        gw_request_problem(req, GW_UNSUPPORTED_TYPE, NULL,
+                           "want text/x-c, application/x-tar, application/gzip or "
+                           "application/x-sharedlib");
+        return;
+    }
+    if (req->len == 0) {
+        gw_request_problem(req, GW_BAD_BUNDLE, NULL, "the body is empty");
+        return;
+    }
+    d = calloc(1, sizeof *d);
+    if (d == NULL) {
+        gw_request_problem(req, GW_INTERNAL, NULL, "no memory");
+        return;
+    }
+    d->gw = gw;
+    d->req = req;
+    d->kind = kind;
+    d->work.data = d;
+    d->object_fd = d->said_fd = -1;
+    memcpy(d->name, req->name, sizeof d->name);
+    d->function = gw_function_find(gw, d->name, strlen(d->name));
+    if (make_settings(d, &bad) < 0) { /* said early, before anything is begun */
+        gw_request_problem(req, GW_BAD_SETTING, bad_setting_facts(&bad),
+                           "%s: allowed is %s; nothing was changed", bad.name, bad.allowed);
+        gw_settings_clear(&d->settings);
+        free(d);
+        return;
+    }
+    d->function = NULL; /* found again, and held, when its turn comes */
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = d;
+    pump(gw);
+}
+
+/* ---- 1: stage ---- */
+
+static int
+stage_file(void *user, const char *path, const void *bytes, size_t len, struct hearth_err *err)
+{
+    struct gw_deploy *d = user;
+
+    if (strcmp(path, SETTINGS_NAME) == 0) {
+        d->bundle_json = strndup(bytes, len);
+        return d->bundle_json != NULL ? 0 : err_set(err, ENOMEM, "read %s", path);
+    }
+    return store_stage_source(d->name, d->version, path, bytes, len, err);
+}
+
+static void
+stage(uv_work_t *work)
+{
+    struct gw_deploy *d = work->data;
+    const struct gw_request *req = d->req;
+
+    d->code = GW_STORAGE_FAILED;
+    d->status = store_stage(d->name, d->version, &d->err);
+    if (d->status < 0)
+        return;
+    if (d->kind == GW_DEPLOY_SOURCE) {
+        d->status = store_stage_source(d->name, d->version, SOURCE_NAME, req->body, req->len,
+                                       &d->err);
+    } else if (d->kind == GW_DEPLOY_OBJECT) {
+        d->status = store_stage_object(d->name, d->version, req->body, req->len, &d->err);
+        d->object_bytes = (int64_t)req->len;
+    } else {
+        d->status = gw_bundle_read(req->body, req->len, stage_file, d, &d->err);
+        if (d->status == -EINVAL || d->status == -EEXIST || d->status == -ENOTDIR ||
+            d->status == -ELOOP)
+            d->code = GW_BAD_BUNDLE;
+    }
+}
+
+static void
+build(struct gw_deploy *d)
+{
+    struct launch_message msg = {.type = LAUNCH_BUILD};
+
+    d->build = msg.id = ++d->gw->next_build;
+    (void)snprintf(msg.u.build.name, sizeof msg.u.build.name, "%s", d->name);
+    msg.u.build.version = d->version;
+    msg.u.build.libs = d->settings.libs_count;
+    memcpy(msg.u.build.lib, d->settings.libs, sizeof msg.u.build.lib);
+    if (launch_client_send(&d->gw->launcher, &msg) < 0)
+        fail(d, GW_INTERNAL, NULL, "the launcher cannot be reached");
+}
+
+static void
+check(struct gw_deploy *d)
+{
+    d->instance = gw_instance_launch(d->gw, d->function, d->version, true, NULL, d);
+    if (d->instance == NULL)
+        fail(d, GW_INTERNAL, NULL, "the launcher cannot be reached");
+}
+
+static void
+on_staged(uv_work_t *work, int status)
+{
+    struct gw_deploy *d = work->data;
+    struct gw_bad_setting bad = {"", ""};
+
+    (void)status;
+    if (d->status < 0) {
+        fail(d, d->code, NULL, d->err.text);
+        return;
+    }
+    if (make_settings(d, &bad) < 0) {
+        char text[256];
+
+        (void)snprintf(text, sizeof text, "%s: allowed is %s; nothing was changed", bad.name,
+                       bad.allowed);
+        fail(d, GW_BAD_SETTING, bad_setting_facts(&bad), text);
+        return;
+    }
+    if (d->kind == GW_DEPLOY_OBJECT)
+        check(d);
+    else
+        build(d);
+}
+
+static bool
+name_is_running(struct gw *gw, const char *name)
+{
+    for (struct gw_deploy *d = gw->deploys; d != NULL; d = d->next)
+        if (d->running && strcmp(d->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Begins the deploys whose turn it is: a few at a time, one per function. */
+static void
+pump(struct gw *gw)
+{
+    for (struct gw_deploy *d = gw->deploys; d != NULL && gw->deploys_running < RUNNING_MAX;
+         d = d->next) {
+        struct gw_function *f;
+
+        if (d->running || name_is_running(gw, d->name))
+            continue;
+        d->running = true;
+        gw->deploys_running++;
+        f = gw_function_find(gw, d->name, strlen(d->name));
+        if (f == NULL)
+            f = gw_function_add(gw, d->name);
+        if (f == NULL) {
+            gw_request_problem(d->req, GW_INTERNAL, NULL, "no memory");
+            deploy_free(d);
+            return;
+        }
+        f->refs++;
+        d->function = f;
+        d->is_new = f->live == 0;
+        d->version = ++f->newest;
+        (void)uv_queue_work(gw->loop, &d->work, stage, on_staged);
+    }
+}
+
+/* ---- 2: built ---- */
+
+static void
+collect(uv_work_t *work)
+{
+    struct gw_deploy *d = work->data;
+    off_t size = lseek(d->said_fd, 0, SEEK_END);
+
+    if (size > LIMIT_DIAGNOSTICS)
+        size = LIMIT_DIAGNOSTICS;
+    d->said = calloc(1, (size_t)(size > 0 ? size : 0) + 1);
+    if (d->said != NULL && size > 0 && pread(d->said_fd, d->said, (size_t)size, 0) < 0)
+        d->said[0] = '\0';
+    if (d->code != GW_CODE_COUNT)
+        return; /* it failed: only the text is wanted */
+    d->object_bytes = lseek(d->object_fd, 0, SEEK_END);
+    d->status = store_stage_object_from(d->name, d->version, d->object_fd, &d->err);
+}
+
+static void
+add_reason(struct gw_deploy *d, const char *message)
+{
+    (void)json_array_insert_new(d->diagnostics, 0,
+                                json_pack("{s:n,s:n,s:n,s:s,s:s}", "file", "line", "column",
+                                          "severity", "error", "message", message));
+}
+
+static void
+on_collected(uv_work_t *work, int status)
+{
+    struct gw_deploy *d = work->data;
+
+    (void)status;
+    d->diagnostics = gw_diagnostics(d->said);
+    if (d->code == GW_BUILD_FAILED) {
+        if (d->err.text[0] != '\0')
+            add_reason(d, d->err.text);
+        else if (json_array_size(d->diagnostics) == 0)
+            add_reason(d, "the compiler failed without a word");
+        fail(d, GW_BUILD_FAILED,
+             json_pack("{s:O}", "diagnostics", d->diagnostics),
+             d->err.text[0] != '\0' ? d->err.text : "the compiler refused the sources");
+        return;
+    }
+    if (d->status < 0)
+        fail(d, GW_STORAGE_FAILED, NULL, d->err.text);
+    else
+        check(d);
+}
+
+void
+gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n)
+{
+    struct gw_deploy *d = gw->deploys;
+
+    while (d != NULL && (d->build != msg->id || !d->running))
+        d = d->next;
+    if (d == NULL || n != 2) {
+        while (n > 0)
+            (void)close(fds[--n]);
+        if (d != NULL)
+            fail(d, GW_INTERNAL, NULL, msg->u.built.text);
+        return;
+    }
+    d->object_fd = fds[0];
+    d->said_fd = fds[1];
+    d->code = msg->u.built.result == LAUNCH_BUILD_OK ? GW_CODE_COUNT : GW_BUILD_FAILED;
+    if (msg->u.built.result == LAUNCH_BUILD_TIME)
+        (void)err_set(&d->err, 0, "the compiler took longer than it may (60 s)");
+    else if (msg->u.built.result == LAUNCH_BUILD_MEMORY)
+        (void)err_set(&d->err, 0, "the compiler needed more memory than it may (1G)");
+    else if (msg->u.built.result == LAUNCH_BUILD_BROKEN) {
+        fail(d, GW_INTERNAL, NULL, msg->u.built.text);
+        return;
+    }
+    (void)uv_queue_work(gw->loop, &d->work, collect, on_collected);
+}
+
+/* ---- 3: checked, then kept ---- */
+
+void
+gw_deploy_instance_failed(struct gw_deploy *d, const char *why)
+{
+    d->instance = NULL;
+    fail(d, GW_INIT_FAILED, NULL, why);
+}
+
+static void
+commit(uv_work_t *work)
+{
+    struct gw_deploy *d = work->data;
+
+    d->status = store_commit(d->name, d->version, d->version_json, &d->err);
+}
+
+static void
+drop_old_versions(struct gw_deploy *d)
+{
+    struct gw_function *f = d->function;
+    unsigned kept = 0;
+
+    for (struct gw_version **at = &f->versions; *at != NULL;) {
+        struct gw_version *v = *at;
+
+        if (++kept <= VERSIONS_KEPT || v->number == f->live) {
+            at = &v->next;
+            continue;
+        }
+        (void)store_remove_version(f->name, v->number, NULL);
+        *at = v->next;
+        free(v);
+    }
+}
+
+/* The instance that checked the version serves it too, where the function has
+ * calls to serve; else it goes: a function that nobody calls costs nothing. */
+static void
+place_instance(struct gw_deploy *d)
+{
+    struct gw_function *f = d->function;
+    struct gw_instance *inst = d->instance;
+    bool wanted = sch_function_live(&f->sch) > 0 || d->settings.numbers.min > 0 ||
+                  f->sch.waiting.count > 0;
+
+    d->instance = NULL;
+    inst->deploy = NULL;
+    f->sch.settings = f->settings.numbers;
+    if (wanted)
+        inst->slot =
+            sch_slot_adopt(d->gw->sch, &f->sch, inst, f->sch.generation + 1, gw_now_ns());
+    if (inst->slot == NULL)
+        gw_instance_retire(inst);
+}
+
+static void
+on_committed(uv_work_t *work, int status)
+{
+    struct gw_deploy *d = work->data;
+    struct gw_function *f = d->function;
+    struct gw_settings was = f->settings;
+    struct gw_version *version = calloc(1, sizeof *version);
+    json_t *answer;
+
+    (void)status;
+    if (d->status < 0 || version == NULL || d->instance == NULL || f->removed) {
+        free(version);
+        if (d->instance != NULL) {
+            d->instance->deploy = NULL;
+            gw_instance_kill(d->instance);
+        }
+        gw_change_end(f);
+        fail(d, d->status < 0 ? GW_STORAGE_FAILED : GW_INIT_FAILED, NULL,
+             d->status < 0 ? d->err.text : "the instance that checked the version died");
+        return;
+    }
+    *version = (struct gw_version){.next = f->versions,
+                                   .number = d->version,
+                                   .created_ms = d->created_ms,
+                                   .object_bytes = d->object_bytes};
+    f->versions = version;
+    f->live = d->version;
+    f->settings = d->settings;
+    d->settings = was;
+    place_instance(d);
+    gw_function_apply(d->gw, f, f->sch.slots[SCH_SLOT_IDLE].head == NULL);
+    drop_old_versions(d);
+    answer = gw_function_json(f);
+    (void)json_object_set(answer, "diagnostics", d->diagnostics);
+    log_info("function %s: version %u is live", f->name, f->live);
+    gw_request_json(d->req, d->is_new ? 201 : 200, answer);
+    d->req = NULL;
+    gw_change_end(f);
+    deploy_free(d);
+}
+
+static int64_t
+wall_clock_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void
+keep(struct gw_deploy *d)
+{
+    struct gw_bad_setting bad = {"", ""};
+
+    /* once more: a PATCH may have come in between */
+    if (make_settings(d, &bad) < 0) {
+        gw_change_end(d->function);
+        fail(d, GW_BAD_SETTING, bad_setting_facts(&bad), "another change made these settings wrong");
+        return;
+    }
+    d->created_ms = wall_clock_ms();
+    d->version_json = gw_manage_version_text(d->version, d->created_ms, &d->settings);
+    (void)uv_queue_work(d->gw->loop, &d->work, commit, on_committed);
+}
+
+static void
+on_change_may_begin(struct gw_timer *timer);
+
+static void
+try_to_keep(struct gw_deploy *d)
+{
+    if (!d->function->changing) {
+        d->function->changing = true;
+        d->function->refs++;
+        keep(d);
+        return;
+    }
+    gw_timer_set(d->gw, &d->retry, 1, on_change_may_begin);
+}
+
+static void
+on_change_may_begin(struct gw_timer *timer)
+{
+    try_to_keep((struct gw_deploy *)(void *)((char *)timer - offsetof(struct gw_deploy, retry)));
+}
+
+void
+gw_deploy_instance_ready(struct gw_deploy *d, struct gw_instance *inst)
+{
+    d->instance = inst;
+    if (d->diagnostics == NULL)
+        d->diagnostics = json_array();
+    try_to_keep(d);
+}

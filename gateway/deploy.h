@@ -1,0 +1,53 @@
+/* deploy.h: a new version, from the body of a PUT to the one that serves. */
+#ifndef GATEWAY_DEPLOY_H
+#define GATEWAY_DEPLOY_H
+
+#include "gateway.h"
+
+struct gw_request;
+
+enum gw_deploy_kind { GW_DEPLOY_SOURCE, GW_DEPLOY_BUNDLE, GW_DEPLOY_OBJECT };
+
+struct gw_deploy {
+    struct gw_deploy *next;
+    struct gw *gw;
+    struct gw_request *req;
+    char name[LIMIT_NAME + 1];
+    enum gw_deploy_kind kind;
+    bool running, is_new;
+    struct gw_function *function;
+    uint32_t version;
+    struct gw_settings settings;
+    /* the work of the moment, in the thread pool */
+    uv_work_t work;
+    int status;
+    enum gw_code code; /* of a failure */
+    struct hearth_err err;
+    char *bundle_json; /* function.json of the bundle, or NULL */
+    char *version_json;
+    int64_t created_ms, object_bytes;
+    uint64_t build;
+    int object_fd, said_fd;
+    char *said; /* by the compiler */
+    json_t *diagnostics;
+    struct gw_instance *instance; /* that checks the version */
+    struct gw_timer retry;        /* another change of the function is under way */
+};
+
+void gw_deploy_begin(struct gw_request *req);
+void gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n);
+void gw_deploy_instance_ready(struct gw_deploy *deploy, struct gw_instance *inst);
+void gw_deploy_instance_failed(struct gw_deploy *deploy, const char *why);
+
+/* bundle.c: unpacks a tar, plain or gzipped. on_file gets each regular file; its
+ * path is relative and clean. Runs in the thread pool. 0, or a negative errno with
+ * a sentence for the one who sent it. */
+typedef int (*gw_bundle_fn)(void *user, const char *path, const void *bytes, size_t len,
+                            struct hearth_err *err);
+int gw_bundle_read(const void *bytes, size_t len, gw_bundle_fn on_file, void *user,
+                   struct hearth_err *err);
+
+/* diagnostics.c: what gcc and ld said, as an array of objects. */
+json_t *gw_diagnostics(const char *text);
+
+#endif

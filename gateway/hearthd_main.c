@@ -1,0 +1,93 @@
+/* hearthd_main.c: hearthd: reads and checks the configuration, then becomes the
+ * launcher, which raises the walls and starts everything else. */
+#include <errno.h>
+#include <linux/limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#define EXIT_USAGE 2
+
+static void
+help(void)
+{
+    (void)printf("hearthd: functions as a service on one host\n\n"
+                 "usage: hearthd [options]\n\n");
+    gw_config_usage();
+    (void)printf("  %-20s %s\n  %-20s %s\n\n", "--version", "print the version", "--help",
+                 "print this");
+    (void)printf("Every option but the last four is also a key of the configuration file.\n");
+}
+
+/* PREFIX/bin/hearthd gives PREFIX/libexec/hearth/hearth-launcher. */
+static int
+launcher_path(char *path, size_t n, struct hearth_err *err)
+{
+    char own[PATH_MAX];
+    ssize_t got = readlink("/proc/self/exe", own, sizeof own - 1);
+
+    if (got < 0)
+        return err_set(err, errno, "find this program");
+    own[got] = '\0';
+    for (int i = 0; i < 2; i++)
+        if (strrchr(own, '/') != NULL)
+            *strrchr(own, '/') = '\0';
+    (void)snprintf(path, n, "%s/libexec/hearth/hearth-launcher", own);
+    return 0;
+}
+
+static int
+become_launcher(struct gw_config *config, struct hearth_err *err)
+{
+    char path[PATH_MAX + 64], threads[16];
+    char storage[GW_CONFIG_OPTIONS][320];
+    char *argv[GW_CONFIG_OPTIONS + 8] = {
+        (char *)"hearth-launcher",
+        config->state,
+        config->listen,
+        config->admin[0] != '\0' ? config->admin : (char *)"-",
+        threads,
+        config->config[0] != '\0' ? config->config : (char *)"-",
+    };
+    int status = launcher_path(path, sizeof path, err);
+
+    if (status < 0)
+        return status;
+    (void)snprintf(threads, sizeof threads, "%lld", (long long)config->threads);
+    (void)gw_config_to_arguments(config, storage, argv + 6);
+    (void)execv(path, argv);
+    return err_set(err, errno, "execute %s (is Hearth installed whole?)", path);
+}
+
+int
+main(int argc, char **argv)
+{
+    struct gw_config config;
+    struct hearth_err err = {0};
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            help();
+            return 0;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            (void)printf("hearthd %s\n", HEARTH_VERSION);
+            return 0;
+        }
+    }
+    gw_config_default(&config);
+    if (gw_config_arguments(&config, argc - 1, argv + 1, &err) < 0 ||
+        gw_config_check(&config, &err) < 0) {
+        (void)fprintf(stderr, "hearthd: %s\n", err.text);
+        return EXIT_USAGE;
+    }
+    if (config.check) {
+        (void)printf("hearthd: the configuration is fine\n");
+        return 0;
+    }
+    (void)become_launcher(&config, &err);
+    (void)fprintf(stderr, "hearthd: %s\n", err.text);
+    return 1;
+}

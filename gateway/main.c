@@ -1,0 +1,304 @@
+/* main.c: hearth-gateway: HTTP, administration and scheduling, without privilege.
+ * Started by the launcher as root, it gives up everything first: its root becomes
+ * the state folder, its user one of its own, and its filter has no exec, no fork
+ * and no new socket. What it alone holds are the clients and the channels.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "deploy.h"
+#include "filter.h"
+#include "gateway.h"
+#include "log.h"
+#include "settings_json.h"
+#include "store.h"
+
+#define FD_LAUNCHER  3
+#define FD_LISTENERS 4
+
+struct inherited {
+    int listeners;
+    bool admin_listener;
+    uid_t uid;
+    gid_t gid;
+};
+
+/* ---- giving up privilege ---- */
+
+static int
+drop_capabilities(struct hearth_err *err)
+{
+    for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL)
+            return err_set(err, errno, "wall \"capabilities\": drop %d", cap);
+    return 0;
+}
+
+static int
+give_up_privilege(const struct gw_config *config, const struct inherited *in,
+                  struct hearth_err *err)
+{
+    int status;
+
+    if (chdir(config->state) != 0 || chroot(".") != 0 || chdir("/") != 0)
+        return err_set(err, errno, "wall \"root\": make %s the root", config->state);
+    status = drop_capabilities(err);
+    if (status < 0)
+        return status;
+    if (setgroups(0, NULL) != 0 || setresgid(in->gid, in->gid, in->gid) != 0 ||
+        setresuid(in->uid, in->uid, in->uid) != 0)
+        return err_set(err, errno, "wall \"user\": become user %u", (unsigned)in->uid);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return err_set(err, errno, "wall \"no-new-privs\"");
+    /* after the change of user, which clears it; should the launcher have died
+     * before, its socket says so */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+        return err_set(err, errno, "tie this process's life to the launcher's");
+    return 0;
+}
+
+/* ---- what is on disk ---- */
+
+static void
+on_version(void *user, const char *name, uint32_t number, const char *text, int live,
+           int64_t object_bytes)
+{
+    struct gw *gw = user;
+    struct gw_function *f = gw_function_find(gw, name, strlen(name));
+    json_t *json = json_loads(text, 0, NULL);
+    struct gw_version *version = calloc(1, sizeof *version), **at;
+    struct gw_bad_setting bad;
+
+    if (f == NULL)
+        f = gw_function_add(gw, name);
+    if (f == NULL || version == NULL || !json_is_object(json)) {
+        log_warning("version %u of %s is left out: its function.json cannot be read", number, name);
+        json_decref(json);
+        free(version);
+        return;
+    }
+    version->number = number;
+    version->created_ms = json_integer_value(json_object_get(json, "created"));
+    version->object_bytes = object_bytes;
+    for (at = &f->versions; *at != NULL && (*at)->number > number;)
+        at = &(*at)->next;
+    version->next = *at;
+    *at = version;
+    if (number > f->newest)
+        f->newest = number;
+    if (live) {
+        f->live = number;
+        if (gw_settings_from_json(&f->settings, json_object_get(json, "settings"), &bad) < 0)
+            log_warning("function %s: setting %s of the state folder is not taken: allowed is %s",
+                        name, bad.name, bad.allowed);
+    }
+    json_decref(json);
+}
+
+static void
+start_functions(struct gw *gw)
+{
+    struct gw_function *f, *next;
+
+    HASH_ITER(hh, gw->functions, f, next)
+    {
+        if (f->live == 0) {
+            log_warning("function %s has no live version: it is left out", f->name);
+            gw_function_remove(gw, f);
+            continue;
+        }
+        gw_function_apply(gw, f, false);
+    }
+}
+
+static int
+load_state(struct gw *gw, struct hearth_err *err)
+{
+    unsigned cleaned = 0;
+    int status = store_open("/", &cleaned, err);
+
+    if (status == 0)
+        status = store_token(gw->token, err);
+    if (status == 0)
+        status = store_load(on_version, gw, err);
+    if (cleaned > 0)
+        log_info("removed %u half-written thing%s from the state folder", cleaned,
+                 cleaned == 1 ? "" : "s");
+    return status;
+}
+
+/* ---- the launcher ---- */
+
+static void
+reload(struct gw *gw, int fd)
+{
+    struct gw_config next = gw->config;
+    struct hearth_err err = {0};
+
+    if (gw_config_read(&next, gw->config.config[0] != '\0' ? gw->config.config : "configuration", fd,
+                       &err) < 0 ||
+        gw_config_check(&next, &err) < 0) {
+        log_error("the configuration is not reloaded: %s", err.text);
+        return;
+    }
+    if (strcmp(next.listen, gw->config.listen) != 0 || strcmp(next.admin, gw->config.admin) != 0 ||
+        strcmp(next.state, gw->config.state) != 0 || next.threads != gw->config.threads)
+        log_warning("listen, admin, state and threads change only at a restart");
+    gw->config.drain_time_ms = next.drain_time_ms;
+    gw->config.header_timeout_ms = next.header_timeout_ms;
+    gw->config.keepalive_timeout_ms = next.keepalive_timeout_ms;
+    gw->config.no_auth = next.no_auth;
+    log_info("the configuration is reloaded");
+}
+
+static void
+on_launcher_message(void *user, const struct launch_message *msg, int *fds, unsigned n)
+{
+    struct gw *gw = user;
+
+    switch (msg->type) {
+    case LAUNCH_STARTED:
+    case LAUNCH_DIED:
+    case LAUNCH_LIMITED:
+        gw_instance_on_message(gw, msg, fds, n);
+        break;
+    case LAUNCH_BUILT:
+        gw_deploy_on_built(gw, msg, fds, n);
+        break;
+    case LAUNCH_DRAIN:
+        gw_server_drain(gw);
+        break;
+    case LAUNCH_RELOAD:
+        if (n == 1)
+            reload(gw, fds[0]);
+        break;
+    default:
+        break;
+    }
+}
+
+static void
+on_launcher_lost(void *user)
+{
+    (void)user;
+    log_error("the launcher is gone: stopping");
+    _exit(1);
+}
+
+static void
+say_ready(struct gw *gw)
+{
+    struct launch_message msg = {.type = LAUNCH_UP};
+    char where[300], admin[300] = "";
+    struct sockaddr_storage at;
+    int len = sizeof at, port = 0;
+
+    if (gw->listeners[0].handle.type == UV_TCP &&
+        uv_tcp_getsockname(&gw->listeners[0].tcp, (struct sockaddr *)&at, &len) == 0)
+        port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+                                              : ((struct sockaddr_in *)&at)->sin_port);
+    if (port > 0)
+        (void)snprintf(where, sizeof where, "http://%.*s:%d",
+                       (int)(strrchr(gw->config.listen, ':') - gw->config.listen),
+                       gw->config.listen, port);
+    else
+        (void)snprintf(where, sizeof where, "%s", gw->config.listen);
+    if (gw->config.admin[0] != '\0')
+        (void)snprintf(admin, sizeof admin, ", admin on %s", gw->config.admin);
+    gw->ready = true;
+    log_info("ready on %s%s, state %s, %u function%s%s", where, admin, gw->config.state,
+             HASH_COUNT(gw->functions), HASH_COUNT(gw->functions) == 1 ? "" : "s",
+             gw->config.no_auth ? ", WITHOUT a token" : "");
+    (void)launch_client_send(&gw->launcher, &msg);
+}
+
+/* ---- main ---- */
+
+static int
+parse(int argc, char **argv, struct inherited *in, struct gw_config *config,
+      struct hearth_err *err)
+{
+    int own = 1;
+
+    for (; own < argc; own++) {
+        unsigned long value;
+        const char *at = strchr(argv[own], '=');
+
+        value = at != NULL ? strtoul(at + 1, NULL, 10) : 0;
+        if (strncmp(argv[own], "--listeners=", 12) == 0)
+            in->listeners = (int)value;
+        else if (strncmp(argv[own], "--admin-listener=", 17) == 0)
+            in->admin_listener = value != 0;
+        else if (strncmp(argv[own], "--uid=", 6) == 0)
+            in->uid = (uid_t)value;
+        else if (strncmp(argv[own], "--gid=", 6) == 0)
+            in->gid = (gid_t)value;
+        else
+            break;
+    }
+    if (in->listeners < 1 || in->listeners > LIMIT_THREADS || in->uid == 0)
+        return err_set(err, 0, "hearth-gateway is started by hearthd, not by hand");
+    gw_config_default(config);
+    return gw_config_arguments(config, argc - own, argv + own, err);
+}
+
+static int
+open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
+{
+    struct sysinfo host;
+    int status;
+
+    if (sysinfo(&host) == 0)
+        gw_settings_set_host_memory((int64_t)(host.totalram * host.mem_unit / 4 * 3));
+    status = give_up_privilege(&gw->config, in, err);
+    if (status == 0)
+        status = sbx_filter_apply(SBX_PROFILE_GATEWAY, err);
+    if (status < 0)
+        return status;
+    gw->loop = uv_default_loop();
+    gw->sch = sch_new();
+    if (gw->loop == NULL || gw->sch == NULL ||
+        getrandom(&gw->id_seed, sizeof gw->id_seed, 0) != sizeof gw->id_seed)
+        return err_set(err, ENOMEM, "make the loop");
+    gw->started_ms = gw_now_ms();
+    gw_dispatch_attach(gw);
+    gw->launcher.user = gw;
+    gw->launcher.on_message = on_launcher_message;
+    gw->launcher.on_lost = on_launcher_lost;
+    status = launch_client_open(&gw->launcher, gw->loop, FD_LAUNCHER);
+    if (status < 0)
+        return err_set(err, -status, "watch the launcher's socket");
+    status = load_state(gw, err);
+    if (status == 0)
+        status = gw_server_open(gw, FD_LISTENERS, in->listeners, in->admin_listener, err);
+    return status;
+}
+
+int
+main(int argc, char **argv)
+{
+    static struct gw gw; /* large, and it lives as long as the program */
+    struct inherited in = {0};
+    struct hearth_err err = {0};
+
+    log_open("hearth-gateway", LOG_LEVEL_INFO);
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (parse(argc, argv, &in, &gw.config, &err) < 0 || open_gateway(&gw, &in, &err) < 0) {
+        log_error("%s", err.text);
+        return 1;
+    }
+    start_functions(&gw);
+    say_ready(&gw);
+    (void)uv_run(gw.loop, UV_RUN_DEFAULT);
+    return 0;
+}

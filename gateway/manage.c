@@ -1,0 +1,453 @@
+/* manage.c: what an operator asks of a deployed function. What touches the disk
+ * runs in the thread pool; the records change only when that has succeeded. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin.h"
+#include "cleanup.h"
+#include "settings_json.h"
+#include "store.h"
+
+#define JSON_FLAGS (JSON_REJECT_DUPLICATES)
+
+/* The function that the request names, or NULL with the request answered. */
+static struct gw_function *
+wanted(struct gw_request *req)
+{
+    struct gw_function *f = gw_function_find(req->gw, req->name, strlen(req->name));
+
+    if (f == NULL || f->live == 0) {
+        gw_request_problem(req, GW_FUNCTION_NOT_FOUND, NULL, "no function \"%s\" is deployed",
+                           req->name);
+        return NULL;
+    }
+    return f;
+}
+
+static json_t *
+object_of(struct gw_request *req)
+{
+    json_error_t error;
+    json_t *body = json_loadb(req->body != NULL ? req->body : "", req->len, JSON_FLAGS, &error);
+
+    if (json_is_object(body))
+        return body;
+    if (body != NULL)
+        gw_request_problem(req, GW_BAD_JSON, NULL, "a JSON object is wanted");
+    else
+        gw_request_problem(req, GW_BAD_JSON, NULL, "line %d, column %d: %s", error.line,
+                           error.column, error.text);
+    json_decref(body);
+    return NULL;
+}
+
+char *
+gw_manage_version_text(uint32_t version, int64_t created_ms, const struct gw_settings *settings)
+{
+    json_t *json = json_pack("{s:I,s:I,s:o}", "version", (json_int_t)version, "created",
+                             (json_int_t)created_ms, "settings", gw_settings_json(settings));
+    char *text = json_dumps(json, JSON_INDENT(2));
+
+    json_decref(json);
+    return text;
+}
+
+/* ---- looking ---- */
+
+static int
+by_name(const struct gw_function *a, const struct gw_function *b)
+{
+    return strcmp(a->name, b->name);
+}
+
+void
+gw_manage_list(struct gw_request *req)
+{
+    json_t *list = json_array();
+    struct gw_function *f, *next;
+
+    HASH_SORT(req->gw->functions, by_name);
+    HASH_ITER(hh, req->gw->functions, f, next)
+    if (f->live > 0)
+        (void)json_array_append_new(list, gw_function_json(f));
+    gw_request_json(req, 200, json_pack("{s:o}", "functions", list));
+}
+
+void
+gw_manage_get(struct gw_request *req)
+{
+    struct gw_function *f = wanted(req);
+
+    if (f != NULL)
+        gw_request_json(req, 200, gw_function_json(f));
+}
+
+void
+gw_manage_versions(struct gw_request *req)
+{
+    struct gw_function *f = wanted(req);
+
+    if (f != NULL)
+        gw_request_json(req, 200, gw_function_versions_json(f));
+}
+
+void
+gw_manage_instances(struct gw_request *req)
+{
+    struct gw_function *f = wanted(req);
+
+    if (f != NULL)
+        gw_request_json(req, 200, gw_function_instances_json(f));
+}
+
+void
+gw_manage_memory(struct gw_request *req)
+{
+    struct gw_function *f = wanted(req);
+    json_t *all;
+
+    if (f == NULL)
+        return;
+    all = gw_function_json(f);
+    gw_request_json(req, 200, json_incref(json_object_get(all, "memory")));
+    json_decref(all);
+}
+
+void
+gw_manage_logs(struct gw_request *req)
+{
+    struct gw_function *f = wanted(req);
+    const char *at = f != NULL && req->query != NULL ? strstr(req->query, "lines=") : NULL;
+    unsigned long lines = at != NULL ? strtoul(at + 6, NULL, 10) : 100;
+    cleanup_free char *text = NULL;
+    struct gw_conn *conn;
+    size_t len = 0;
+
+    if (f == NULL)
+        return;
+    text = gw_journal_text(f, lines > 100000 ? 100000 : (unsigned)lines, &len);
+    conn = req->conn;
+    if (text == NULL) {
+        gw_request_problem(req, GW_INTERNAL, NULL, "no memory for the log");
+        return;
+    }
+    if (conn != NULL) {
+        conn->admin = NULL;
+        gw_answer(conn, 200, "application/x-ndjson", NULL, text, len);
+    }
+    gw_request_done(req);
+}
+
+/* ---- changing: first the disk, then the records ---- */
+
+struct job {
+    uv_work_t work;
+    struct gw_request *req;
+    struct gw_function *function;
+    struct gw_settings settings; /* that will be */
+    char *json;
+    uint32_t version;
+    int status;
+    struct hearth_err err;
+    json_t *changed; /* names of the settings of a PATCH */
+};
+
+static struct job *
+job_new(struct gw_request *req, struct gw_function *f)
+{
+    struct job *job = calloc(1, sizeof *job);
+
+    if (job == NULL) {
+        gw_request_problem(req, GW_INTERNAL, NULL, "no memory");
+        return NULL;
+    }
+    if (!gw_change_begin(req, f)) {
+        free(job);
+        return NULL;
+    }
+    job->work.data = job;
+    job->req = req;
+    job->function = f;
+    job->version = f->live;
+    return job;
+}
+
+/* The request has been answered, or is answered after. */
+static void
+job_free(struct job *job)
+{
+    gw_change_end(job->function);
+    gw_settings_clear(&job->settings);
+    json_decref(job->changed);
+    free(job->json);
+    free(job);
+}
+
+static void
+job_failed(struct job *job)
+{
+    gw_request_problem(job->req, GW_STORAGE_FAILED, NULL, "%s", job->err.text);
+    job_free(job);
+}
+
+/* ---- PATCH ---- */
+
+struct gw_patch {
+    struct gw_request *req;
+    json_t *answer, *applied;
+    char name[LIMIT_NAME + 1];
+    unsigned waiting, live, replaced;
+};
+
+static void
+patch_answer(struct gw_patch *patch)
+{
+    if (json_object_get(patch->applied, "memory") != NULL)
+        (void)json_object_set_new(
+            patch->applied, "memory",
+            json_pack("{s:s,s:i,s:i}", "reach", "running instances", "instances",
+                      (int)patch->live, "replaced_after_their_call", (int)patch->replaced));
+    (void)json_object_set_new(patch->answer, "applied", patch->applied);
+    gw_request_json(patch->req, 200, patch->answer);
+    free(patch);
+}
+
+void
+gw_patch_instance_done(struct gw_instance *inst, int status)
+{
+    struct gw_patch *patch = inst->patch;
+
+    inst->patch = NULL;
+    if (status == 0)
+        patch->live++;
+    else if (status != -ESRCH)
+        patch->replaced++;
+    if (--patch->waiting == 0)
+        patch_answer(patch);
+}
+
+static json_t *
+applied_json(json_t *changed)
+{
+    static const char *const reach[] = {
+        [SCH_REACH_LIVE] = "at once",
+        [SCH_REACH_CALLS] = "new calls",
+        [SCH_REACH_INSTANCES] = "new instances",
+        [SCH_REACH_BUILD] = "next deploy",
+    };
+    json_t *applied = json_object();
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(changed, name, value)
+    {
+        const struct sch_setting *row = sch_setting_find(name);
+
+        (void)json_object_set_new(applied, name, json_string(reach[row->reach]));
+    }
+    return applied;
+}
+
+/* Every running instance gets the new limit; the answer waits for the kernel's. */
+static void
+apply_memory(struct gw_function *f, struct gw_patch *patch)
+{
+    for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next) {
+        if (inst->phase == GW_INSTANCE_RETIRING || inst->killed || inst->patch != NULL ||
+            inst->deploy != NULL || !inst->open)
+            continue;
+        inst->patch = patch;
+        patch->waiting++;
+        gw_instance_send_limit(inst);
+    }
+}
+
+static bool
+renews_instances(json_t *changed)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(changed, name, value) if (sch_setting_find(name)->reach ==
+                                                  SCH_REACH_INSTANCES) return true;
+    return false;
+}
+
+static void
+on_patch_stored(uv_work_t *work, int status)
+{
+    struct job *job = work->data;
+    struct gw_function *f = job->function;
+    struct gw *gw = job->req->gw;
+    struct gw_settings was = f->settings;
+    struct gw_patch *patch = calloc(1, sizeof *patch);
+
+    (void)status;
+    if (job->status < 0 || patch == NULL) {
+        free(patch);
+        job_failed(job);
+        return;
+    }
+    f->settings = job->settings;
+    job->settings = was;
+    gw_function_apply(gw, f, renews_instances(job->changed));
+    patch->req = job->req;
+    patch->waiting = 1; /* ours, until all are asked */
+    patch->applied = applied_json(job->changed);
+    if (f->settings.numbers.memory != was.numbers.memory)
+        apply_memory(f, patch);
+    patch->answer = gw_function_json(f);
+    if (--patch->waiting == 0)
+        patch_answer(patch);
+    job_free(job);
+}
+
+static void
+store_patch(uv_work_t *work)
+{
+    struct job *job = work->data;
+
+    job->status = store_settings(job->function->name, job->version, job->json, &job->err);
+}
+
+/* The settings after the patch; NULL with the request answered. */
+static struct job *
+patched(struct gw_request *req, struct gw_function *f, json_t *patch)
+{
+    struct gw_bad_setting bad;
+    struct gw_version *version = gw_function_version(f, f->live);
+    struct job *job = job_new(req, f);
+
+    if (job == NULL)
+        return NULL;
+    if (gw_settings_copy(&job->settings, &f->settings) < 0) {
+        job_free(job);
+        gw_request_problem(req, GW_INTERNAL, NULL, "no memory");
+        return NULL;
+    }
+    if (gw_settings_from_json(&job->settings, patch, &bad) < 0 ||
+        gw_settings_check(&job->settings, &bad) < 0) {
+        job_free(job);
+        gw_request_problem(req, GW_BAD_SETTING,
+                           json_pack("{s:s,s:s}", "setting", bad.name, "allowed", bad.allowed),
+                           "%s: allowed is %s; nothing was changed", bad.name, bad.allowed);
+        return NULL;
+    }
+    job->json = gw_manage_version_text(f->live, version != NULL ? version->created_ms : 0,
+                                       &job->settings);
+    return job;
+}
+
+void
+gw_manage_patch(struct gw_request *req)
+{
+    struct gw_function *f = wanted(req);
+    json_t *patch = f != NULL ? object_of(req) : NULL;
+    struct job *job = patch != NULL ? patched(req, f, patch) : NULL;
+
+    if (job == NULL) {
+        json_decref(patch);
+        return;
+    }
+    job->changed = patch;
+    (void)uv_queue_work(req->gw->loop, &job->work, store_patch, on_patch_stored);
+}
+
+/* ---- DELETE ---- */
+
+static void
+store_delete(uv_work_t *work)
+{
+    struct job *job = work->data;
+
+    job->status = store_remove(job->function->name, &job->err);
+}
+
+static void
+on_deleted(uv_work_t *work, int status)
+{
+    struct job *job = work->data;
+    struct gw_conn *conn = job->req->conn;
+
+    (void)status;
+    if (job->status < 0) {
+        job_failed(job);
+        return;
+    }
+    gw_function_remove(job->req->gw, job->function);
+    if (conn != NULL) {
+        conn->admin = NULL;
+        job->req->conn = NULL;
+        gw_answer(conn, 204, "", NULL, "", 0);
+    }
+    gw_request_done(job->req);
+    job_free(job);
+}
+
+void
+gw_manage_delete(struct gw_request *req)
+{
+    struct gw_function *f = wanted(req);
+    struct job *job = f != NULL ? job_new(req, f) : NULL;
+
+    if (job != NULL)
+        (void)uv_queue_work(req->gw->loop, &job->work, store_delete, on_deleted);
+}
+
+/* ---- rollback ---- */
+
+static void
+store_rollback(uv_work_t *work)
+{
+    struct job *job = work->data;
+
+    /* the settings of now stay: an operator who tuned them did not take them back */
+    job->status = store_settings(job->function->name, job->version, job->json, &job->err);
+    if (job->status == 0)
+        job->status = store_live(job->function->name, job->version, &job->err);
+}
+
+static void
+on_rolled_back(uv_work_t *work, int status)
+{
+    struct job *job = work->data;
+    struct gw_function *f = job->function;
+
+    (void)status;
+    if (job->status < 0) {
+        job_failed(job);
+        return;
+    }
+    f->live = job->version;
+    gw_function_apply(job->req->gw, f, true);
+    gw_request_json(job->req, 200, gw_function_json(f));
+    job_free(job);
+}
+
+void
+gw_manage_rollback(struct gw_request *req)
+{
+    struct gw_function *f = wanted(req);
+    json_t *body = f != NULL ? object_of(req) : NULL;
+    json_int_t number = json_integer_value(json_object_get(body, "version"));
+    struct gw_version *version;
+    struct job *job;
+
+    if (body == NULL)
+        return;
+    json_decref(body);
+    version = number > 0 && number <= UINT32_MAX ? gw_function_version(f, (uint32_t)number) : NULL;
+    if (version == NULL) {
+        gw_request_problem(req, GW_VERSION_NOT_FOUND, NULL,
+                           "want {\"version\": N}, with one of GET …/versions");
+        return;
+    }
+    job = job_new(req, f);
+    if (job == NULL)
+        return;
+    job->version = version->number;
+    job->json = gw_manage_version_text(version->number, version->created_ms, &f->settings);
+    (void)uv_queue_work(req->gw->loop, &job->work, store_rollback, on_rolled_back);
+}

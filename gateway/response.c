@@ -1,0 +1,284 @@
+/* response.c: a worker's frames become HTTP. All that the worker wrote is copied
+ * first and checked then, except the body: its bytes mean nothing here, and go
+ * from the ring to the socket as they are.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway.h"
+
+#define HEAD_ROOM (LIMIT_RESP_HEAD + 4 * LIMIT_FIELDS + 512)
+
+/* RFC 9110: 1 for letters of a token, 2 for bytes of a field's value, 3 for both. */
+static uint8_t kinds[256];
+
+static void
+init_kinds(void)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    for (unsigned c = 0; c < 256; c++)
+        kinds[c] = (c >= 0x20 && c != 0x7f) || c == '\t' ? 2 : 0;
+    for (const char *p = token; *p != '\0'; p++)
+        kinds[(unsigned char)*p] |= 1;
+}
+
+static bool
+all_of(const char *bytes, size_t n, uint8_t kind)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((kinds[(unsigned char)bytes[i]] & kind) == 0)
+            return false;
+    return true;
+}
+
+/* Fields that frame the message: the library in the worker refuses them, so only
+ * a worker that lies sends them. */
+static bool
+frames_message(const char *name, size_t n)
+{
+    return (n == 14 && strncasecmp(name, "Content-Length", n) == 0) ||
+           (n == 17 && strncasecmp(name, "Transfer-Encoding", n) == 0) ||
+           (n == 10 && strncasecmp(name, "Connection", n) == 0) ||
+           (n == 10 && strncasecmp(name, "Keep-Alive", n) == 0) ||
+           (n == 7 && strncasecmp(name, "Upgrade", n) == 0) ||
+           (n == 7 && strncasecmp(name, "Trailer", n) == 0);
+}
+
+struct out {
+    char bytes[HEAD_ROOM];
+    size_t len;
+};
+
+static void
+put(struct out *out, const char *bytes, size_t n)
+{
+    memcpy(out->bytes + out->len, bytes, n);
+    out->len += n;
+}
+
+static void
+put_number(struct out *out, uint64_t number)
+{
+    char digits[20];
+    int n = 0;
+
+    do {
+        digits[sizeof digits - 1 - (size_t)n++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    put(out, digits + sizeof digits - n, (size_t)n);
+}
+
+/* Milliseconds with three decimals. */
+static void
+put_ms(struct out *out, int64_t ns)
+{
+    uint64_t us = ns > 0 ? (uint64_t)ns / 1000 : 0;
+    char decimals[4] = {'.', (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10),
+                        (char)('0' + us % 10)};
+
+    put_number(out, us / 1000);
+    put(out, decimals, sizeof decimals);
+}
+
+#define PUT(out, text) put(out, text, sizeof(text) - 1)
+
+/* Copies, checks and writes the worker's fields. */
+static int
+put_fields(struct out *out, const struct frame_response *head, const unsigned char *from)
+{
+    unsigned char copy[LIMIT_RESP_HEAD];
+    size_t at = 0;
+
+    memcpy(copy, from, head->fields_bytes);
+    for (unsigned i = 0; i < head->fields; i++) {
+        const char *name;
+        uint16_t lens[2];
+
+        if (head->fields_bytes - at < sizeof lens)
+            return -EPROTO;
+        memcpy(lens, copy + at, sizeof lens);
+        at += sizeof lens;
+        if (head->fields_bytes - at < (size_t)lens[0] + lens[1])
+            return -EPROTO;
+        name = (const char *)copy + at;
+        if (lens[0] == 0 || !all_of(name, lens[0], 1) || !all_of(name + lens[0], lens[1], 2) ||
+            frames_message(name, lens[0]))
+            return -EPROTO;
+        put(out, name, lens[0]);
+        PUT(out, ": ");
+        put(out, name + lens[0], lens[1]);
+        PUT(out, "\r\n");
+        at += (size_t)lens[0] + lens[1];
+    }
+    return 0;
+}
+
+static void
+put_status(struct out *out, int status)
+{
+    const char *text;
+
+    if (status == 200) {
+        PUT(out, "HTTP/1.1 200 OK\r\n");
+        return;
+    }
+    text = gw_status_text(status);
+    PUT(out, "HTTP/1.1 ");
+    put_number(out, (uint64_t)status);
+    PUT(out, " ");
+    put(out, text, strlen(text));
+    PUT(out, "\r\n");
+}
+
+/* How the client will know where the body ends. */
+static void
+put_framing(struct out *out, struct gw_call *call, const struct frame_response *head, bool whole,
+            size_t body)
+{
+    struct gw_conn *conn = call->conn;
+    int64_t length = whole ? (int64_t)body : head->declared;
+
+    call->declared_left = -1;
+    if (head->status == 204)
+        return;
+    if (whole && (conn->head_only || head->status == 304) && body == 0 && head->declared >= 0)
+        length = head->declared;
+    if (length >= 0) {
+        PUT(out, "Content-Length: ");
+        put_number(out, (uint64_t)length);
+        PUT(out, "\r\n");
+        if (!whole)
+            call->declared_left = length;
+    } else if (conn->http10) {
+        conn->close_after = true;
+    } else {
+        conn->chunked = true;
+        PUT(out, "Transfer-Encoding: chunked\r\n");
+    }
+}
+
+static void
+put_platform_fields(struct out *out, struct gw_call *call)
+{
+    struct gw_conn *conn = call->conn;
+    int64_t waited = call->sch.started_ns - call->sch.arrived_ns;
+    int64_t cold = call->sch.cold ? call->instance->start_ns : 0;
+
+    if (cold > waited)
+        cold = waited;
+    PUT(out, "X-Call-Id: ");
+    put(out, call->id, strlen(call->id));
+    PUT(out, "\r\nServer-Timing: queue;dur=");
+    put_ms(out, waited - cold);
+    if (call->sch.cold) {
+        PUT(out, ", cold;dur=");
+        put_ms(out, cold);
+    }
+    PUT(out, ", run;dur=");
+    put_ms(out, gw_now_ns() - call->sch.started_ns);
+    PUT(out, "\r\n");
+    put(out, gw_date(conn->gw), strlen(conn->gw->date));
+    if (conn->close_after)
+        PUT(out, "Connection: close\r\n");
+    else if (conn->http10)
+        PUT(out, "Connection: keep-alive\r\n");
+    PUT(out, "\r\n");
+}
+
+static bool
+has_no_body(const struct gw_conn *conn, int status)
+{
+    return conn->head_only || status == 204 || status == 304;
+}
+
+/* The body's bytes of this frame, chunked where the response is. */
+static bool
+write_pieces(struct gw_call *call, struct out *head, const unsigned char *body, size_t n, bool last)
+{
+    static const char end[] = "\r\n", last_chunk[] = "\r\n0\r\n\r\n";
+    struct gw_conn *conn = call->conn;
+    char size[24];
+    uv_buf_t pieces[4];
+    unsigned count = 0;
+    bool chunked = conn->chunked && !call->bodiless;
+
+    if (call->bodiless)
+        n = 0;
+    if (head != NULL)
+        pieces[count++] = uv_buf_init(head->bytes, (unsigned)head->len);
+    if (chunked && n > 0)
+        pieces[count++] = uv_buf_init(size, (unsigned)snprintf(size, sizeof size, "%zx\r\n", n));
+    if (n > 0)
+        pieces[count++] = uv_buf_init((char *)(uintptr_t)body, (unsigned)n);
+    if (chunked && n > 0)
+        pieces[count++] = last ? uv_buf_init((char *)last_chunk, sizeof last_chunk - 1)
+                               : uv_buf_init((char *)end, sizeof end - 1);
+    else if (chunked && last)
+        pieces[count++] = uv_buf_init((char *)last_chunk + 2, sizeof last_chunk - 3);
+    return count == 0 || gw_conn_write(conn, pieces, count);
+}
+
+static int
+first_frame(struct gw_call *call, const struct frame *frame)
+{
+    bool last = (frame->header.flags & FRAME_END) != 0;
+    struct frame_response head;
+    struct out out;
+    size_t body;
+
+    if (kinds['a'] == 0)
+        init_kinds();
+    if (frame->len < sizeof head)
+        return -EPROTO;
+    memcpy(&head, frame->payload, sizeof head);
+    if (head.status < 200 || head.status > 599 || head.fields > LIMIT_FIELDS ||
+        head.fields_bytes > LIMIT_RESP_HEAD || head.fields_bytes > frame->len - sizeof head)
+        return -EPROTO;
+    body = frame->len - sizeof head - head.fields_bytes;
+    out.len = 0;
+    put_status(&out, head.status);
+    if (put_fields(&out, &head, frame->payload + sizeof head) < 0)
+        return -EPROTO;
+    call->response_begun = true;
+    if (call->conn == NULL)
+        return 1;
+    call->bodiless = has_no_body(call->conn, head.status);
+    put_framing(&out, call, &head, last, body);
+    put_platform_fields(&out, call);
+    if (call->declared_left >= 0 && (int64_t)body > call->declared_left)
+        return -EPROTO;
+    if (call->declared_left >= 0)
+        call->declared_left -= (int64_t)body;
+    return write_pieces(call, &out, frame->payload + sizeof head + head.fields_bytes, body, last);
+}
+
+static int
+later_frame(struct gw_call *call, const struct frame *frame)
+{
+    bool last = (frame->header.flags & FRAME_END) != 0;
+
+    if (call->conn == NULL)
+        return 1;
+    if (call->declared_left >= 0) {
+        if ((int64_t)frame->len > call->declared_left)
+            return -EPROTO;
+        call->declared_left -= (int64_t)frame->len;
+    }
+    return write_pieces(call, NULL, frame->payload, frame->len,
+                        last && (frame->header.flags & FRAME_CUT) == 0);
+}
+
+int
+gw_response_frame(struct gw_call *call, const struct frame *frame)
+{
+    bool first = frame->header.type == FRAME_RESPONSE;
+
+    if (first == call->response_begun)
+        return -EPROTO;
+    return first ? first_frame(call, frame) : later_frame(call, frame);
+}

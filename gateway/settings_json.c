@@ -1,0 +1,376 @@
+/* settings_json.c: settings in the forms that people send. The numbers go by the
+ * scheduler's table; env, libs and network are known here alone. */
+#include "settings_json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "name.h"
+#include "units.h"
+
+static int64_t host_memory;
+
+void
+gw_settings_set_host_memory(int64_t bytes)
+{
+    host_memory = bytes;
+}
+
+static int
+blame(struct gw_bad_setting *bad, const char *name, const char *allowed)
+{
+    /* the name may come from the client: keep it printable */
+    (void)snprintf(bad->name, sizeof bad->name, "%s", name);
+    for (char *p = bad->name; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+            *p = '?';
+    (void)snprintf(bad->allowed, sizeof bad->allowed, "%s", allowed);
+    return -EINVAL;
+}
+
+static int
+blame_row(struct gw_bad_setting *bad, const struct sch_setting *row)
+{
+    char most[24], allowed[64];
+
+    if (strcmp(row->name, "memory") != 0)
+        return blame(bad, row->name, row->allowed);
+    (void)snprintf(allowed, sizeof allowed, "4M to %s, the memory that this host offers",
+                   units_format_size(host_memory, most, sizeof most));
+    return blame(bad, row->name, allowed);
+}
+
+static int
+blame_unknown(struct gw_bad_setting *bad, const char *name)
+{
+    char all[160] = "";
+
+    for (unsigned i = 0; i < sch_setting_count; i++) {
+        size_t used = strlen(all);
+
+        (void)snprintf(all + used, sizeof all - used, "%s%s", i > 0 ? ", " : "",
+                       sch_setting_table[i].name);
+    }
+    return blame(bad, name, all);
+}
+
+int
+gw_settings_copy(struct gw_settings *to, const struct gw_settings *from)
+{
+    *to = *from;
+    if (from->env.bytes == NULL)
+        return 0;
+    to->env.bytes = malloc(from->env.len);
+    if (to->env.bytes == NULL)
+        return -ENOMEM;
+    memcpy(to->env.bytes, from->env.bytes, from->env.len);
+    return 0;
+}
+
+void
+gw_settings_clear(struct gw_settings *settings)
+{
+    free(settings->env.bytes);
+    settings->env.bytes = NULL;
+    settings->env.len = 0;
+}
+
+/* ---- libs ---- */
+
+static int
+add_lib(struct gw_settings *settings, const char *name, size_t n)
+{
+    if (!name_lib_ok(name, n) || settings->libs_count == LIMIT_LIBS)
+        return -EINVAL;
+    memcpy(settings->libs[settings->libs_count], name, n);
+    settings->libs[settings->libs_count][n] = '\0';
+    settings->libs_count++;
+    return 0;
+}
+
+static int
+libs_from_text(struct gw_settings *settings, const char *text)
+{
+    settings->libs_count = 0;
+    while (*text != '\0') {
+        size_t n = strcspn(text, ",");
+
+        if (add_lib(settings, text, n) < 0)
+            return -EINVAL;
+        text += n + (text[n] == ',');
+    }
+    return 0;
+}
+
+static int
+libs_from_json(struct gw_settings *settings, json_t *list)
+{
+    json_t *item;
+    size_t i;
+
+    if (!json_is_array(list))
+        return -EINVAL;
+    settings->libs_count = 0;
+    json_array_foreach(list, i, item) if (!json_is_string(item) ||
+                                          add_lib(settings, json_string_value(item),
+                                                  json_string_length(item)) < 0) return -EINVAL;
+    return 0;
+}
+
+/* ---- env ---- */
+
+static int
+env_append(FILE *out, const char *name, json_t *value)
+{
+    const char *text = json_string_value(value);
+
+    if (name[0] == '\0' || strchr(name, '=') != NULL || text == NULL ||
+        strlen(text) != json_string_length(value))
+        return -EINVAL;
+    (void)fprintf(out, "%s=%s", name, text);
+    (void)fputc('\0', out);
+    return 0;
+}
+
+static json_t *
+env_json(const struct gw_env *env)
+{
+    json_t *object = json_object();
+
+    for (const char *at = env->bytes; at != NULL && at < env->bytes + env->len;
+         at += strlen(at) + 1) {
+        cleanup_free char *name = strndup(at, strcspn(at, "="));
+
+        if (name != NULL)
+            (void)json_object_set_new(object, name, json_string(at + strlen(name) + 1));
+    }
+    return object;
+}
+
+static int
+env_from_object(struct gw_settings *settings, json_t *object)
+{
+    struct gw_env made = {0};
+    const char *name;
+    json_t *value;
+    size_t len = 0;
+    FILE *out = open_memstream(&made.bytes, &len);
+    int status = 0;
+
+    if (out == NULL)
+        return -ENOMEM;
+    json_object_foreach(object, name, value) if (env_append(out, name, value) < 0) status = -EINVAL;
+    if (fclose(out) != 0 || len > LIMIT_ENV)
+        status = -EINVAL;
+    if (status < 0) {
+        free(made.bytes);
+        return status;
+    }
+    made.len = (uint32_t)len;
+    gw_settings_clear(settings);
+    settings->env = made;
+    return 0;
+}
+
+/* env is an object itself, so the merge goes into it. */
+static int
+env_from_json(struct gw_settings *settings, json_t *patch)
+{
+    json_t *merged = env_json(&settings->env);
+    const char *name;
+    json_t *value;
+    int status = json_is_object(patch) ? 0 : -EINVAL;
+
+    if (status == 0)
+        json_object_foreach(patch, name, value)
+        {
+            if (json_is_null(value))
+                (void)json_object_del(merged, name);
+            else
+                (void)json_object_set(merged, name, value);
+        }
+    if (status == 0)
+        status = env_from_object(settings, merged);
+    json_decref(merged);
+    return status;
+}
+
+static int
+env_from_text(struct gw_settings *settings, const char *text)
+{
+    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    int status = json_is_object(object) ? env_from_object(settings, object) : -EINVAL;
+
+    json_decref(object);
+    return status;
+}
+
+/* ---- one setting ---- */
+
+static int
+from_text(struct gw_settings *settings, const struct sch_setting *row, const char *text)
+{
+    switch (row->kind) {
+    case SCH_SETTING_LIST:
+        return libs_from_text(settings, text);
+    case SCH_SETTING_MAP:
+        return env_from_text(settings, text);
+    case SCH_SETTING_WORD:
+        return strcmp(text, row->allowed) == 0 ? 0 : -EINVAL;
+    default:
+        return sch_setting_from_text(row, text, host_memory, &settings->numbers);
+    }
+}
+
+static int
+to_default(struct gw_settings *settings, const struct sch_setting *row)
+{
+    if (row->kind == SCH_SETTING_LIST)
+        settings->libs_count = 0;
+    else if (row->kind == SCH_SETTING_MAP)
+        gw_settings_clear(settings);
+    else if (row->kind != SCH_SETTING_WORD)
+        return sch_setting_from_number(row, row->otherwise, 0, &settings->numbers);
+    return 0;
+}
+
+static int
+from_json(struct gw_settings *settings, const struct sch_setting *row, json_t *value)
+{
+    if (json_is_null(value))
+        return to_default(settings, row);
+    if (row->kind == SCH_SETTING_LIST)
+        return libs_from_json(settings, value);
+    if (row->kind == SCH_SETTING_MAP)
+        return env_from_json(settings, value);
+    if (json_is_integer(value))
+        return sch_setting_from_number(row, json_integer_value(value), host_memory,
+                                       &settings->numbers);
+    if (json_is_string(value))
+        return from_text(settings, row, json_string_value(value));
+    return -EINVAL;
+}
+
+int
+gw_settings_from_json(struct gw_settings *settings, json_t *patch, struct gw_bad_setting *bad)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(patch, name, value)
+    {
+        const struct sch_setting *row = sch_setting_find(name);
+
+        if (row == NULL)
+            return blame_unknown(bad, name);
+        if (from_json(settings, row, value) < 0)
+            return blame_row(bad, row);
+    }
+    return 0;
+}
+
+/* ---- queries ---- */
+
+static int
+hex(char c)
+{
+    const char *digits = "0123456789abcdef", *at;
+
+    if (c >= 'A' && c <= 'F')
+        c = (char)(c - 'A' + 'a');
+    at = c != '\0' ? strchr(digits, c) : NULL;
+    return at != NULL ? (int)(at - digits) : -1;
+}
+
+/* Decodes n bytes of a query into a fresh string; NULL for a bad escape. */
+static char *
+decoded(const char *text, size_t n)
+{
+    cleanup_free char *out = malloc(n + 1);
+    char *to = out;
+
+    for (size_t i = 0; out != NULL && i < n; i++) {
+        if (text[i] == '%') {
+            int high = n - i > 2 ? hex(text[i + 1]) : -1;
+            int low = high >= 0 ? hex(text[i + 2]) : -1;
+
+            if (low < 0 || high * 16 + low == 0)
+                return NULL;
+            *to++ = (char)(high * 16 + low);
+            i += 2;
+        } else {
+            *to++ = text[i] == '+' ? ' ' : text[i];
+        }
+    }
+    if (out != NULL)
+        *to = '\0';
+    return take_ptr(out);
+}
+
+static int
+pair_from_query(struct gw_settings *settings, const char *pair, size_t n,
+                struct gw_bad_setting *bad)
+{
+    size_t key = strcspn(pair, "=&");
+    cleanup_free char *name = decoded(pair, key < n ? key : n);
+    cleanup_free char *value = key < n ? decoded(pair + key + 1, n - key - 1) : strdup("");
+    const struct sch_setting *row;
+
+    if (name == NULL || value == NULL)
+        return blame(bad, "query", "names and values, percent-encoded");
+    row = sch_setting_find(name);
+    if (row == NULL)
+        return blame_unknown(bad, name);
+    return from_text(settings, row, value) == 0 ? 0 : blame_row(bad, row);
+}
+
+int
+gw_settings_from_query(struct gw_settings *settings, const char *query, struct gw_bad_setting *bad)
+{
+    while (query != NULL && *query != '\0') {
+        size_t n = strcspn(query, "&");
+        int status = n > 0 ? pair_from_query(settings, query, n, bad) : 0;
+
+        if (status < 0)
+            return status;
+        query += n + (query[n] == '&');
+    }
+    return 0;
+}
+
+int
+gw_settings_check(const struct gw_settings *settings, struct gw_bad_setting *bad)
+{
+    char allowed[96];
+    const char *name = sch_settings_conflict(&settings->numbers, allowed, sizeof allowed);
+
+    return name == NULL ? 0 : blame(bad, name, allowed);
+}
+
+json_t *
+gw_settings_json(const struct gw_settings *settings)
+{
+    json_t *object = json_object();
+
+    for (unsigned i = 0; i < sch_setting_count; i++) {
+        const struct sch_setting *row = &sch_setting_table[i];
+        json_t *value;
+
+        if (row->kind == SCH_SETTING_LIST) {
+            value = json_array();
+            for (uint32_t l = 0; l < settings->libs_count; l++)
+                (void)json_array_append_new(value, json_string(settings->libs[l]));
+        } else if (row->kind == SCH_SETTING_MAP) {
+            value = env_json(&settings->env);
+        } else if (row->kind == SCH_SETTING_WORD) {
+            value = json_string(row->allowed);
+        } else {
+            value = json_integer(sch_setting_get(row, &settings->numbers));
+        }
+        (void)json_object_set_new(object, row->name, value);
+    }
+    return object;
+}

@@ -1,0 +1,30 @@
+/* settings_json.h: a function's settings from queries and JSON, and back. */
+#ifndef GATEWAY_SETTINGS_JSON_H
+#define GATEWAY_SETTINGS_JSON_H
+
+#include "gateway.h"
+
+/* What was wrong, for the answer bad_setting. */
+struct gw_bad_setting {
+    char name[64];
+    char allowed[160];
+};
+
+/* Copies with an env of its own. 0, or -ENOMEM. */
+int gw_settings_copy(struct gw_settings *to, const struct gw_settings *from);
+void gw_settings_clear(struct gw_settings *settings);
+
+/* All three: 0, or -EINVAL with *bad filled; settings may be half changed then, so
+ * the caller works on a copy. */
+int gw_settings_from_query(struct gw_settings *settings, const char *query,
+                           struct gw_bad_setting *bad);
+/* A JSON merge patch (RFC 7396): null puts a setting back to its default. */
+int gw_settings_from_json(struct gw_settings *settings, json_t *patch, struct gw_bad_setting *bad);
+int gw_settings_check(const struct gw_settings *settings, struct gw_bad_setting *bad);
+
+json_t *gw_settings_json(const struct gw_settings *settings);
+
+/* Bytes of memory that this host has for functions: the most that `memory` may be. */
+void gw_settings_set_host_memory(int64_t bytes);
+
+#endif

@@ -1,0 +1,117 @@
+/* hearth.h: all that a function sees of Hearth.
+ *
+ * A function is a C file that defines hearth_handle:
+ *
+ *     #include <hearth.h>
+ *
+ *     int hearth_handle(hearth_call *call)
+ *     {
+ *         return hearth_printf(call, "hello, %s\n", "world");
+ *     }
+ *
+ * An instance runs one call at a time, in one thread. What a function may do
+ * besides computing stands in Hearth's documentation: no files, no network, no
+ * processes, no threads.
+ */
+#ifndef HEARTH_H
+#define HEARTH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Changes with every change of this header that old objects would not survive. */
+#define HEARTH_ABI 1
+
+#define HEARTH_EXPORT __attribute__((visibility("default")))
+
+/* Stamps the object with the number it was built for; read before any call. */
+#ifndef HEARTH_NO_STAMP
+HEARTH_EXPORT __attribute__((weak)) extern const uint32_t hearth_abi;
+HEARTH_EXPORT __attribute__((weak, used)) const uint32_t hearth_abi = HEARTH_ABI;
+#endif
+
+typedef struct hearth_call hearth_call;
+
+/* ---- what a function defines ---- */
+
+/* Required: serves one call. 0 is success; anything else, returned before the
+ * response began to be sent, is answered as function_failed. */
+HEARTH_EXPORT int hearth_handle(hearth_call *call);
+/* Optional: once per instance, before its first call. Not 0 is init_failed. */
+HEARTH_EXPORT int hearth_init(void);
+/* Optional: once per instance, when it is retired between two calls. */
+HEARTH_EXPORT void hearth_fini(void);
+
+/* ---- the request ---- */
+
+/* Strings stay valid until the handler returns; NULL where there is none. */
+const char *hearth_method(hearth_call *call);
+/* What follows the function's name, "/" at least, percent-decoded once. An
+ * encoded NUL stays encoded. */
+const char *hearth_path(hearth_call *call);
+/* The first value of that name, decoded ('+' is a space); "" for a bare name. */
+const char *hearth_query(hearth_call *call, const char *name);
+/* As it came, without the '?'; NULL where the target has no '?'. */
+const char *hearth_query_string(hearth_call *call);
+/* Any case; repeated fields are joined by ", ". */
+const char *hearth_header(hearth_call *call, const char *name);
+const char *hearth_call_id(hearth_call *call);
+
+/* The whole body, 16-byte aligned, valid until the handler returns; *len is its
+ * length, and the pointer is not NULL for an empty one. NULL with errno where it
+ * cannot be gathered: ENOMEM (it does not fit the memory limit), EPIPE (the
+ * client has gone), EMSGSIZE (it grew over max_body), EALREADY (hearth_read took
+ * a part of it). len may be NULL. */
+const void *hearth_body(hearth_call *call, size_t *len);
+/* The body as a stream: bytes, 0 at the end, -1 with errno (EPIPE, EMSGSIZE). */
+ssize_t hearth_read(hearth_call *call, void *buf, size_t n);
+
+/* ---- the response: 200, text/plain; charset=utf-8, empty, unless told otherwise ---- */
+
+/* 0, or -1 with EINVAL after the first write or where it is not legal HTTP; a
+ * status is 200 to 599. */
+int hearth_status(hearth_call *call, int code);
+/* Adds a field; Content-Type replaces the default one; Content-Length is kept to:
+ * writing more or less is an error. Connection, Transfer-Encoding and the like
+ * belong to the platform (EINVAL). ENOSPC after 100 fields or 16 KiB of them. */
+int hearth_set_header(hearth_call *call, const char *name, const char *value);
+/* Waits while the client is slow; -1 with EPIPE when it has gone. */
+int hearth_write(hearth_call *call, const void *buf, size_t n);
+int hearth_printf(hearth_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- around it ---- */
+
+/* Memory of this call, 16-byte aligned, all released at its end; NULL, ENOMEM. */
+void *hearth_alloc(hearth_call *call, size_t n);
+
+enum hearth_level {
+    HEARTH_DEBUG,
+    HEARTH_INFO,
+    HEARTH_WARNING,
+    HEARTH_ERROR,
+};
+
+/* One line to the function's log, cut at 2 KiB. call may be NULL in init and
+ * fini. Standard output and standard error go there too. 0, or -1 with errno:
+ * EAGAIN where the log is not read fast enough and the line is lost. */
+int hearth_log(hearth_call *call, enum hearth_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A value of the function's `env` setting; NULL where there is none. */
+const char *hearth_env(const char *name);
+/* What is left of the timeout. The instance is killed when it reaches 0. */
+int64_t hearth_deadline_ms(hearth_call *call);
+/* This instance's memory limit now, and the bytes that it uses of it. */
+size_t hearth_memory_limit(void);
+size_t hearth_memory_used(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

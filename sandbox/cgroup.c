@@ -1,0 +1,364 @@
+/* cgroup.c: what both kinds of cgroup host share: finding the controllers (by
+ * libcgroup), sweeping what a killed daemon left, the free list of leaves. */
+#include "cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libcgroup.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "limits.h"
+#include "log.h"
+
+#define GROUP_PREFIX "hearth-"
+
+static const char *const controller_names[SBX_CONTROLLERS] = {
+    [SBX_MEMORY] = "memory",
+    [SBX_PIDS] = "pids",
+    [SBX_CPU] = "cpu",
+    [SBX_CPUACCT] = "cpuacct",
+};
+
+int
+sbx_cgroup_write(int dir, const char *file, const char *text, struct hearth_err *err)
+{
+    cleanup_close int fd = openat(dir, file, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_set(err, errno, "open %s of a control group", file);
+    if (write(fd, text, strlen(text)) < 0)
+        return err_set(err, errno, "write %s to %s of a control group", text, file);
+    return 0;
+}
+
+int
+sbx_cgroup_write_u64(int dir, const char *file, uint64_t value, struct hearth_err *err)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof text, "%" PRIu64, value);
+    return sbx_cgroup_write(dir, file, text, err);
+}
+
+int
+sbx_cgroup_read_u64(int dir, const char *file, const char *key, uint64_t *value)
+{
+    cleanup_close int fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
+    char text[1024];
+    ssize_t got;
+    const char *at = text;
+
+    if (fd < 0)
+        return -errno;
+    got = read(fd, text, sizeof text - 1);
+    if (got < 0)
+        return -errno;
+    text[got] = '\0';
+    for (size_t n = key != NULL ? strlen(key) : 0; key != NULL; at++) {
+        if (strncmp(at, key, n) == 0 && at[n] == ' ') {
+            at += n + 1;
+            break;
+        }
+        at = strchr(at, '\n');
+        if (at == NULL)
+            return -ENOENT;
+    }
+    *value = strtoull(at, NULL, 10);
+    return 0;
+}
+
+/* ---- finding the controllers ---- */
+
+static bool
+is_v2(const char *path)
+{
+    struct statfs fs;
+
+    return statfs(path, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+static int
+find_mount(struct sbx_cgroup_tree *tree, int i, struct hearth_err *err)
+{
+    char *path = NULL;
+
+    if (cgroup_get_subsys_mount_point(controller_names[i], &path) != 0 || path == NULL)
+        return err_set(err, ENODEV, "the %s controller of cgroups is not mounted",
+                       controller_names[i]);
+    (void)snprintf(tree->mount[i], sizeof tree->mount[i], "%s", path);
+    free(path);
+    return 0;
+}
+
+static int
+choose_backend(struct sbx_cgroup_tree *tree, struct hearth_err *err)
+{
+    int status;
+
+    if (cgroup_init() != 0)
+        return err_set(err, ENODEV, "find the control groups of this host (libcgroup: %s)",
+                       cgroup_strerror(cgroup_get_last_errno()));
+    status = find_mount(tree, SBX_MEMORY, err);
+    if (status < 0)
+        return status;
+    if (is_v2(tree->mount[SBX_MEMORY])) {
+        tree->ops = &sbx_cgroup_v2;
+        tree->hierarchies = 1;
+        return 0;
+    }
+    tree->ops = &sbx_cgroup_v1;
+    tree->hierarchies = SBX_CONTROLLERS;
+    for (int i = SBX_PIDS; i < SBX_CONTROLLERS; i++)
+        if ((status = find_mount(tree, i, err)) < 0)
+            return status;
+    return 0;
+}
+
+/* ---- removing groups ---- */
+
+static void
+kill_all_in(int dir)
+{
+    cleanup_close int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+    cleanup_file FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    int pid;
+
+    if (file == NULL)
+        return;
+    (void)take_fd(&fd);
+    while (fscanf(file, "%d", &pid) == 1)
+        if (pid > 0)
+            (void)kill(pid, SIGKILL);
+}
+
+/* A killed process leaves its group a little later; rmdir says EBUSY until then. */
+static void
+remove_dir(int parent, const char *name)
+{
+    for (int tries = 0; unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno == EBUSY; tries++) {
+        if (tries == 200) {
+            log_warning("control group %s stays: it is still in use", name);
+            return;
+        }
+        (void)poll(NULL, 0, 10);
+    }
+}
+
+/* Group names are one level deep: a top group, and leaves in it. */
+static void
+remove_group(int parent, const char *name)
+{
+    cleanup_close int top = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_dir DIR *dir = top >= 0 ? fdopendir(dup(top)) : NULL;
+
+    for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
+        cleanup_close int leaf = -1;
+
+        if (e->d_type != DT_DIR || e->d_name[0] == '.')
+            continue;
+        leaf = openat(top, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (leaf >= 0)
+            kill_all_in(leaf);
+        remove_dir(top, e->d_name);
+    }
+    remove_dir(parent, name);
+}
+
+/* True where the group was made by a launcher that does not run any more. */
+static bool
+is_left_over(const char *name)
+{
+    char path[64], comm[32] = "";
+    cleanup_close int fd = -1;
+    long pid;
+    char *end;
+
+    if (strncmp(name, GROUP_PREFIX, strlen(GROUP_PREFIX)) != 0)
+        return false;
+    pid = strtol(name + strlen(GROUP_PREFIX), &end, 10);
+    if (*end != '\0' || pid <= 0)
+        return false;
+    if (pid == getpid())
+        return true;
+    (void)snprintf(path, sizeof path, "/proc/%ld/comm", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return true;
+    (void)!read(fd, comm, sizeof comm - 1);
+    return strncmp(comm, "hearth-launcher", 15) != 0;
+}
+
+static void
+sweep(int parent)
+{
+    cleanup_dir DIR *dir = fdopendir(dup(parent));
+
+    for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
+        if (e->d_type != DT_DIR || !is_left_over(e->d_name))
+            continue;
+        log_info("removing control group %s of a daemon that was killed", e->d_name);
+        remove_group(parent, e->d_name);
+    }
+}
+
+/* ---- the tree ---- */
+
+static int
+open_hierarchy(struct sbx_cgroup_tree *tree, int i, struct hearth_err *err)
+{
+    cleanup_close int parent = open(tree->mount[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (parent < 0)
+        return err_set(err, errno, "open %s", tree->mount[i]);
+    sweep(parent);
+    /* cpu and cpuacct are often one mount under two names */
+    if (mkdirat(parent, tree->name, 0755) != 0 && errno != EEXIST)
+        return err_set(err, errno, "make control group %s in %s", tree->name, tree->mount[i]);
+    tree->top[i] = openat(parent, tree->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (tree->top[i] < 0)
+        return err_set(err, errno, "open control group %s in %s", tree->name, tree->mount[i]);
+    return 0;
+}
+
+int
+sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, struct hearth_err *err)
+{
+    int status;
+
+    memset(tree, 0, sizeof *tree);
+    for (int i = 0; i < SBX_CONTROLLERS; i++)
+        tree->top[i] = -1;
+    (void)snprintf(tree->name, sizeof tree->name, GROUP_PREFIX "%d", (int)getpid());
+    status = choose_backend(tree, err);
+    if (status == 0 && tree->ops->tree_open != NULL)
+        status = tree->ops->tree_open(tree, err);
+    for (int i = 0; i < tree->hierarchies && status == 0; i++)
+        status = open_hierarchy(tree, i, err);
+    if (status == 0 && tree->hierarchies == 1)
+        status = sbx_cgroup_write(tree->top[0], "cgroup.subtree_control", "+memory +pids +cpu", err);
+    return status;
+}
+
+void
+sbx_cgroup_tree_close(struct sbx_cgroup_tree *tree)
+{
+    for (int i = 0; i < tree->hierarchies; i++) {
+        cleanup_close int parent = -1;
+
+        if (tree->top[i] < 0)
+            continue;
+        (void)close(take_fd(&tree->top[i]));
+        parent = open(tree->mount[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (parent >= 0)
+            remove_group(parent, tree->name);
+    }
+}
+
+/* ---- leaves ---- */
+
+static int
+make_leaf(struct sbx_cgroup_tree *tree, struct sbx_cgroup **leaf, struct hearth_err *err)
+{
+    cleanup_free struct sbx_cgroup *made = calloc(1, sizeof *made);
+    int status;
+
+    if (made == NULL)
+        return err_set(err, ENOMEM, "make a control group");
+    made->tree = tree;
+    (void)snprintf(made->name, sizeof made->name, "i%04u", tree->made);
+    for (int i = 0; i < SBX_CONTROLLERS; i++)
+        made->dir[i] = made->enter[i] = -1;
+    for (int i = 0; i < tree->hierarchies; i++) {
+        if (mkdirat(tree->top[i], made->name, 0755) != 0 && errno != EEXIST)
+            return err_set(err, errno, "make control group %s/%s", tree->name, made->name);
+        made->dir[i] = openat(tree->top[i], made->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (made->dir[i] < 0)
+            return err_set(err, errno, "open control group %s/%s", tree->name, made->name);
+    }
+    status = tree->ops->leaf_open(made, err);
+    if (status < 0)
+        return status;
+    tree->made++;
+    *leaf = take_ptr(made);
+    return 0;
+}
+
+int
+sbx_cgroup_take(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_limits *limits,
+                struct sbx_cgroup **leaf, struct hearth_err *err)
+{
+    struct sbx_cgroup *taken = tree->free;
+    int status;
+
+    if (taken != NULL)
+        tree->free = taken->next;
+    else if ((status = make_leaf(tree, &taken, err)) < 0)
+        return status;
+    taken->oom_base = 0;
+    status = tree->ops->leaf_reset(taken, limits, err);
+    if (status < 0) {
+        sbx_cgroup_give(taken);
+        return err_prefix(err, "wall \"memory\"");
+    }
+    taken->oom_base = sbx_cgroup_oom_kills(taken);
+    *leaf = taken;
+    return 0;
+}
+
+void
+sbx_cgroup_give(struct sbx_cgroup *leaf)
+{
+    leaf->next = leaf->tree->free;
+    leaf->tree->free = leaf;
+}
+
+int
+sbx_cgroup_set_memory(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
+{
+    return leaf->tree->ops->set_memory(leaf, bytes, err);
+}
+
+int
+sbx_cgroup_enter(const struct sbx_cgroup *leaf)
+{
+    for (int i = 0; i < SBX_CONTROLLERS; i++)
+        if (leaf->enter[i] >= 0 && write(leaf->enter[i], "0", 1) != 1)
+            return -errno;
+    return 0;
+}
+
+int
+sbx_cgroup_birth_fd(const struct sbx_cgroup *leaf)
+{
+    return leaf->tree->hierarchies == 1 ? leaf->dir[0] : -1;
+}
+
+uint32_t
+sbx_cgroup_oom_kills(const struct sbx_cgroup *leaf)
+{
+    const struct sbx_cgroup_ops *ops = leaf->tree->ops;
+    uint64_t kills = 0;
+
+    (void)sbx_cgroup_read_u64(leaf->dir[ops->memory_controller], ops->oom_file, "oom_kill", &kills);
+    return (uint32_t)kills - leaf->oom_base;
+}
+
+uint64_t
+sbx_cgroup_peak(const struct sbx_cgroup *leaf)
+{
+    const struct sbx_cgroup_ops *ops = leaf->tree->ops;
+    uint64_t peak = 0;
+
+    (void)sbx_cgroup_read_u64(leaf->dir[ops->memory_controller], ops->peak_file, NULL, &peak);
+    return peak;
+}

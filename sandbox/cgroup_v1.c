@@ -1,0 +1,98 @@
+/* cgroup_v1.c: memory, pids, cpu and cpuacct as a hierarchy each.
+ *
+ * A child moves itself by writing 0 to "tasks", never to "cgroup.procs": it has
+ * one thread, so both mean the same, but "tasks" needs no lock over all thread
+ * groups of the host and so no RCU grace period. Measured for the four
+ * hierarchies together: 0.15 ms against 5 to 20 ms.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+
+static bool
+has_memsw(const struct sbx_cgroup *leaf)
+{
+    return faccessat(leaf->dir[SBX_MEMORY], "memory.memsw.limit_in_bytes", W_OK, 0) == 0;
+}
+
+static int
+v1_leaf_open(struct sbx_cgroup *leaf, struct hearth_err *err)
+{
+    for (int i = 0; i < SBX_CONTROLLERS; i++) {
+        leaf->enter[i] = openat(leaf->dir[i], "tasks", O_WRONLY | O_CLOEXEC);
+        if (leaf->enter[i] < 0)
+            return err_set(err, errno, "open tasks of control group %s", leaf->name);
+    }
+    /* 0: the kernel prefers to drop file pages and never swaps the group out */
+    return sbx_cgroup_write(leaf->dir[SBX_MEMORY], "memory.swappiness", "0", err);
+}
+
+/* Memory and swap together may not exceed the limit: without that the limit is
+ * no limit on a host with swap. The kernel wants memory <= memory+swap at every
+ * step, so the order depends on the direction. */
+static int
+write_limits(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
+{
+    int dir = leaf->dir[SBX_MEMORY];
+    bool memsw = has_memsw(leaf);
+    uint64_t was = 0;
+    int status;
+
+    status = sbx_cgroup_read_u64(dir, "memory.limit_in_bytes", NULL, &was);
+    if (status < 0)
+        return err_set(err, -status, "read the memory limit of %s", leaf->name);
+    if (memsw && bytes > was) {
+        status = sbx_cgroup_write_u64(dir, "memory.memsw.limit_in_bytes", bytes, err);
+        if (status < 0)
+            return status;
+    }
+    status = sbx_cgroup_write_u64(dir, "memory.limit_in_bytes", bytes, err);
+    if (status == 0 && memsw && bytes <= was)
+        status = sbx_cgroup_write_u64(dir, "memory.memsw.limit_in_bytes", bytes, err);
+    return status;
+}
+
+static int
+v1_leaf_reset(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
+              struct hearth_err *err)
+{
+    uint64_t shares = (uint64_t)limits->cpu_weight * 1024 / 1000;
+    int status;
+
+    /* pages that the last user left in the group go first; it may fail harmlessly */
+    (void)sbx_cgroup_write(leaf->dir[SBX_MEMORY], "memory.force_empty", "0", NULL);
+    status = write_limits(leaf, limits->memory, err);
+    if (status == 0)
+        status = sbx_cgroup_write(leaf->dir[SBX_MEMORY], "memory.max_usage_in_bytes", "0", err);
+    if (status == 0)
+        status = sbx_cgroup_write_u64(leaf->dir[SBX_PIDS], "pids.max", limits->pids, err);
+    if (status == 0)
+        status = sbx_cgroup_write_u64(leaf->dir[SBX_CPU], "cpu.shares", shares < 2 ? 2 : shares,
+                                      err);
+    if (status == 0)
+        status = sbx_cgroup_write(leaf->dir[SBX_CPUACCT], "cpuacct.usage", "0", err);
+    return status;
+}
+
+/* The kernel itself refuses (EBUSY) a limit below what is in use. */
+static int
+v1_set_memory(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
+{
+    return write_limits(leaf, bytes, err);
+}
+
+const struct sbx_cgroup_ops sbx_cgroup_v1 = {
+    .kind = "v1",
+    .tree_open = NULL,
+    .leaf_open = v1_leaf_open,
+    .leaf_reset = v1_leaf_reset,
+    .set_memory = v1_set_memory,
+    .memory_file = "memory.usage_in_bytes",
+    .peak_file = "memory.max_usage_in_bytes",
+    .cpu_file = "cpuacct.usage",
+    .oom_file = "memory.oom_control",
+    .cpu_controller = SBX_CPUACCT,
+    .memory_controller = SBX_MEMORY,
+};

@@ -1,0 +1,157 @@
+/* cgroup_v2.c: the unified hierarchy. Children are born in their leaf.
+ *
+ * Where systemd delegated our own group to us (Delegate=yes), the tree stands
+ * in it, and the launcher moves to a leaf of its own, since an inner node may
+ * hold no process. Elsewhere the tree stands under the root of the hierarchy.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "cleanup.h"
+
+/* Our own group, "/" at least, from the line "0::/path" of /proc/self/cgroup. */
+static int
+own_path(char *path, size_t n, struct hearth_err *err)
+{
+    cleanup_file FILE *file = fopen("/proc/self/cgroup", "re");
+    char line[512];
+
+    if (file == NULL)
+        return err_set(err, errno, "open /proc/self/cgroup");
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "0::", 3) != 0)
+            continue;
+        line[strcspn(line, "\n")] = '\0';
+        (void)snprintf(path, n, "%s", line + 3);
+        return 0;
+    }
+    return err_set(err, ENOENT, "find our own group in /proc/self/cgroup");
+}
+
+static bool
+is_delegated(const char *path)
+{
+    char value[8];
+
+    return getxattr(path, "trusted.delegate", value, sizeof value) > 0 ||
+           getxattr(path, "user.delegate", value, sizeof value) > 0;
+}
+
+/* Moves this process from the inner node to a leaf beside the instances' tree. */
+static int
+leave_inner_node(const char *group, struct hearth_err *err)
+{
+    cleanup_close int dir = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_close int leaf = -1;
+
+    if (dir < 0)
+        return err_set(err, errno, "open %s", group);
+    if (mkdirat(dir, "launcher", 0755) != 0 && errno != EEXIST)
+        return err_set(err, errno, "make a leaf for the launcher in %s", group);
+    leaf = openat(dir, "launcher", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (leaf < 0)
+        return err_set(err, errno, "open the launcher's leaf in %s", group);
+    return sbx_cgroup_write(leaf, "cgroup.procs", "0", err);
+}
+
+static int
+v2_tree_open(struct sbx_cgroup_tree *tree, struct hearth_err *err)
+{
+    char own[512], group[sizeof tree->mount[0] + sizeof own];
+    cleanup_close int dir = -1;
+    int status = own_path(own, sizeof own, err);
+
+    if (status < 0)
+        return status;
+    (void)snprintf(group, sizeof group, "%s%s", tree->mount[0], own);
+    if (strcmp(own, "/") != 0 && is_delegated(group)) {
+        status = leave_inner_node(group, err);
+        if (status < 0)
+            return status;
+        if (strlen(group) >= sizeof tree->mount[0])
+            return err_set(err, ENAMETOOLONG, "use control group %s", group);
+        memcpy(tree->mount[0], group, strlen(group) + 1);
+    }
+    dir = open(tree->mount[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return err_set(err, errno, "open %s", tree->mount[0]);
+    return sbx_cgroup_write(dir, "cgroup.subtree_control", "+memory +pids +cpu", err);
+}
+
+static int
+v2_leaf_open(struct sbx_cgroup *leaf, struct hearth_err *err)
+{
+    /* no swap, where the host has any: the limit is the limit */
+    if (faccessat(leaf->dir[0], "memory.swap.max", W_OK, 0) == 0 &&
+        sbx_cgroup_write(leaf->dir[0], "memory.swap.max", "0", err) < 0)
+        return err->code;
+    return sbx_cgroup_write(leaf->dir[0], "memory.oom.group", "1", err);
+}
+
+/* memory.peak can be reset since Linux 6.12 only, and only for the descriptor
+ * that wrote to it; so a used leaf is replaced by a fresh one of the same name. */
+static int
+fresh_leaf(struct sbx_cgroup *leaf, struct hearth_err *err)
+{
+    int top = leaf->tree->top[0];
+
+    if (unlinkat(top, leaf->name, AT_REMOVEDIR) != 0 || mkdirat(top, leaf->name, 0755) != 0)
+        return err_set(err, errno, "renew control group %s", leaf->name);
+    (void)close(take_fd(&leaf->dir[0]));
+    leaf->dir[0] = openat(top, leaf->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (leaf->dir[0] < 0)
+        return err_set(err, errno, "open control group %s", leaf->name);
+    return v2_leaf_open(leaf, err);
+}
+
+static int
+v2_leaf_reset(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
+              struct hearth_err *err)
+{
+    uint64_t weight = limits->cpu_weight / 10;
+    uint64_t peak = 0;
+    int status = 0;
+
+    (void)sbx_cgroup_read_u64(leaf->dir[0], "memory.peak", NULL, &peak);
+    if (peak > 0)
+        status = fresh_leaf(leaf, err);
+    if (status == 0)
+        status = sbx_cgroup_write_u64(leaf->dir[0], "memory.max", limits->memory, err);
+    if (status == 0)
+        status = sbx_cgroup_write_u64(leaf->dir[0], "pids.max", limits->pids, err);
+    if (status == 0)
+        status = sbx_cgroup_write_u64(leaf->dir[0], "cpu.weight",
+                                      weight < 1 ? 1 : (weight > 10000 ? 10000 : weight), err);
+    return status;
+}
+
+/* A write below the present use would make the kernel kill: ask first. */
+static int
+v2_set_memory(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
+{
+    uint64_t now = 0;
+
+    if (sbx_cgroup_read_u64(leaf->dir[0], "memory.current", NULL, &now) == 0 && now > bytes)
+        return err_set(err, EBUSY, "%s uses more than that", leaf->name);
+    return sbx_cgroup_write_u64(leaf->dir[0], "memory.max", bytes, err);
+}
+
+const struct sbx_cgroup_ops sbx_cgroup_v2 = {
+    .kind = "v2",
+    .tree_open = v2_tree_open,
+    .leaf_open = v2_leaf_open,
+    .leaf_reset = v2_leaf_reset,
+    .set_memory = v2_set_memory,
+    .memory_file = "memory.current",
+    .peak_file = "memory.peak",
+    .cpu_file = "cpu.stat",
+    .oom_file = "memory.events",
+    .cpu_controller = 0,
+    .memory_controller = 0,
+};

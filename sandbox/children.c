@@ -1,0 +1,565 @@
+/* children.c: the launcher's sandboxed children: workers and builders. A slot is
+ * a uid; a worker's slot and its cgroup leaf are free again once it was reaped.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "cleanup.h"
+#include "launcher.h"
+#include "log.h"
+#include "spawn.h"
+
+#define NO_SLOT          UINT32_MAX
+#define WORKER_PIDS      4u
+#define BUILD_PIDS       64u
+#define BUILD_MEMORY     (1024ull << 20)
+#define BUILD_SECONDS    60
+#define OUTPUT_PIPE_SIZE (64 * 1024)
+
+void
+launcher_children_init(struct launcher *l)
+{
+    for (uint32_t i = 0; i < LIMIT_INSTANCES; i++)
+        l->children[i].next_free = i + 1 < LIMIT_INSTANCES ? i + 1 : NO_SLOT;
+    l->free_worker = 0;
+}
+
+static struct launcher_child *
+find(struct launcher *l, enum launcher_kind kind, uint64_t id)
+{
+    uint32_t from = kind == LAUNCHER_WORKER ? 0 : LIMIT_INSTANCES;
+    uint32_t to = kind == LAUNCHER_WORKER ? l->workers_top : LIMIT_INSTANCES + LAUNCHER_BUILDS;
+
+    for (uint32_t i = from; i < to; i++)
+        if (l->children[i].kind == kind && l->children[i].id == id)
+            return &l->children[i];
+    return NULL;
+}
+
+static uint32_t
+slot_of(const struct launcher *l, const struct launcher_child *c)
+{
+    return (uint32_t)(c - l->children);
+}
+
+static struct launcher_child *
+take_slot(struct launcher *l, enum launcher_kind kind, uint64_t id)
+{
+    uint32_t slot = l->free_worker;
+    struct launcher_child *c;
+
+    if (kind == LAUNCHER_BUILDER)
+        for (slot = LIMIT_INSTANCES; slot < LIMIT_INSTANCES + LAUNCHER_BUILDS; slot++)
+            if (l->children[slot].kind == LAUNCHER_FREE)
+                break;
+    if (slot >= LIMIT_INSTANCES + (kind == LAUNCHER_BUILDER ? LAUNCHER_BUILDS : 0))
+        return NULL;
+    c = &l->children[slot];
+    if (kind == LAUNCHER_WORKER) {
+        l->free_worker = c->next_free;
+        if (slot >= l->workers_top)
+            l->workers_top = slot + 1;
+    }
+    *c = (struct launcher_child){.kind = kind,
+                                 .id = id,
+                                 .pidfd = -1,
+                                 .control = -1,
+                                 .object = -1,
+                                 .said = -1,
+                                 .next_free = NO_SLOT};
+    return c;
+}
+
+static void
+free_slot(struct launcher *l, struct launcher_child *c)
+{
+    int fds[] = {c->pidfd, c->control, c->object, c->said};
+
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+    if (c->leaf != NULL)
+        sbx_cgroup_give(c->leaf);
+    if (c->kind == LAUNCHER_WORKER) {
+        c->next_free = l->free_worker;
+        l->free_worker = slot_of(l, c);
+    }
+    c->kind = LAUNCHER_FREE;
+    c->leaf = NULL;
+}
+
+/* ---- workers ---- */
+
+static void
+tell_no_wall(struct launcher *l, uint64_t id, const struct hearth_err *err)
+{
+    struct launch_message msg = {.type = LAUNCH_DIED, .id = id};
+
+    msg.u.died.cause = LAUNCH_CAUSE_NO_WALL;
+    (void)snprintf(msg.u.died.text, sizeof msg.u.died.text, "%.*s",
+                   (int)sizeof msg.u.died.text - 1, err->text);
+    log_error("instance %" PRIu64 " could not be made: %s", id, err->text);
+    launcher_tell(l, &msg, NULL, 0);
+}
+
+/* Opens a path below the state folder; no link in it is followed. */
+static int
+open_in_state(struct launcher *l, const char *path, uint64_t flags)
+{
+    struct open_how how = {
+        .flags = flags | O_CLOEXEC,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+
+    return (int)syscall(SYS_openat2, l->state_fd, path, &how, sizeof how);
+}
+
+static int
+open_object(struct launcher *l, const struct launch_start *start, int *fd, struct hearth_err *err)
+{
+    char path[160];
+    struct stat st;
+    cleanup_close int opened = -1;
+
+    (void)snprintf(path, sizeof path, "functions/%s/%s%u/function.so", start->name,
+                   start->staged ? "tmp-" : "", start->version);
+    opened = open_in_state(l, path, O_RDONLY | O_NONBLOCK);
+    if (opened < 0 || fstat(opened, &st) != 0)
+        return err_set(err, errno, "open %s", path);
+    if (!S_ISREG(st.st_mode) || st.st_size > LIMIT_OBJECT)
+        return err_set(err, EINVAL, "%s is no object of at most %d bytes", path, LIMIT_OBJECT);
+    *fd = take_fd(&opened);
+    return 0;
+}
+
+/* The files that the gateway preads for what an instance uses. */
+static int
+open_meters(const struct sbx_cgroup *leaf, int *memory, int *peak, int *cpu, struct hearth_err *err)
+{
+    const struct sbx_cgroup_ops *ops = leaf->tree->ops;
+    int dir = leaf->dir[ops->memory_controller];
+
+    *memory = openat(dir, ops->memory_file, O_RDONLY | O_CLOEXEC);
+    *peak = openat(dir, ops->peak_file, O_RDONLY | O_CLOEXEC);
+    *cpu = openat(leaf->dir[ops->cpu_controller], ops->cpu_file, O_RDONLY | O_CLOEXEC);
+    if (*peak < 0 && errno == ENOENT && *memory >= 0)
+        *peak = fcntl(*memory, F_DUPFD_CLOEXEC, 0); /* Linux before 5.19 on v2 */
+    if (*memory < 0 || *peak < 0 || *cpu < 0)
+        return err_set(err, errno, "open the meters of %s", leaf->name);
+    return 0;
+}
+
+struct worker_fds {
+    int channel, bell, log_read, log_write, control_ours, control_theirs, object;
+    int memory, peak, cpu;
+};
+
+static void
+close_worker_fds(struct worker_fds *fds)
+{
+    int all[] = {fds->channel, fds->bell,  fds->log_read, fds->log_write, fds->control_ours,
+                 fds->control_theirs, fds->object, fds->memory,   fds->peak,      fds->cpu};
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i] >= 0)
+            (void)close(all[i]);
+}
+
+static int
+make_pipes(struct worker_fds *fds, struct hearth_err *err)
+{
+    int pair[2];
+
+    fds->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fds->bell < 0)
+        return err_set(err, errno, "make an eventfd");
+    /* non-blocking on both ends: a function that talks too much loses lines, it
+     * does not stall */
+    if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) != 0)
+        return err_set(err, errno, "make a pipe");
+    fds->log_read = pair[0];
+    fds->log_write = pair[1];
+    (void)fcntl(pair[1], F_SETPIPE_SZ, OUTPUT_PIPE_SIZE);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return err_set(err, errno, "make a socket pair");
+    fds->control_ours = pair[0];
+    fds->control_theirs = pair[1];
+    return 0;
+}
+
+/* The worker's task: the object to load and the file that says what it uses. */
+static int
+send_task(struct worker_fds *fds, struct hearth_err *err)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {0};
+    char byte = 'T';
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr hdr = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control,
+                         .msg_controllen = sizeof control};
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&hdr);
+    int sent[2] = {fds->object, fds->memory};
+
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_RIGHTS;
+    cmsg->cmsg_len = CMSG_LEN(sizeof sent);
+    memcpy(CMSG_DATA(cmsg), sent, sizeof sent);
+    if (sendmsg(fds->control_ours, &hdr, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+        return err_set(err, errno, "hand a worker its function");
+    return 0;
+}
+
+static int
+spawn_worker(struct launcher *l, struct launcher_child *c, struct worker_fds *fds,
+             struct hearth_err *err)
+{
+    static char *const argv[] = {(char *)"hearth-worker", NULL};
+    struct sbx_spawn spawn = {
+        .jail = &l->jail,
+        .leaf = c->leaf,
+        .inherit = {.null = l->null,
+                    .output = fds->log_write,
+                    .control = fds->control_theirs,
+                    .first = fds->channel,
+                    .bell = fds->bell,
+                    .filters = l->filters},
+        .program = l->worker_program,
+        .source = -1,
+        .life = l->life,
+        .uid = LAUNCHER_UID_BASE + slot_of(l, c),
+        .argv = argv,
+    };
+
+    return sbx_spawn(&spawn, &c->pid, &c->pidfd, err);
+}
+
+static void
+tell_started(struct launcher *l, const struct launcher_child *c, const struct worker_fds *fds)
+{
+    struct launch_message msg = {.type = LAUNCH_STARTED, .id = c->id};
+    int sent[LAUNCH_STARTED_FDS] = {
+        [LAUNCH_FD_CHANNEL] = fds->channel, [LAUNCH_FD_BELL] = fds->bell,
+        [LAUNCH_FD_LOG] = fds->log_read,    [LAUNCH_FD_MEMORY] = fds->memory,
+        [LAUNCH_FD_PEAK] = fds->peak,       [LAUNCH_FD_CPU] = fds->cpu,
+    };
+
+    msg.u.started.pid = c->pid;
+    msg.u.started.cpu_in_usec = l->tree.hierarchies == 1;
+    launcher_tell(l, &msg, sent, LAUNCH_STARTED_FDS);
+}
+
+static int
+start_worker(struct launcher *l, const struct launch_message *msg, struct launcher_child *c,
+             struct worker_fds *fds, struct hearth_err *err)
+{
+    struct sbx_cgroup_limits limits = {
+        .memory = msg->u.start.memory_limit,
+        .pids = WORKER_PIDS,
+        .cpu_weight = (uint32_t)(msg->u.start.memory_limit / ((1ull << 30) / 1000)),
+    };
+    int status = open_object(l, &msg->u.start, &fds->object, err);
+
+    if (status == 0)
+        status = sbx_cgroup_take(&l->tree, &limits, &c->leaf, err);
+    if (status == 0)
+        status = open_meters(c->leaf, &fds->memory, &fds->peak, &fds->cpu, err);
+    if (status == 0)
+        status = chan_create(&fds->channel, err);
+    if (status == 0)
+        status = make_pipes(fds, err);
+    if (status == 0)
+        status = send_task(fds, err);
+    if (status == 0)
+        status = spawn_worker(l, c, fds, err);
+    return status;
+}
+
+void
+launcher_start(struct launcher *l, const struct launch_message *msg)
+{
+    __attribute__((cleanup(close_worker_fds))) struct worker_fds fds = {-1, -1, -1, -1, -1,
+                                                                       -1, -1, -1, -1, -1};
+    struct hearth_err err = {0};
+    struct launcher_child *c = NULL;
+    int status;
+
+    if (find(l, LAUNCHER_WORKER, msg->id) != NULL)
+        status = err_set(&err, EEXIST, "instance %" PRIu64, msg->id);
+    else if ((c = take_slot(l, LAUNCHER_WORKER, msg->id)) == NULL)
+        status = err_set(&err, EAGAIN, "there are %d instances already", LIMIT_INSTANCES);
+    else
+        status = start_worker(l, msg, c, &fds, &err);
+    if (status == 0)
+        status = launcher_watch(l, c->pidfd, LAUNCHER_TAG_CHILD + slot_of(l, c));
+    if (status < 0) {
+        tell_no_wall(l, msg->id, &err);
+        if (c != NULL && c->pidfd >= 0) {
+            (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+            (void)waitid(P_PIDFD, (id_t)c->pidfd, &(siginfo_t){0}, WEXITED);
+        }
+        if (c != NULL)
+            free_slot(l, c);
+        return;
+    }
+    c->control = take_fd(&fds.control_ours);
+    tell_started(l, c, &fds);
+}
+
+void
+launcher_kill(struct launcher *l, const struct launch_message *msg)
+{
+    struct launcher_child *c = find(l, LAUNCHER_WORKER, msg->id);
+
+    if (c == NULL)
+        return; /* it died on its own: the gateway has been told, or will be */
+    c->asked = true;
+    (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+}
+
+void
+launcher_limit(struct launcher *l, const struct launch_message *msg)
+{
+    struct launch_message answer = {.type = LAUNCH_LIMITED, .id = msg->id};
+    struct launcher_child *c = find(l, LAUNCHER_WORKER, msg->id);
+    struct hearth_err err = {0};
+
+    answer.u.limited.status = -ESRCH;
+    if (c != NULL)
+        answer.u.limited.status = sbx_cgroup_set_memory(c->leaf, msg->u.limit.memory_limit, &err);
+    launcher_tell(l, &answer, NULL, 0);
+}
+
+/* ---- builders ---- */
+
+static int
+spawn_builder(struct launcher *l, const struct launch_message *msg, struct launcher_child *c,
+              int source, int control, struct hearth_err *err)
+{
+    char flags[LIMIT_LIBS][LIMIT_LIB_NAME + 4];
+    char *argv[LIMIT_LIBS + 2] = {(char *)"hearth-builder"};
+    struct sbx_spawn spawn = {
+        .jail = &l->jail,
+        .leaf = c->leaf,
+        .inherit = {.null = l->null,
+                    .output = c->said,
+                    .control = control,
+                    .first = c->object,
+                    .bell = -1,
+                    .filters = -1},
+        .program = l->builder_program,
+        .source = source,
+        .life = l->life,
+        .uid = LAUNCHER_UID_BUILD + slot_of(l, c) - LIMIT_INSTANCES,
+        .cpu_seconds = BUILD_SECONDS,
+        .file_bytes = LIMIT_OBJECT,
+        .argv = argv,
+    };
+
+    for (uint32_t i = 0; i < msg->u.build.libs; i++) {
+        (void)snprintf(flags[i], sizeof flags[i], "-l%s", msg->u.build.lib[i]);
+        argv[i + 1] = flags[i];
+    }
+    return sbx_spawn(&spawn, &c->pid, &c->pidfd, err);
+}
+
+static int
+start_builder(struct launcher *l, const struct launch_message *msg, struct launcher_child *c,
+              struct hearth_err *err)
+{
+    struct sbx_cgroup_limits limits = {.memory = BUILD_MEMORY, .pids = BUILD_PIDS,
+                                       .cpu_weight = 500};
+    cleanup_close int source = -1;
+    cleanup_close int theirs = -1;
+    char path[160];
+    int pair[2], status;
+
+    (void)snprintf(path, sizeof path, "functions/%s/tmp-%u/source", msg->u.build.name,
+                   msg->u.build.version);
+    source = open_in_state(l, path, O_RDONLY | O_DIRECTORY);
+    if (source < 0)
+        return err_set(err, errno, "open %s", path);
+    c->object = memfd_create("hearth-object", MFD_CLOEXEC);
+    c->said = memfd_create("hearth-diagnostics", MFD_CLOEXEC);
+    if (c->object < 0 || c->said < 0 || fcntl(c->said, F_SETFL, O_APPEND) != 0)
+        return err_set(err, errno, "make the files of a build");
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return err_set(err, errno, "make a socket pair");
+    c->control = pair[0];
+    theirs = pair[1];
+    status = sbx_cgroup_take(&l->tree, &limits, &c->leaf, err);
+    if (status == 0)
+        status = spawn_builder(l, msg, c, source, theirs, err);
+    return status;
+}
+
+static void
+tell_built(struct launcher *l, uint64_t id, enum launch_build_result result, const char *text,
+           const int *fds)
+{
+    struct launch_message msg = {.type = LAUNCH_BUILT, .id = id};
+
+    msg.u.built.result = result;
+    (void)snprintf(msg.u.built.text, sizeof msg.u.built.text, "%s", text);
+    launcher_tell(l, &msg, fds, fds != NULL ? 2 : 0);
+}
+
+void
+launcher_build(struct launcher *l, const struct launch_message *msg)
+{
+    struct hearth_err err = {0};
+    struct launcher_child *c = take_slot(l, LAUNCHER_BUILDER, msg->id);
+    int status;
+
+    if (c == NULL)
+        status = err_set(&err, EAGAIN, "%d builds run already", LAUNCHER_BUILDS);
+    else
+        status = start_builder(l, msg, c, &err);
+    if (status == 0) {
+        c->deadline_ms = launcher_now_ms() + BUILD_SECONDS * 1000;
+        l->builds++;
+        status = launcher_watch(l, c->pidfd, LAUNCHER_TAG_CHILD + slot_of(l, c));
+        if (status == 0)
+            return;
+        (void)err_set(&err, -status, "watch a builder");
+        (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+        (void)waitid(P_PIDFD, (id_t)c->pidfd, &(siginfo_t){0}, WEXITED);
+        l->builds--;
+    }
+    log_error("a build could not be started: %s", err.text);
+    tell_built(l, msg->id, LAUNCH_BUILD_BROKEN, err.text, NULL);
+    if (c != NULL)
+        free_slot(l, c);
+}
+
+int
+launcher_builds_check(struct launcher *l)
+{
+    int64_t now = launcher_now_ms(), next = -1;
+
+    for (uint32_t i = LIMIT_INSTANCES; l->builds > 0 && i < LIMIT_INSTANCES + LAUNCHER_BUILDS; i++) {
+        struct launcher_child *c = &l->children[i];
+
+        if (c->kind != LAUNCHER_BUILDER || c->asked)
+            continue;
+        if (c->deadline_ms <= now) {
+            c->asked = true;
+            (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+        } else if (next < 0 || c->deadline_ms - now < next) {
+            next = c->deadline_ms - now;
+        }
+    }
+    return (int)next;
+}
+
+/* ---- the end of either ---- */
+
+/* What the child said on its control socket before it gave up, if anything. */
+static void
+last_words(const struct launcher_child *c, char *text, size_t n)
+{
+    ssize_t got = recv(c->control, text, n - 1, MSG_DONTWAIT);
+
+    text[got > 0 ? got : 0] = '\0';
+    for (char *p = text; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20)
+            *p = ' ';
+}
+
+static void
+worker_ended(struct launcher *l, struct launcher_child *c, const siginfo_t *info)
+{
+    struct launch_message msg = {.type = LAUNCH_DIED, .id = c->id};
+    struct launch_died *died = &msg.u.died;
+
+    died->cause = info->si_code == CLD_EXITED ? LAUNCH_CAUSE_EXIT : LAUNCH_CAUSE_SIGNAL;
+    died->value = info->si_status;
+    died->oom_kills = sbx_cgroup_oom_kills(c->leaf);
+    died->peak = sbx_cgroup_peak(c->leaf);
+    died->asked = c->asked;
+    if (died->cause == LAUNCH_CAUSE_EXIT && died->value == SBX_SPAWN_FAILED) {
+        last_words(c, died->text, sizeof died->text);
+        if (died->text[0] != '\0') {
+            died->cause = LAUNCH_CAUSE_NO_WALL;
+            log_error("instance %" PRIu64 " could not be made: %s", c->id, died->text);
+        }
+    }
+    launcher_tell(l, &msg, NULL, 0);
+}
+
+static void
+builder_ended(struct launcher *l, struct launcher_child *c, const siginfo_t *info)
+{
+    enum launch_build_result result = LAUNCH_BUILD_BROKEN;
+    char text[128] = "";
+    int fds[2] = {c->object, c->said};
+    bool exited = info->si_code == CLD_EXITED;
+
+    if (exited && info->si_status == 0)
+        result = LAUNCH_BUILD_OK;
+    else if (c->asked || (!exited && info->si_status == SIGXCPU))
+        result = LAUNCH_BUILD_TIME;
+    else if (sbx_cgroup_oom_kills(c->leaf) > 0)
+        result = LAUNCH_BUILD_MEMORY;
+    else if (exited && info->si_status == 1)
+        result = LAUNCH_BUILD_FAILED;
+    if (result == LAUNCH_BUILD_BROKEN) {
+        last_words(c, text, sizeof text);
+        if (text[0] == '\0')
+            (void)snprintf(text, sizeof text, "the builder ended with %s %d",
+                           exited ? "status" : "signal", info->si_status);
+        log_error("build %" PRIu64 " broke: %s", c->id, text);
+    }
+    l->builds--;
+    tell_built(l, c->id, result, text, fds);
+}
+
+void
+launcher_child_ended(struct launcher *l, uint32_t slot)
+{
+    struct launcher_child *c = &l->children[slot];
+    siginfo_t info = {0};
+
+    if (c->kind == LAUNCHER_FREE)
+        return;
+    if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
+        return;
+    if (c->kind == LAUNCHER_WORKER)
+        worker_ended(l, c, &info);
+    else
+        builder_ended(l, c, &info);
+    free_slot(l, c);
+}
+
+void
+launcher_children_end(struct launcher *l)
+{
+    for (size_t i = 0; i < sizeof l->children / sizeof l->children[0]; i++)
+        if (l->children[i].kind != LAUNCHER_FREE)
+            (void)syscall(SYS_pidfd_send_signal, l->children[i].pidfd, SIGKILL, NULL, 0);
+    for (size_t i = 0; i < sizeof l->children / sizeof l->children[0]; i++) {
+        struct launcher_child *c = &l->children[i];
+
+        if (c->kind == LAUNCHER_FREE)
+            continue;
+        (void)waitid(P_PIDFD, (id_t)c->pidfd, &(siginfo_t){0}, WEXITED);
+        free_slot(l, c);
+    }
+    l->builds = 0;
+}

@@ -1,0 +1,209 @@
+/* filter.c: turns the table into programs. Default deny: a call without a row
+ * ends a worker or the gateway, a foreign architecture ends anyone.
+ *
+ * Workers get SIGSYS delivered rather than being killed at once, so that the
+ * handler that the worker set before can note the number for the error's text;
+ * it then dies of SIGSYS for good. A function cannot take that handler away:
+ * rt_sigaction and blocking masks are refused.
+ */
+#include "filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "filter_table.h"
+
+static uint32_t
+default_action(enum sbx_profile profile)
+{
+    switch (profile) {
+    case SBX_PROFILE_LOAD:
+    case SBX_PROFILE_RUN:
+        return SCMP_ACT_TRAP;
+    case SBX_PROFILE_BUILD:
+        return SCMP_ACT_ERRNO(ENOSYS);
+    default:
+        return SCMP_ACT_KILL_PROCESS;
+    }
+}
+
+/* Adds the row's conditions with the action; each line is one alternative. */
+static int
+add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
+{
+    int status = 0;
+
+    switch (when) {
+    case SBX_ALWAYS:
+        return seccomp_rule_add(ctx, action, nr, 0);
+    case SBX_NOT_EXEC:
+        return seccomp_rule_add(ctx, action, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    case SBX_NOT_WX:
+        status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        if (status == 0)
+            status = seccomp_rule_add(ctx, action, nr, 1,
+                                      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC));
+        return status;
+    case SBX_UNBLOCK:
+        status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, SIG_UNBLOCK));
+        if (status == 0)
+            status = seccomp_rule_add(ctx, action, nr, 2, SCMP_A0(SCMP_CMP_NE, SIG_UNBLOCK),
+                                      SCMP_A1(SCMP_CMP_EQ, 0));
+        return status;
+    case SBX_THREAD:
+        return seccomp_rule_add(ctx, action, nr, 1,
+                                SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+    case SBX_FD_FLAGS:
+        for (int cmd = F_GETFD; cmd <= F_SETFL && status == 0; cmd++)
+            status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)cmd));
+        return status;
+    case SBX_STREAM_IOCTL:
+        status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A1(SCMP_CMP_EQ, FIONBIO));
+        if (status == 0)
+            status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A1(SCMP_CMP_EQ, FIONREAD));
+        if (status == 0)
+            status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A1(SCMP_CMP_EQ, FIOCLEX));
+        return status;
+    case SBX_OWN_LIMITS:
+        return seccomp_rule_add(ctx, action, nr, 2, SCMP_A0(SCMP_CMP_EQ, 0),
+                                SCMP_A2(SCMP_CMP_EQ, 0));
+    }
+    return -EINVAL;
+}
+
+/* The rest of a conditioned call that has an errno: refuse without ending. */
+static int
+add_refusal(scmp_filter_ctx ctx, int nr, const struct sbx_rule *rule)
+{
+    uint32_t refuse = SCMP_ACT_ERRNO((unsigned)rule->error), otherwise = 0;
+
+    /* what the profile does anyway is no rule to libseccomp */
+    if (seccomp_attr_get(ctx, SCMP_FLTATR_ACT_DEFAULT, &otherwise) == 0 && otherwise == refuse)
+        return 0;
+    if (rule->when == SBX_ALWAYS)
+        return seccomp_rule_add(ctx, refuse, nr, 0);
+    /* SBX_UNBLOCK: the complement of its two alternatives */
+    return seccomp_rule_add(ctx, refuse, nr, 2, SCMP_A0(SCMP_CMP_NE, SIG_UNBLOCK),
+                            SCMP_A1(SCMP_CMP_NE, 0));
+}
+
+static int
+add_rule(scmp_filter_ctx ctx, const struct sbx_rule *rule)
+{
+    int nr = seccomp_syscall_resolve_name(rule->call);
+    int status = 0;
+
+    if (nr == __NR_SCMP_ERROR)
+        return -ENOSYS;
+    if (nr < 0) /* this architecture has no such call */
+        return 0;
+    if (rule->error == 0 || rule->when != SBX_ALWAYS)
+        status = add_conditions(ctx, SCMP_ACT_ALLOW, nr, rule->when);
+    if (status == 0 && rule->error != 0)
+        status = add_refusal(ctx, nr, rule);
+    return status;
+}
+
+static void
+release(scmp_filter_ctx *ctx)
+{
+    if (*ctx != NULL)
+        seccomp_release(*ctx);
+}
+
+static int
+make(enum sbx_profile profile, scmp_filter_ctx *out, struct hearth_err *err)
+{
+    __attribute__((cleanup(release))) scmp_filter_ctx ctx = seccomp_init(default_action(profile));
+    int status;
+
+    if (ctx == NULL)
+        return err_set(err, ENOMEM, "make a system-call filter");
+    status = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    if (status == 0)
+        status = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    if (status < 0)
+        return err_set(err, -status, "set up a system-call filter");
+    for (unsigned i = 0; i < sbx_rules_count; i++) {
+        if ((sbx_rules[i].profiles & profile) == 0)
+            continue;
+        status = add_rule(ctx, &sbx_rules[i]);
+        if (status < 0)
+            return err_set(err, -status, "add %s to a system-call filter", sbx_rules[i].call);
+    }
+    *out = take_ptr(ctx);
+    return 0;
+}
+
+/* Appends a profile's program to the file; *instructions: how long it is. */
+static int
+append(int fd, enum sbx_profile profile, uint32_t *instructions, struct hearth_err *err)
+{
+    __attribute__((cleanup(release))) scmp_filter_ctx ctx = NULL;
+    off_t from = lseek(fd, 0, SEEK_END), to;
+    int status = make(profile, &ctx, err);
+
+    if (status < 0)
+        return status;
+    status = seccomp_export_bpf(ctx, fd);
+    if (status < 0)
+        return err_set(err, -status, "export a system-call filter");
+    to = lseek(fd, 0, SEEK_END);
+    *instructions = (uint32_t)((to - from) / 8);
+    return 0;
+}
+
+int
+sbx_filter_worker_file(int *fd, struct hearth_err *err)
+{
+    cleanup_close int made = memfd_create("hearth-filters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct sbx_filter_file head = {0};
+    int status;
+
+    if (made < 0 || pwrite(made, &head, sizeof head, 0) != (ssize_t)sizeof head)
+        return err_set(err, errno, "make the file of system-call filters");
+    status = append(made, SBX_PROFILE_LOAD, &head.load_len, err);
+    if (status == 0)
+        status = append(made, SBX_PROFILE_RUN, &head.run_len, err);
+    if (status < 0)
+        return status;
+    if (pwrite(made, &head, sizeof head, 0) != (ssize_t)sizeof head ||
+        fcntl(made, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
+        return err_set(err, errno, "seal the file of system-call filters");
+    *fd = take_fd(&made);
+    return 0;
+}
+
+int
+sbx_filter_apply(enum sbx_profile profile, struct hearth_err *err)
+{
+    __attribute__((cleanup(release))) scmp_filter_ctx ctx = NULL;
+    int status = make(profile, &ctx, err);
+
+    if (status < 0)
+        return status;
+    (void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
+    status = seccomp_load(ctx);
+    if (status < 0)
+        return err_set(err, -status, "wall \"seccomp\": load the filter");
+    return 0;
+}
+
+const char *
+sbx_filter_syscall_name(int number, char *buf, size_t n)
+{
+    cleanup_free char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
+
+    (void)snprintf(buf, n, "%s", name != NULL ? name : "unknown");
+    return buf;
+}

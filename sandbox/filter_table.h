@@ -1,0 +1,28 @@
+/* filter_table.h: which system calls each profile may make, and why. */
+#ifndef SANDBOX_FILTER_TABLE_H
+#define SANDBOX_FILTER_TABLE_H
+
+/* A condition on the arguments of an allowed call. */
+enum sbx_when {
+    SBX_ALWAYS,
+    SBX_NOT_EXEC,    /* third argument without PROT_EXEC */
+    SBX_NOT_WX,      /* third argument not both PROT_WRITE and PROT_EXEC */
+    SBX_UNBLOCK,     /* rt_sigprocmask: only unblocks, or only asks */
+    SBX_THREAD,      /* clone: only with CLONE_THREAD */
+    SBX_FD_FLAGS,    /* fcntl: only F_GETFD, F_SETFD, F_GETFL, F_SETFL */
+    SBX_STREAM_IOCTL,/* ioctl: only FIONBIO, FIONREAD, FIOCLEX */
+    SBX_OWN_LIMITS,  /* prlimit64: only asks, of itself */
+};
+
+struct sbx_rule {
+    const char *call;
+    unsigned profiles;
+    enum sbx_when when;
+    int error; /* 0: allowed; else refused with this errno, whatever `when` says not */
+    const char *reason;
+};
+
+extern const struct sbx_rule sbx_rules[];
+extern const unsigned sbx_rules_count;
+
+#endif

@@ -1,0 +1,127 @@
+/* launch.h: the messages between the gateway and the launcher.
+ *
+ * One SOCK_SEQPACKET pair, one message a packet, descriptors beside it. A closed
+ * set of small messages of fixed-width fields, no pointer in any. launch_decode
+ * takes bytes and a length and refuses what it does not know.
+ */
+#ifndef SANDBOX_LAUNCH_H
+#define SANDBOX_LAUNCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "limits.h"
+
+#define LAUNCH_VERSION 1
+
+enum launch_type {
+    /* gateway to launcher */
+    LAUNCH_UP = 1, /* the gateway serves */
+    LAUNCH_START,  /* make instance `id` */
+    LAUNCH_KILL,   /* end instance `id` now */
+    LAUNCH_LIMIT,  /* a new memory limit for instance `id` */
+    LAUNCH_BUILD,  /* compile; `id` is the build's */
+    /* launcher to gateway */
+    LAUNCH_STARTED, /* with LAUNCH_STARTED_FDS descriptors: see below */
+    LAUNCH_DIED,    /* instance `id` is gone, or could not be made */
+    LAUNCH_LIMITED, /* what became of LAUNCH_LIMIT */
+    LAUNCH_BUILT,   /* with 2 descriptors: the object, what the compiler said */
+    LAUNCH_DRAIN,   /* no new calls; end when the running ones have */
+    LAUNCH_RELOAD,  /* with 1 descriptor: the configuration file */
+    LAUNCH_TYPES
+};
+
+/* The descriptors of LAUNCH_STARTED, in order. */
+enum launch_started_fd {
+    LAUNCH_FD_CHANNEL,
+    LAUNCH_FD_BELL,     /* eventfd, non-blocking */
+    LAUNCH_FD_LOG,      /* read end of the instance's output */
+    LAUNCH_FD_MEMORY,   /* a file to pread: bytes in use */
+    LAUNCH_FD_PEAK,     /* a file to pread: most bytes ever in use; absent: -1 is sent as MEMORY again */
+    LAUNCH_FD_CPU,      /* a file to pread: cpu time; see LAUNCH_STARTED.cpu_in_usec */
+    LAUNCH_STARTED_FDS
+};
+
+struct launch_start {
+    char name[LIMIT_NAME + 1];
+    uint32_t version;
+    uint32_t staged; /* 1: not yet live, in its temporary folder */
+    uint64_t memory_limit;
+};
+
+struct launch_started {
+    int32_t pid;          /* as the host sees it */
+    uint32_t cpu_in_usec; /* 1: the file is a v2 cpu.stat; 0: v1 nanoseconds */
+};
+
+struct launch_limit {
+    uint64_t memory_limit;
+};
+
+struct launch_limited {
+    int32_t status; /* 0, or a negative errno; -EBUSY: more than that is in use */
+};
+
+struct launch_build {
+    char name[LIMIT_NAME + 1];
+    uint32_t version; /* its staged folder holds source/ */
+    uint32_t libs;
+    char lib[LIMIT_LIBS][LIMIT_LIB_NAME + 1];
+};
+
+enum launch_cause {
+    LAUNCH_CAUSE_EXIT,    /* value: exit status */
+    LAUNCH_CAUSE_SIGNAL,  /* value: signal number */
+    LAUNCH_CAUSE_NO_WALL, /* it never ran: text says which wall and why */
+};
+
+struct launch_died {
+    uint32_t cause;
+    int32_t value;
+    uint32_t oom_kills; /* by the kernel, in this instance's life, from its cgroup */
+    uint32_t asked;     /* 1: after LAUNCH_KILL */
+    uint64_t peak;      /* bytes */
+    char text[192];
+};
+
+enum launch_build_result { LAUNCH_BUILD_OK, LAUNCH_BUILD_FAILED, LAUNCH_BUILD_MEMORY,
+                           LAUNCH_BUILD_TIME, LAUNCH_BUILD_BROKEN };
+
+struct launch_built {
+    uint32_t result;
+    char text[192]; /* why, where it is BROKEN */
+};
+
+struct launch_message {
+    uint16_t version;
+    uint16_t type;
+    uint32_t length; /* of the whole message */
+    uint64_t id;
+    union {
+        struct launch_start start;
+        struct launch_started started;
+        struct launch_limit limit;
+        struct launch_limited limited;
+        struct launch_build build;
+        struct launch_built built;
+        struct launch_died died;
+    } u;
+};
+
+/* Bytes of a message of this type on the wire; 0 for an unknown type. */
+size_t launch_size(unsigned type);
+
+/* Checks and copies: version, type, length, names, ended strings, flags that are
+ * 0 or 1. 0, or -EPROTO and *msg is unspecified. */
+int launch_decode(const void *bytes, size_t len, struct launch_message *msg);
+
+/* Sends msg of its type (version and length are filled in) and descriptors.
+ * 0, -EAGAIN on a full non-blocking socket, or another negative errno. */
+int launch_send(int sock, struct launch_message *msg, const int *fds, unsigned n_fds);
+
+/* Receives one message. *n_fds: in, room in fds; out, how many came (they belong
+ * to the caller, close-on-exec). 1; 0 at the end; -EAGAIN; -EPROTO for what
+ * launch_decode refuses (its descriptors are closed); or another negative errno. */
+int launch_receive(int sock, struct launch_message *msg, int *fds, unsigned *n_fds);
+
+#endif

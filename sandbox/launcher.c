@@ -1,0 +1,549 @@
+/* launcher.c: the privileged loop: signals, the gateway and its requests, the
+ * ends of children. It alone holds root, the listening sockets and the tree of
+ * control groups; it outlives any gateway and takes every child with it.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "filter.h"
+#include "log.h"
+
+#define RESTARTS_MAX       5
+#define RESTARTS_WINDOW_MS 10000
+#define DESCRIPTORS_WANTED 65536
+#define GATEWAY_FD_SOCK    3
+#define GATEWAY_FD_FIRST   4
+
+int64_t
+launcher_now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int
+launcher_watch(struct launcher *l, int fd, uint64_t tag)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = tag};
+
+    return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
+/* ---- the walls of the daemon's life ---- */
+
+static int
+make_folder(const char *path, mode_t mode)
+{
+    char part[PATH_MAX];
+
+    for (const char *p = strchr(path + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
+        (void)snprintf(part, sizeof part, "%.*s", (int)(p - path), path);
+        if (mkdir(part, 0755) != 0 && errno != EEXIST)
+            return -errno;
+    }
+    return mkdir(path, mode) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
+static void
+choose_user(struct launcher *l)
+{
+    struct passwd *user = getpwnam("hearth");
+
+    l->gateway_uid = user != NULL ? user->pw_uid : LAUNCHER_UID_GATEWAY;
+    l->gateway_gid = user != NULL ? user->pw_gid : LAUNCHER_UID_GATEWAY;
+    if (user == NULL)
+        log_info("this host has no user \"hearth\": the gateway runs as user %u",
+                 LAUNCHER_UID_GATEWAY);
+}
+
+static int
+open_state(struct launcher *l, struct hearth_err *err)
+{
+    const char *path = l->options.state;
+    struct statvfs fs;
+    cleanup_close int lock = -1;
+    int status = make_folder(path, 0700);
+
+    if (status < 0)
+        return err_set(err, -status, "make the state folder %s", path);
+    l->state_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (l->state_fd < 0 || fstatvfs(l->state_fd, &fs) != 0)
+        return err_set(err, errno, "open the state folder %s", path);
+    if ((fs.f_flag & ST_NOEXEC) != 0)
+        return err_set(err, EACCES, "the state folder %s is on a file system mounted noexec", path);
+    if (fchown(l->state_fd, l->gateway_uid, l->gateway_gid) != 0 || fchmod(l->state_fd, 0700) != 0)
+        return err_set(err, errno, "give the state folder %s to the gateway's user", path);
+    lock = openat(l->state_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0)
+        return err_set(err, errno, "lock the state folder %s (does another hearthd use it?)", path);
+    (void)take_fd(&lock); /* held until the process ends */
+    return 0;
+}
+
+/* Once more, in our own mount namespace: a descriptor from the host's could not be
+ * the source of a mount here. */
+static int
+reopen_state(struct launcher *l, struct hearth_err *err)
+{
+    int fd = open(l->options.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_set(err, errno, "open the state folder %s again", l->options.state);
+    (void)close(l->state_fd);
+    l->state_fd = fd;
+    return 0;
+}
+
+static int
+open_program(const char *prefix, const char *name, int *fd, struct hearth_err *err)
+{
+    char path[PATH_MAX];
+
+    (void)snprintf(path, sizeof path, "%s/libexec/hearth/%s", prefix, name);
+    *fd = open(path, O_PATH | O_CLOEXEC);
+    return *fd < 0 ? err_set(err, errno, "find %s", path) : 0;
+}
+
+/* PREFIX/libexec/hearth/hearth-launcher gives PREFIX. */
+static int
+find_prefix(struct launcher *l, struct hearth_err *err)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    if (n < 0)
+        return err_set(err, errno, "find this program");
+    path[n] = '\0';
+    for (int i = 0; i < 3; i++) {
+        char *slash = strrchr(path, '/');
+
+        if (slash == NULL)
+            return err_set(err, ENOENT, "find the folder that Hearth is installed in");
+        *slash = '\0';
+    }
+    if (strlen(path) >= sizeof l->prefix)
+        return err_set(err, ENAMETOOLONG, "%s", path);
+    memcpy(l->prefix, path, strlen(path) + 1);
+    return 0;
+}
+
+static int
+open_signals(struct launcher *l, struct hearth_err *err)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return err_set(err, errno, "block signals");
+    (void)signal(SIGPIPE, SIG_IGN);
+    l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (l->signals < 0 || l->epoll < 0 || launcher_watch(l, l->signals, LAUNCHER_TAG_SIGNALS) < 0)
+        return err_set(err, errno, "watch signals");
+    return 0;
+}
+
+static int
+open_sockets(struct launcher *l, struct hearth_err *err)
+{
+    int status;
+
+    l->listeners_count = l->options.threads != NULL ? atoi(l->options.threads) : 1;
+    if (l->listeners_count < 1 || l->listeners_count > LIMIT_THREADS)
+        return err_set(err, EINVAL, "threads: 1 to %d", LIMIT_THREADS);
+    if (strncmp(l->options.listen, "unix:", 5) == 0)
+        l->listeners_count = 1;
+    status = launcher_bind(l->options.listen, l->listeners_count, l->listeners, err);
+    l->admin_listener = -1;
+    if (status == 0 && l->options.admin != NULL)
+        status = launcher_bind(l->options.admin, 1, &l->admin_listener, err);
+    return status;
+}
+
+/* Many instances mean many descriptors, here and in the gateway. */
+static void
+raise_descriptors(void)
+{
+    struct rlimit lim, wider;
+
+    if (getrlimit(RLIMIT_NOFILE, &lim) != 0)
+        return;
+    lim.rlim_cur = lim.rlim_max;
+    wider = lim;
+    if (wider.rlim_max < DESCRIPTORS_WANTED)
+        wider.rlim_cur = wider.rlim_max = DESCRIPTORS_WANTED;
+    /* a container may not be allowed to raise it: then as far as it goes */
+    if (setrlimit(RLIMIT_NOFILE, &wider) != 0 && setrlimit(RLIMIT_NOFILE, &lim) != 0)
+        log_warning("the limit of open files could not be raised");
+}
+
+int
+launcher_open(struct launcher *l, struct hearth_err *err)
+{
+    int status;
+
+    if (geteuid() != 0)
+        return err_set(err, EPERM, "hearthd must be started as root: only root can raise the "
+                                   "walls \"user\", \"namespaces\" and \"cgroup\"");
+    l->life = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    l->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (l->life < 0 || l->null < 0)
+        return err_set(err, errno, "open a pidfd and /dev/null");
+    l->gateway_pidfd = l->gateway_sock = -1;
+    raise_descriptors();
+    choose_user(l);
+    launcher_children_init(l);
+    status = find_prefix(l, err);
+    if (status == 0)
+        status = open_program(l->prefix, "hearth-worker", &l->worker_program, err);
+    if (status == 0)
+        status = open_program(l->prefix, "hearth-builder", &l->builder_program, err);
+    if (status == 0)
+        status = open_state(l, err);
+    if (status == 0)
+        status = open_signals(l, err);
+    if (status == 0)
+        status = open_sockets(l, err);
+    if (status == 0)
+        status = sbx_jail_make(l->options.state, l->prefix, &l->jail, err);
+    if (status == 0)
+        status = reopen_state(l, err);
+    if (status == 0)
+        status = sbx_filter_worker_file(&l->filters, err);
+    if (status == 0) {
+        status = sbx_cgroup_tree_open(&l->tree, err);
+        if (status < 0)
+            (void)err_prefix(err, "wall \"cgroup\"");
+    }
+    if (status == 0)
+        log_info("walls up: cgroups (%s), namespaces, users, seccomp", l->tree.ops->kind);
+    return status;
+}
+
+void
+launcher_close(struct launcher *l)
+{
+    launcher_children_end(l);
+    if (l->tree.ops != NULL)
+        sbx_cgroup_tree_close(&l->tree);
+    if (l->options.admin != NULL && strncmp(l->options.admin, "unix:", 5) == 0)
+        (void)unlink(l->options.admin + 5);
+    if (strncmp(l->options.listen, "unix:", 5) == 0)
+        (void)unlink(l->options.listen + 5);
+}
+
+/* ---- the gateway ---- */
+
+/* Argument list of the gateway: what it inherits, then the user's options. */
+static void
+gateway_argv(const struct launcher *l, char **argv, char text[][32])
+{
+    int n = 0;
+
+    argv[n++] = (char *)"hearth-gateway";
+    (void)snprintf(text[0], 32, "--listeners=%d", l->listeners_count);
+    argv[n++] = text[0];
+    (void)snprintf(text[1], 32, "--admin-listener=%d", l->admin_listener >= 0);
+    argv[n++] = text[1];
+    (void)snprintf(text[2], 32, "--uid=%u", (unsigned)l->gateway_uid);
+    argv[n++] = text[2];
+    (void)snprintf(text[3], 32, "--gid=%u", (unsigned)l->gateway_gid);
+    argv[n++] = text[3];
+    for (int i = 0; i < l->options.gateway_args_count; i++)
+        argv[n++] = l->options.gateway_args[i];
+    argv[n] = NULL;
+}
+
+static int
+place_gateway_fds(const struct launcher *l, int sock)
+{
+    int from[LIMIT_THREADS + 2], n = 0;
+
+    from[n++] = sock;
+    for (int i = 0; i < l->listeners_count; i++)
+        from[n++] = l->listeners[i];
+    if (l->admin_listener >= 0)
+        from[n++] = l->admin_listener;
+    for (int i = 0; i < n; i++)
+        if ((from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 256)) < 0)
+            return -errno;
+    for (int i = 0; i < n; i++)
+        if (dup2(from[i], GATEWAY_FD_SOCK + i) < 0)
+            return -errno;
+    return 0;
+}
+
+static _Noreturn void
+gateway_child(const struct launcher *l, int sock)
+{
+    char text[4][32];
+    cleanup_free char **argv =
+        calloc((size_t)l->options.gateway_args_count + 6, sizeof *argv);
+    char path[PATH_MAX];
+    struct hearth_err err = {0};
+    sigset_t none;
+    int status = argv == NULL ? err_set(&err, ENOMEM, "start the gateway") : 0;
+
+    if (status == 0)
+        status = sbx_jail_leave_out(&l->jail, &err);
+    if (status == 0 && place_gateway_fds(l, sock) < 0)
+        status = err_set(&err, errno, "hand the gateway its descriptors");
+    if (status == 0) {
+        gateway_argv(l, argv, text);
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        (void)snprintf(path, sizeof path, "%s/libexec/hearth/hearth-gateway", l->prefix);
+        (void)execv(path, argv);
+        (void)err_set(&err, errno, "execute %s", path);
+    }
+    log_error("%s", err.text);
+    _exit(1);
+}
+
+static int
+start_gateway(struct launcher *l, struct hearth_err *err)
+{
+    struct timeval patience = {.tv_sec = 5};
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return err_set(err, errno, "make a socket pair");
+    l->gateway_pid = fork();
+    if (l->gateway_pid == 0)
+        gateway_child(l, pair[1]);
+    (void)close(pair[1]);
+    l->gateway_sock = pair[0];
+    if (l->gateway_pid < 0)
+        return err_set(err, errno, "start the gateway");
+    /* a gateway that does not read any more must not hold the launcher up */
+    (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    l->gateway_pidfd = (int)syscall(SYS_pidfd_open, l->gateway_pid, 0);
+    l->gateway_up = false;
+    if (l->gateway_pidfd < 0 || launcher_watch(l, l->gateway_sock, LAUNCHER_TAG_GATEWAY) < 0 ||
+        launcher_watch(l, l->gateway_pidfd, LAUNCHER_TAG_GATEWAY_END) < 0)
+        return err_set(err, errno, "watch the gateway");
+    return 0;
+}
+
+void
+launcher_tell(struct launcher *l, struct launch_message *msg, const int *fds, unsigned n)
+{
+    int status;
+
+    if (l->gateway_sock < 0)
+        return;
+    status = launch_send(l->gateway_sock, msg, fds, n);
+    if (status == 0 || status == -EPIPE || status == -ECONNRESET)
+        return; /* a dead gateway is noticed by its pidfd */
+    log_error("the gateway takes no messages (%s): ending it", strerror(-status));
+    (void)kill(l->gateway_pid, SIGKILL);
+}
+
+static void
+close_gateway(struct launcher *l)
+{
+    if (l->gateway_sock >= 0)
+        (void)close(take_fd(&l->gateway_sock));
+    if (l->gateway_pidfd >= 0)
+        (void)close(take_fd(&l->gateway_pidfd));
+}
+
+/* A gateway that dies takes its instances with it and is started again; one that
+ * keeps dying takes the daemon with it. */
+static void
+on_gateway_end(struct launcher *l)
+{
+    int64_t now = launcher_now_ms();
+    struct hearth_err err = {0};
+    int status = 0;
+
+    if (waitpid(l->gateway_pid, &status, WNOHANG) != l->gateway_pid)
+        return;
+    close_gateway(l);
+    launcher_children_end(l);
+    if (l->stopping) {
+        l->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        l->gateway_pid = 0;
+        return;
+    }
+    log_error("the gateway ended with %s %d", WIFEXITED(status) ? "status" : "signal",
+              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    if (now - l->restarts_since_ms > RESTARTS_WINDOW_MS) {
+        l->restarts = 0;
+        l->restarts_since_ms = now;
+    }
+    if (++l->restarts > RESTARTS_MAX || (!l->gateway_up && !l->notified)) {
+        log_error("the gateway does not stay up: giving up");
+        l->stopping = true;
+        l->exit_status = 1;
+        l->gateway_pid = 0;
+        return;
+    }
+    log_info("starting the gateway again");
+    if (start_gateway(l, &err) < 0) {
+        log_error("%s", err.text);
+        l->stopping = true;
+        l->exit_status = 1;
+        l->gateway_pid = 0;
+    }
+}
+
+static void
+on_gateway_up(struct launcher *l)
+{
+    l->gateway_up = true;
+    if (!l->notified)
+        (void)sd_notify(0, "READY=1");
+    l->notified = true;
+}
+
+static void
+on_gateway_message(struct launcher *l)
+{
+    struct launch_message msg;
+    unsigned n = 0;
+    int got = launch_receive(l->gateway_sock, &msg, NULL, &n);
+
+    if (got == 0 || got == -EAGAIN || got == -ECONNRESET)
+        return;
+    if (got == 1) {
+        switch (msg.type) {
+        case LAUNCH_UP:
+            on_gateway_up(l);
+            return;
+        case LAUNCH_START:
+            launcher_start(l, &msg);
+            return;
+        case LAUNCH_KILL:
+            launcher_kill(l, &msg);
+            return;
+        case LAUNCH_LIMIT:
+            launcher_limit(l, &msg);
+            return;
+        case LAUNCH_BUILD:
+            launcher_build(l, &msg);
+            return;
+        default:
+            break;
+        }
+    }
+    log_error("the gateway sent what it may not send: ending it");
+    (void)kill(l->gateway_pid, SIGKILL);
+}
+
+/* ---- signals ---- */
+
+static void
+drain(struct launcher *l)
+{
+    struct launch_message msg = {.type = LAUNCH_DRAIN};
+
+    if (l->stopping) {
+        log_info("told to stop again: stopping at once");
+        (void)kill(l->gateway_pid, SIGKILL);
+        return;
+    }
+    log_info("stopping: running calls may finish");
+    l->stopping = true;
+    (void)sd_notify(0, "STOPPING=1");
+    if (l->gateway_up)
+        launcher_tell(l, &msg, NULL, 0);
+    else
+        (void)kill(l->gateway_pid, SIGKILL);
+}
+
+static void
+reload(struct launcher *l)
+{
+    struct launch_message msg = {.type = LAUNCH_RELOAD};
+    cleanup_close int fd = -1;
+
+    if (l->options.config == NULL) {
+        log_warning("told to read the configuration again, but there is no file");
+        return;
+    }
+    fd = open(l->options.config, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        log_error("open %s: %s", l->options.config, strerror(errno));
+    else
+        launcher_tell(l, &msg, &fd, 1);
+}
+
+static void
+on_signal(struct launcher *l)
+{
+    struct signalfd_siginfo info;
+
+    while (read(l->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP)
+            reload(l);
+        else
+            drain(l);
+    }
+}
+
+/* ---- the loop ---- */
+
+static void
+on_event(struct launcher *l, uint64_t tag)
+{
+    if (tag == LAUNCHER_TAG_SIGNALS)
+        on_signal(l);
+    else if (tag == LAUNCHER_TAG_GATEWAY && l->gateway_sock >= 0)
+        on_gateway_message(l);
+    else if (tag == LAUNCHER_TAG_GATEWAY_END && l->gateway_pidfd >= 0)
+        on_gateway_end(l);
+    else if (tag >= LAUNCHER_TAG_CHILD)
+        launcher_child_ended(l, (uint32_t)(tag - LAUNCHER_TAG_CHILD));
+}
+
+int
+launcher_run(struct launcher *l)
+{
+    struct hearth_err err = {0};
+
+    if (start_gateway(l, &err) < 0) {
+        log_error("%s", err.text);
+        return 1;
+    }
+    while (l->gateway_pid > 0) {
+        struct epoll_event events[32];
+        int n = epoll_wait(l->epoll, events, 32, launcher_builds_check(l));
+
+        if (n < 0 && errno != EINTR) {
+            log_error("epoll_wait: %s", strerror(errno));
+            return 1;
+        }
+        for (int i = 0; i < n; i++)
+            on_event(l, events[i].data.u64);
+    }
+    return l->exit_status;
+}

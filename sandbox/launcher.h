@@ -1,0 +1,108 @@
+/* launcher.h: the privileged process: it makes and ends processes, and nothing
+ * else. It parses no HTTP and no JSON and loads no function. */
+#ifndef SANDBOX_LAUNCHER_H
+#define SANDBOX_LAUNCHER_H
+
+#ifdef UV_VERSION_MAJOR
+#error "the privileged process runs without libuv"
+#endif
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cgroup.h"
+#include "err.h"
+#include "jail.h"
+#include "launch.h"
+
+#define LAUNCHER_UID_BASE  1900000000u /* above every range that systemd.io/UIDS-GIDS assigns */
+#define LAUNCHER_UID_BUILD (LAUNCHER_UID_BASE + LIMIT_INSTANCES)
+#define LAUNCHER_UID_GATEWAY (LAUNCHER_UID_BASE - 1) /* where the host has no user "hearth" */
+#define LAUNCHER_BUILDS    4
+
+enum launcher_kind { LAUNCHER_FREE, LAUNCHER_WORKER, LAUNCHER_BUILDER };
+
+/* A sandboxed child: one slot, one uid, for its whole life. */
+struct launcher_child {
+    enum launcher_kind kind;
+    uint64_t id;
+    pid_t pid;
+    int pidfd;
+    int control;
+    struct sbx_cgroup *leaf;
+    bool asked;
+    int object, said;    /* builder: its output files */
+    int64_t deadline_ms; /* builder: CLOCK_MONOTONIC */
+    uint32_t next_free;
+};
+
+struct launcher_options {
+    const char *listen;
+    const char *admin; /* NULL: on the same listener */
+    const char *state;
+    const char *config; /* NULL: none */
+    const char *threads;
+    char **gateway_args; /* passed on, NULL-ended */
+    int gateway_args_count;
+};
+
+struct launcher {
+    struct launcher_options options;
+    char prefix[256];
+    uid_t gateway_uid;
+    gid_t gateway_gid;
+    int state_fd;
+    int life; /* pidfd of this process, which children watch */
+    int epoll, signals;
+    int null, worker_program, builder_program, filters;
+    int listeners[LIMIT_THREADS], listeners_count;
+    int admin_listener;
+    struct sbx_cgroup_tree tree;
+    struct sbx_jail jail;
+    /* the gateway of the moment */
+    pid_t gateway_pid;
+    int gateway_pidfd, gateway_sock;
+    bool gateway_up;
+    int restarts;
+    int64_t restarts_since_ms;
+    bool stopping, notified;
+    int exit_status;
+    struct launcher_child children[LIMIT_INSTANCES + LAUNCHER_BUILDS];
+    uint32_t free_worker;
+    uint32_t workers_top; /* no slot from here on was ever used */
+    uint32_t builds;
+};
+
+/* Raises every wall that stands for the daemon's whole life. */
+int launcher_open(struct launcher *l, struct hearth_err *err);
+/* Serves until it is told to stop. The exit status of the program. */
+int launcher_run(struct launcher *l);
+void launcher_close(struct launcher *l);
+
+/* children.c */
+void launcher_children_init(struct launcher *l);
+/* Each answers through the gateway's socket, also where it fails. */
+void launcher_start(struct launcher *l, const struct launch_message *msg);
+void launcher_kill(struct launcher *l, const struct launch_message *msg);
+void launcher_limit(struct launcher *l, const struct launch_message *msg);
+void launcher_build(struct launcher *l, const struct launch_message *msg);
+/* A child's pidfd became readable. */
+void launcher_child_ended(struct launcher *l, uint32_t slot);
+/* Kills and reaps all children without a word to anyone. */
+void launcher_children_end(struct launcher *l);
+/* Milliseconds until the next builder's deadline, -1 for none; kills the late. */
+int launcher_builds_check(struct launcher *l);
+void launcher_tell(struct launcher *l, struct launch_message *msg, const int *fds, unsigned n);
+int64_t launcher_now_ms(void);
+/* Watches fd in the loop under this tag; 0 or a negative errno. */
+int launcher_watch(struct launcher *l, int fd, uint64_t tag);
+
+enum launcher_tag { LAUNCHER_TAG_SIGNALS = 1, LAUNCHER_TAG_GATEWAY, LAUNCHER_TAG_GATEWAY_END,
+                    LAUNCHER_TAG_CHILD /* + slot */ };
+
+/* sockets.c: binds "ADDR:PORT" (count times with SO_REUSEPORT where count > 1) or
+ * "unix:PATH"; fills fds. */
+int launcher_bind(const char *address, int count, int *fds, struct hearth_err *err);
+
+#endif

@@ -1,0 +1,48 @@
+/* launcher_main.c: hearth-launcher, started by hearthd with checked options.
+ *
+ *   hearth-launcher STATE LISTEN ADMIN|- THREADS CONFIG|- [gateway options]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher.h"
+#include "log.h"
+
+static const char *
+unless_dash(const char *arg)
+{
+    return strcmp(arg, "-") != 0 ? arg : NULL;
+}
+
+int
+main(int argc, char **argv)
+{
+    static struct launcher l; /* large, and it lives as long as the program */
+    struct hearth_err err = {0};
+    int status;
+
+    log_open("hearth-launcher", LOG_LEVEL_INFO);
+    if (argc < 6) {
+        (void)fprintf(stderr, "hearth-launcher is started by hearthd, not by hand\n");
+        return 2;
+    }
+    l.options = (struct launcher_options){
+        .state = argv[1],
+        .listen = argv[2],
+        .admin = unless_dash(argv[3]),
+        .threads = argv[4],
+        .config = unless_dash(argv[5]),
+        .gateway_args = argv + 6,
+        .gateway_args_count = argc - 6,
+    };
+    if (launcher_open(&l, &err) < 0) {
+        log_error("%s", err.text);
+        launcher_close(&l);
+        return 1;
+    }
+    status = launcher_run(&l);
+    launcher_close(&l);
+    log_info("stopped");
+    return status;
+}

@@ -1,0 +1,185 @@
+/* spawn.c: the birth of a sandboxed process: cgroup, namespaces, root, limits,
+ * user, and only then the program. It never runs a line with privilege, nor
+ * outside its group.
+ */
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
+#define FIRST_FREE 7 /* descriptors from here on are not the child's */
+
+/* Puts the inherited descriptors at 0 to 6. All that is needed later is moved up
+ * first, so that no target overwrites a source. */
+static int
+place_fds(struct sbx_spawn *spawn, struct hearth_err *err)
+{
+    struct sbx_inherit *in = &spawn->inherit;
+    int from[FIRST_FREE] = {in->null,  in->output, in->output, in->control,
+                            in->first, in->bell,   in->filters};
+
+    for (int i = 0; i < FIRST_FREE; i++)
+        if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 64)) < 0)
+            return err_set(err, errno, "move a descriptor");
+    in->control = from[3];
+    spawn->program = fcntl(spawn->program, F_DUPFD_CLOEXEC, 64);
+    spawn->life = fcntl(spawn->life, F_DUPFD_CLOEXEC, 64);
+    if (spawn->program < 0 || spawn->life < 0)
+        return err_set(err, errno, "move a descriptor");
+    for (int i = 0; i < FIRST_FREE; i++)
+        if (from[i] >= 0 && dup2(from[i], i) < 0)
+            return err_set(err, errno, "place descriptor %d", i);
+    return 0;
+}
+
+/* Everything but the program is closed at its start. */
+static int
+mark_the_rest(const struct sbx_spawn *spawn, struct hearth_err *err)
+{
+    int none = spawn->inherit.bell < 0 ? 5 : FIRST_FREE;
+
+    if (syscall(SYS_close_range, none, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
+        return err_set(err, errno, "close what is not the child's");
+    return 0;
+}
+
+static int
+set_limits(const struct sbx_spawn *spawn, struct hearth_err *err)
+{
+    const struct {
+        int what;
+        rlim_t value;
+    } limits[] = {
+        {RLIMIT_CORE, 0},
+        {RLIMIT_NOFILE, 64},
+        {RLIMIT_MEMLOCK, 0},
+        {RLIMIT_MSGQUEUE, 0},
+        {RLIMIT_RTPRIO, 0},
+        {RLIMIT_NICE, 0},
+        {RLIMIT_SIGPENDING, 64},
+        {RLIMIT_FSIZE, spawn->file_bytes},
+        {RLIMIT_STACK, 8 << 20},
+        {RLIMIT_CPU, spawn->cpu_seconds > 0 ? spawn->cpu_seconds : RLIM_INFINITY},
+    };
+
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct rlimit lim = {.rlim_cur = limits[i].value, .rlim_max = limits[i].value};
+
+        if (setrlimit((__rlimit_resource_t)limits[i].what, &lim) != 0)
+            return err_set(err, errno, "wall \"rlimits\": limit %d", limits[i].what);
+    }
+    return 0;
+}
+
+static int
+drop_privilege(const struct sbx_spawn *spawn, struct hearth_err *err)
+{
+    for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL)
+            return err_set(err, errno, "wall \"capabilities\": drop %d", cap);
+    if (setgroups(0, NULL) != 0 || setresgid(spawn->uid, spawn->uid, spawn->uid) != 0 ||
+        setresuid(spawn->uid, spawn->uid, spawn->uid) != 0)
+        return err_set(err, errno, "wall \"user\": become %u", (unsigned)spawn->uid);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return err_set(err, errno, "wall \"no-new-privs\"");
+    /* after the change of user, which clears it; a worker whose launcher died in
+     * between must not live on, hence the look at its pidfd */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+        return err_set(err, errno, "tie the child's life to the launcher's");
+    if (poll(&(struct pollfd){.fd = spawn->life, .events = POLLIN}, 1, 0) != 0)
+        _exit(SBX_SPAWN_FAILED);
+    return 0;
+}
+
+static int
+reset_signals(struct hearth_err *err)
+{
+    sigset_t none;
+
+    for (int sig = 1; sig < NSIG; sig++)
+        (void)signal(sig, SIG_DFL);
+    (void)sigemptyset(&none);
+    if (sigprocmask(SIG_SETMASK, &none, NULL) != 0)
+        return err_set(err, errno, "reset the signals");
+    return 0;
+}
+
+static int
+descend(struct sbx_spawn *spawn, struct hearth_err *err)
+{
+    int status = sbx_cgroup_enter(spawn->leaf);
+
+    if (status < 0)
+        return err_set(err, -status, "wall \"cgroup\": enter %s", spawn->leaf->name);
+    status = reset_signals(err);
+    if (status == 0)
+        status = spawn->source >= 0
+                     ? sbx_jail_enter_builder(spawn->jail, spawn->file_bytes, err)
+                     : sbx_jail_enter_worker(spawn->jail, err);
+    if (status == 0)
+        status = place_fds(spawn, err);
+    if (status == 0)
+        status = mark_the_rest(spawn, err);
+    if (status == 0)
+        status = set_limits(spawn, err);
+    if (status == 0)
+        status = drop_privilege(spawn, err);
+    return status;
+}
+
+static _Noreturn void
+child(struct sbx_spawn spawn)
+{
+    static char *const no_env[] = {NULL};
+    struct hearth_err err = {0};
+
+    if (descend(&spawn, &err) == 0) {
+        (void)syscall(SYS_execveat, spawn.program, "", spawn.argv, no_env, AT_EMPTY_PATH);
+        (void)err_set(&err, errno, "execute %s", spawn.argv[0]);
+    }
+    (void)!write(spawn.inherit.control, err.text, strlen(err.text));
+    _exit(SBX_SPAWN_FAILED);
+}
+
+int
+sbx_spawn(const struct sbx_spawn *spawn, pid_t *pid, int *pidfd, struct hearth_err *err)
+{
+    int birth = sbx_cgroup_birth_fd(spawn->leaf);
+    int made = -1;
+    struct clone_args args = {
+        .flags = NAMESPACES | CLONE_PIDFD,
+        .pidfd = (uint64_t)(uintptr_t)&made,
+        .exit_signal = SIGCHLD,
+    };
+    long born;
+
+    if (birth >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)birth;
+    }
+    if (spawn->source >= 0 && fchdir(spawn->source) != 0)
+        return err_set(err, errno, "enter the sources");
+    born = syscall(SYS_clone3, &args, sizeof args);
+    if (born == 0)
+        child(*spawn);
+    if (spawn->source >= 0)
+        (void)!chdir("/");
+    if (born < 0)
+        return err_set(err, errno, "wall \"namespaces\": make a process in fresh ones");
+    *pid = (pid_t)born;
+    *pidfd = made;
+    return 0;
+}

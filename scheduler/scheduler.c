@@ -1,0 +1,557 @@
+/* scheduler.c: events in, actions out.
+ * Pure: no clock, no loop, no process; heap only for slots and the action list.
+ * Invariants: a slot that is BUSY has exactly one call that it answers first; a
+ * function never has more than max slots that are not retiring; its waiting calls
+ * are served in the order in which they came.
+ */
+#include "scheduler.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS INT64_C(1000000)
+
+struct sch {
+    struct sch_action *actions;
+    size_t head, count, room; /* a ring */
+    struct sch_function *timed;
+    int64_t wake_at;
+    struct sch_slot *free_slots;
+    uint64_t next_id;
+};
+
+static const char *const state_names[] = {
+#define X(name, text) text,
+    SCH_SLOT_STATES(X)
+#undef X
+};
+
+const char *
+sch_slot_state_name(enum sch_slot_state state)
+{
+    return state_names[state];
+}
+
+struct sch *
+sch_new(void)
+{
+    struct sch *sch = calloc(1, sizeof *sch);
+
+    if (sch == NULL)
+        return NULL;
+    sch->room = 64;
+    sch->wake_at = INT64_MAX;
+    sch->actions = calloc(sch->room, sizeof *sch->actions);
+    if (sch->actions == NULL) {
+        free(sch);
+        return NULL;
+    }
+    return sch;
+}
+
+void
+sch_free(struct sch *sch)
+{
+    while (sch->free_slots != NULL) {
+        struct sch_slot *slot = sch->free_slots;
+
+        sch->free_slots = slot->next;
+        free(slot);
+    }
+    free(sch->actions);
+    free(sch);
+}
+
+/* ---- actions ---- */
+
+static void
+act(struct sch *sch, struct sch_action action)
+{
+    if (sch->count == sch->room) {
+        struct sch_action *wider = calloc(2 * sch->room, sizeof *wider);
+
+        if (wider == NULL)
+            abort(); /* a decision that is lost would lose a call */
+        for (size_t i = 0; i < sch->count; i++)
+            wider[i] = sch->actions[(sch->head + i) % sch->room];
+        free(sch->actions);
+        sch->actions = wider;
+        sch->head = 0;
+        sch->room *= 2;
+    }
+    sch->actions[(sch->head + sch->count++) % sch->room] = action;
+}
+
+bool
+sch_next_action(struct sch *sch, struct sch_action *action)
+{
+    if (sch->count == 0)
+        return false;
+    *action = sch->actions[sch->head];
+    sch->head = (sch->head + 1) % sch->room;
+    sch->count--;
+    return true;
+}
+
+/* ---- lists ---- */
+
+static void
+calls_append(struct sch_call_list *list, struct sch_call *call)
+{
+    call->next = NULL;
+    call->prev = list->tail;
+    *(list->tail != NULL ? &list->tail->next : &list->head) = call;
+    list->tail = call;
+    list->count++;
+}
+
+static void
+calls_prepend(struct sch_call_list *list, struct sch_call *call)
+{
+    call->prev = NULL;
+    call->next = list->head;
+    *(list->head != NULL ? &list->head->prev : &list->tail) = call;
+    list->head = call;
+    list->count++;
+}
+
+static void
+calls_remove(struct sch_call_list *list, struct sch_call *call)
+{
+    *(call->prev != NULL ? &call->prev->next : &list->head) = call->next;
+    *(call->next != NULL ? &call->next->prev : &list->tail) = call->prev;
+    call->next = call->prev = NULL;
+    list->count--;
+}
+
+/* Newest first: an idle list is a LIFO, its tail the instance idle for longest. */
+static void
+slots_push(struct sch_slot_list *list, struct sch_slot *slot)
+{
+    slot->prev = NULL;
+    slot->next = list->head;
+    *(list->head != NULL ? &list->head->prev : &list->tail) = slot;
+    list->head = slot;
+    list->count++;
+}
+
+static void
+slots_remove(struct sch_slot_list *list, struct sch_slot *slot)
+{
+    *(slot->prev != NULL ? &slot->prev->next : &list->head) = slot->next;
+    *(slot->next != NULL ? &slot->next->prev : &list->tail) = slot->prev;
+    slot->next = slot->prev = NULL;
+    list->count--;
+}
+
+/* The one place that assigns a slot's state. */
+static void
+enter(struct sch_slot *slot, enum sch_slot_state state, int64_t now_ns)
+{
+    slots_remove(&slot->function->slots[slot->state], slot);
+    slot->state = state;
+    slot->since_ns = now_ns;
+    slots_push(&slot->function->slots[state], slot);
+}
+
+static struct sch_slot *
+new_slot(struct sch *sch, struct sch_function *f, enum sch_slot_state state, int64_t now_ns)
+{
+    struct sch_slot *slot = sch->free_slots;
+
+    if (slot != NULL)
+        sch->free_slots = slot->next;
+    else if ((slot = malloc(sizeof *slot)) == NULL)
+        return NULL;
+    *slot = (struct sch_slot){.function = f,
+                              .id = ++sch->next_id,
+                              .state = state,
+                              .generation = f->generation,
+                              .since_ns = now_ns};
+    slots_push(&f->slots[state], slot);
+    return slot;
+}
+
+/* ---- time ---- */
+
+static void
+wake_by(struct sch *sch, struct sch_function *f, int64_t at_ns)
+{
+    if (!f->timed) {
+        f->timed = true;
+        f->prev = NULL;
+        f->next = sch->timed;
+        if (f->next != NULL)
+            f->next->prev = f;
+        sch->timed = f;
+    }
+    if (at_ns < sch->wake_at)
+        sch->wake_at = at_ns;
+}
+
+static void
+leave_timed(struct sch *sch, struct sch_function *f)
+{
+    if (!f->timed)
+        return;
+    *(f->prev != NULL ? &f->prev->next : &sch->timed) = f->next;
+    if (f->next != NULL)
+        f->next->prev = f->prev;
+    f->next = f->prev = NULL;
+    f->timed = false;
+}
+
+int64_t
+sch_wake_at(const struct sch *sch)
+{
+    return sch->wake_at;
+}
+
+/* ---- decisions ---- */
+
+uint32_t
+sch_function_live(const struct sch_function *f)
+{
+    return f->slots[SCH_SLOT_STARTING].count + f->slots[SCH_SLOT_IDLE].count +
+           f->slots[SCH_SLOT_BUSY].count;
+}
+
+static bool
+outdated(const struct sch_slot *slot)
+{
+    const struct sch_function *f = slot->function;
+
+    return f->removed || slot->doomed || slot->generation != f->generation;
+}
+
+static void
+retire(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
+{
+    enter(slot, SCH_SLOT_RETIRING, now_ns);
+    act(sch, (struct sch_action){.type = SCH_RETIRE, .slot = slot});
+}
+
+static void
+launch(struct sch *sch, struct sch_function *f, int64_t now_ns)
+{
+    struct sch_slot *slot = new_slot(sch, f, SCH_SLOT_STARTING, now_ns);
+
+    if (slot != NULL)
+        act(sch, (struct sch_action){.type = SCH_LAUNCH, .slot = slot});
+}
+
+static void
+dispatch(struct sch *sch, struct sch_slot *slot, struct sch_call *call, int64_t now_ns)
+{
+    calls_append(&slot->runs, call);
+    call->state = SCH_CALL_RUNNING;
+    call->slot = slot;
+    call->started_ns = now_ns;
+    if (slot->state == SCH_SLOT_IDLE)
+        enter(slot, SCH_SLOT_BUSY, now_ns);
+    act(sch, (struct sch_action){.type = SCH_DISPATCH, .call = call, .slot = slot});
+}
+
+/* Gives idle slots to waiting calls, and makes as many instances as the calls
+ * that still wait need, and as `min` wants. */
+static void
+pump(struct sch *sch, struct sch_function *f, int64_t now_ns)
+{
+    uint32_t starting, wanted;
+
+    while (f->waiting.head != NULL && f->slots[SCH_SLOT_IDLE].head != NULL) {
+        struct sch_call *call = f->waiting.head;
+
+        calls_remove(&f->waiting, call);
+        dispatch(sch, f->slots[SCH_SLOT_IDLE].head, call, now_ns);
+    }
+    if (f->removed)
+        return;
+    starting = f->slots[SCH_SLOT_STARTING].count;
+    wanted = f->waiting.count > starting ? f->waiting.count - starting : 0;
+    if (sch_function_live(f) + wanted < (uint64_t)f->settings.min)
+        wanted = (uint32_t)f->settings.min - sch_function_live(f);
+    while (wanted-- > 0 && sch_function_live(f) < (uint64_t)f->settings.max) {
+        uint32_t before = f->slots[SCH_SLOT_STARTING].count;
+
+        launch(sch, f, now_ns);
+        if (f->slots[SCH_SLOT_STARTING].count == before)
+            return; /* no memory for a slot: the next event tries again */
+    }
+    for (struct sch_call *c = f->waiting.head; c != NULL && !c->cold; c = c->next)
+        c->cold = f->slots[SCH_SLOT_STARTING].count > 0;
+}
+
+/* A slot without a call: to the next call, to the idle ones, or away. */
+static void
+settle(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
+{
+    struct sch_function *f = slot->function;
+
+    if (outdated(slot)) {
+        retire(sch, slot, now_ns);
+        pump(sch, f, now_ns);
+        return;
+    }
+    if (slot->state != SCH_SLOT_IDLE)
+        enter(slot, SCH_SLOT_IDLE, now_ns);
+    pump(sch, f, now_ns);
+    if (slot->state == SCH_SLOT_IDLE)
+        wake_by(sch, f, now_ns + f->settings.idle_timeout_ms * MS);
+}
+
+static void
+refuse(struct sch *sch, struct sch_call *call, enum sch_reason reason)
+{
+    call->state = SCH_CALL_OUT;
+    act(sch, (struct sch_action){.type = SCH_REFUSE, .reason = reason, .call = call});
+}
+
+static void
+refuse_all(struct sch *sch, struct sch_function *f, enum sch_reason reason)
+{
+    while (f->waiting.head != NULL) {
+        struct sch_call *call = f->waiting.head;
+
+        calls_remove(&f->waiting, call);
+        refuse(sch, call, reason);
+    }
+}
+
+/* ---- functions ---- */
+
+void
+sch_function_init(struct sch_function *f, const struct sch_settings *settings)
+{
+    memset(f, 0, sizeof *f);
+    f->settings = *settings;
+    f->generation = 1;
+}
+
+void
+sch_function_change(struct sch *sch, struct sch_function *f, const struct sch_settings *settings,
+                    uint32_t generation, int64_t now_ns)
+{
+    f->settings = *settings;
+    if (generation != 0)
+        f->generation = generation;
+    for (struct sch_slot *slot = f->slots[SCH_SLOT_IDLE].head, *next; slot != NULL; slot = next) {
+        next = slot->next;
+        if (outdated(slot))
+            retire(sch, slot, now_ns);
+    }
+    while (sch_function_live(f) > (uint64_t)settings->max && f->slots[SCH_SLOT_IDLE].tail != NULL)
+        retire(sch, f->slots[SCH_SLOT_IDLE].tail, now_ns);
+    pump(sch, f, now_ns);
+    wake_by(sch, f, now_ns); /* timeouts may have become shorter: look at them all */
+}
+
+void
+sch_function_remove(struct sch *sch, struct sch_function *f, int64_t now_ns)
+{
+    f->removed = true;
+    refuse_all(sch, f, SCH_REMOVED);
+    while (f->slots[SCH_SLOT_IDLE].head != NULL)
+        retire(sch, f->slots[SCH_SLOT_IDLE].head, now_ns);
+    leave_timed(sch, f);
+}
+
+bool
+sch_function_empty(const struct sch_function *f)
+{
+    return sch_function_live(f) == 0 && f->slots[SCH_SLOT_RETIRING].count == 0;
+}
+
+/* ---- calls ---- */
+
+/* A call that an instance is being made for, or will be, does not count as
+ * waiting in line: so a function with queue 0 can still be started. */
+static bool
+queue_is_full(const struct sch_function *f)
+{
+    uint64_t queue = (uint64_t)f->settings.queue, starting = f->slots[SCH_SLOT_STARTING].count;
+
+    if (f->waiting.count >= queue + (uint64_t)f->settings.max)
+        return true;
+    return f->waiting.count >= queue + starting &&
+           sch_function_live(f) >= (uint64_t)f->settings.max;
+}
+
+void
+sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call, int64_t now_ns)
+{
+    assert(call->state == SCH_CALL_OUT);
+    call->function = f;
+    call->slot = NULL;
+    call->cold = false;
+    call->arrived_ns = now_ns;
+    if (f->removed) {
+        refuse(sch, call, SCH_REMOVED);
+        return;
+    }
+    if (f->waiting.head == NULL && f->slots[SCH_SLOT_IDLE].head != NULL) {
+        dispatch(sch, f->slots[SCH_SLOT_IDLE].head, call, now_ns);
+        return;
+    }
+    if (queue_is_full(f)) {
+        refuse(sch, call, SCH_QUEUE_FULL);
+        return;
+    }
+    call->state = SCH_CALL_WAITING;
+    calls_append(&f->waiting, call);
+    pump(sch, f, now_ns);
+    if (call->state == SCH_CALL_WAITING)
+        wake_by(sch, f, now_ns + f->settings.queue_timeout_ms * MS);
+}
+
+void
+sch_call_gone(struct sch *sch, struct sch_call *call, int64_t now_ns)
+{
+    (void)sch;
+    (void)now_ns;
+    assert(call->state == SCH_CALL_WAITING);
+    calls_remove(&call->function->waiting, call);
+    call->state = SCH_CALL_OUT;
+}
+
+static void
+measure(struct sch_function *f, int64_t ran_ns)
+{
+    f->service_ns = f->service_ns == 0 ? ran_ns : f->service_ns + (ran_ns - f->service_ns) / 8;
+}
+
+void
+sch_call_done(struct sch *sch, struct sch_call *call, int64_t now_ns)
+{
+    struct sch_slot *slot = call->slot;
+    const struct sch_settings *settings = &slot->function->settings;
+
+    assert(slot->runs.head == call);
+    calls_remove(&slot->runs, call);
+    call->state = SCH_CALL_OUT;
+    call->slot = NULL;
+    slot->calls++;
+    measure(slot->function, now_ns - call->started_ns);
+    if (settings->recycle_calls > 0 && slot->calls >= (uint64_t)settings->recycle_calls)
+        slot->doomed = true;
+    if (slot->runs.head == NULL)
+        settle(sch, slot, now_ns);
+}
+
+void
+sch_call_lost(struct sch *sch, struct sch_call *call)
+{
+    (void)sch;
+    assert(call->state == SCH_CALL_RUNNING && call->slot->runs.head == call);
+    calls_remove(&call->slot->runs, call);
+    call->slot->doomed = true;
+    call->state = SCH_CALL_OUT;
+    call->slot = NULL;
+}
+
+/* ---- slots ---- */
+
+void
+sch_slot_ready(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
+{
+    assert(slot->state == SCH_SLOT_STARTING);
+    settle(sch, slot, now_ns);
+}
+
+struct sch_slot *
+sch_slot_adopt(struct sch *sch, struct sch_function *f, void *user, uint32_t generation,
+               int64_t now_ns)
+{
+    struct sch_slot *slot;
+
+    f->generation = generation;
+    slot = new_slot(sch, f, SCH_SLOT_STARTING, now_ns);
+    if (slot == NULL)
+        return NULL;
+    slot->user = user;
+    settle(sch, slot, now_ns);
+    return slot;
+}
+
+void
+sch_slot_doom(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
+{
+    slot->doomed = true;
+    if (slot->state == SCH_SLOT_IDLE)
+        settle(sch, slot, now_ns);
+}
+
+void
+sch_slot_gone(struct sch *sch, struct sch_slot *slot, bool could_not_start, int64_t now_ns)
+{
+    struct sch_function *f = slot->function;
+
+    while (slot->runs.tail != NULL) {
+        struct sch_call *call = slot->runs.tail;
+
+        calls_remove(&slot->runs, call);
+        call->slot = NULL;
+        call->state = SCH_CALL_WAITING;
+        calls_prepend(&f->waiting, call);
+    }
+    slots_remove(&f->slots[slot->state], slot);
+    slot->next = sch->free_slots;
+    sch->free_slots = slot;
+    if (f->removed)
+        refuse_all(sch, f, SCH_REMOVED);
+    else if (could_not_start && sch_function_live(f) == f->slots[SCH_SLOT_STARTING].count)
+        refuse_all(sch, f, SCH_LAUNCH_FAILED);
+    /* a function that cannot start is not started again until somebody calls it */
+    if (!could_not_start || f->waiting.head != NULL)
+        pump(sch, f, now_ns);
+}
+
+/* ---- the clock ---- */
+
+static void
+expire_waiting(struct sch *sch, struct sch_function *f, int64_t now_ns)
+{
+    int64_t patience = f->settings.queue_timeout_ms * MS;
+
+    while (f->waiting.head != NULL && f->waiting.head->arrived_ns + patience <= now_ns) {
+        struct sch_call *call = f->waiting.head;
+
+        calls_remove(&f->waiting, call);
+        refuse(sch, call, SCH_QUEUE_TIMEOUT);
+    }
+    if (f->waiting.head != NULL)
+        wake_by(sch, f, f->waiting.head->arrived_ns + patience);
+}
+
+static void
+expire_idle(struct sch *sch, struct sch_function *f, int64_t now_ns)
+{
+    int64_t keep = f->settings.idle_timeout_ms * MS;
+    struct sch_slot *coldest;
+
+    while ((coldest = f->slots[SCH_SLOT_IDLE].tail) != NULL &&
+           sch_function_live(f) > (uint64_t)f->settings.min && coldest->since_ns + keep <= now_ns)
+        retire(sch, coldest, now_ns);
+    if (coldest != NULL && sch_function_live(f) > (uint64_t)f->settings.min)
+        wake_by(sch, f, coldest->since_ns + keep);
+}
+
+void
+sch_tick(struct sch *sch, int64_t now_ns)
+{
+    struct sch_function *f = sch->timed, *next;
+
+    if (now_ns < sch->wake_at)
+        return;
+    sch->timed = NULL;
+    sch->wake_at = INT64_MAX;
+    for (; f != NULL; f = next) {
+        next = f->next;
+        f->next = f->prev = NULL;
+        f->timed = false;
+        expire_waiting(sch, f, now_ns);
+        expire_idle(sch, f, now_ns);
+    }
+}

@@ -1,0 +1,156 @@
+/* scheduler.h: who serves which call, and when instances come and go.
+ *
+ * Decisions only. It is told of events and answers with actions, which the
+ * caller carries out; it knows no clock, no loop and no process. Time is what it
+ * is told: nanoseconds of any monotonic clock, never going back.
+ *
+ * Calls are records of the caller's that it links into its queues; slots (one per
+ * instance) are its own. One thread at a time.
+ */
+#ifndef SCHEDULER_SCHEDULER_H
+#define SCHEDULER_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "settings.h"
+
+struct sch;
+
+/* One list, and the names come from it. */
+#define SCH_SLOT_STATES(X)                                                                         \
+    X(STARTING, "starting")                                                                        \
+    X(IDLE, "idle")                                                                                \
+    X(BUSY, "busy")                                                                                \
+    X(RETIRING, "retiring")
+
+enum sch_slot_state {
+#define X(name, text) SCH_SLOT_##name,
+    SCH_SLOT_STATES(X)
+#undef X
+        SCH_SLOT_STATE_COUNT
+};
+
+const char *sch_slot_state_name(enum sch_slot_state state);
+
+enum sch_call_state { SCH_CALL_OUT, SCH_CALL_WAITING, SCH_CALL_RUNNING };
+
+struct sch_function;
+
+/* Embedded in the caller's record of a call; zeroed before its first use. */
+struct sch_call {
+    struct sch_call *next, *prev; /* in a function's queue or a slot's list */
+    struct sch_function *function;
+    struct sch_slot *slot;
+    enum sch_call_state state;
+    bool cold; /* it waited for an instance to be made */
+    int64_t arrived_ns, started_ns;
+};
+
+struct sch_call_list {
+    struct sch_call *head, *tail;
+    uint32_t count;
+};
+
+struct sch_slot {
+    struct sch_slot *next, *prev; /* in the function's list of its state */
+    struct sch_function *function;
+    void *user; /* the caller's instance; set at SCH_LAUNCH */
+    uint64_t id;
+    enum sch_slot_state state;
+    uint32_t generation;
+    bool doomed;               /* to be retired after what it runs */
+    struct sch_call_list runs; /* the head is the one that runs */
+    uint64_t calls;            /* answered */
+    int64_t since_ns;          /* in this state */
+};
+
+struct sch_slot_list {
+    struct sch_slot *head, *tail;
+    uint32_t count;
+};
+
+/* Embedded in the caller's record of a function. */
+struct sch_function {
+    struct sch_function *next, *prev; /* functions that time matters to */
+    bool timed;
+    struct sch_settings settings;
+    uint32_t generation; /* slots of another one are retired when they can be */
+    bool removed;        /* no new calls; slots end after what they run */
+    struct sch_call_list waiting;
+    struct sch_slot_list slots[SCH_SLOT_STATE_COUNT];
+    int64_t service_ns; /* moving average of a call's run; 0: none measured yet */
+};
+
+enum sch_action_type {
+    SCH_DISPATCH, /* send `call` to `slot` */
+    SCH_LAUNCH,   /* make an instance for `slot`, of its function's generation */
+    SCH_RETIRE,   /* end the idle instance of `slot`; then say sch_slot_gone */
+    SCH_REFUSE,   /* answer `call`: `reason` */
+};
+
+enum sch_reason {
+    SCH_QUEUE_FULL,
+    SCH_QUEUE_TIMEOUT,
+    SCH_LAUNCH_FAILED, /* the function could not be started */
+    SCH_REMOVED,       /* the function was deleted while the call waited */
+};
+
+struct sch_action {
+    enum sch_action_type type;
+    enum sch_reason reason;
+    struct sch_call *call;
+    struct sch_slot *slot;
+};
+
+/* NULL with ENOMEM. Freed with nothing left in it. */
+struct sch *sch_new(void);
+void sch_free(struct sch *sch);
+
+/* Takes the next action; false when there is none. To be called until then after
+ * every event. An action refers to records that stay alive until it is carried
+ * out. */
+bool sch_next_action(struct sch *sch, struct sch_action *action);
+
+/* The earliest time at which sch_tick has something to do; INT64_MAX for never. */
+int64_t sch_wake_at(const struct sch *sch);
+void sch_tick(struct sch *sch, int64_t now_ns);
+
+/* ---- functions ---- */
+void sch_function_init(struct sch_function *f, const struct sch_settings *settings);
+/* New settings, checked already; generation: another version or other contents
+ * of its instances, 0 for the same. */
+void sch_function_change(struct sch *sch, struct sch_function *f,
+                         const struct sch_settings *settings, uint32_t generation, int64_t now_ns);
+/* Waiting calls are refused, idle slots retired, busy ones after their call. The
+ * record may be freed once it has no slots (sch_function_empty). */
+void sch_function_remove(struct sch *sch, struct sch_function *f, int64_t now_ns);
+bool sch_function_empty(const struct sch_function *f);
+uint32_t sch_function_live(const struct sch_function *f); /* slots that are not retiring */
+
+/* ---- calls ---- */
+void sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call,
+                      int64_t now_ns);
+/* A waiting call's client has gone: it leaves the queue. */
+void sch_call_gone(struct sch *sch, struct sch_call *call, int64_t now_ns);
+/* The call that ran first in its slot was answered. */
+void sch_call_done(struct sch *sch, struct sch_call *call, int64_t now_ns);
+/* The call that ran first in its slot was answered because the instance is dead
+ * or about to be: the slot waits for sch_slot_gone. */
+void sch_call_lost(struct sch *sch, struct sch_call *call);
+
+/* ---- slots ---- */
+void sch_slot_ready(struct sch *sch, struct sch_slot *slot, int64_t now_ns);
+/* Puts an instance that the caller started on its own (to check a deploy) in the
+ * pool, and makes its generation the function's. NULL with ENOMEM. */
+struct sch_slot *sch_slot_adopt(struct sch *sch, struct sch_function *f, void *user,
+                                uint32_t generation, int64_t now_ns);
+/* No further call for this slot: retired as soon as it is idle. */
+void sch_slot_doom(struct sch *sch, struct sch_slot *slot, int64_t now_ns);
+/* The instance is gone, whatever its state; the slot is freed. The call that ran
+ * first in it is the caller's to answer, after sch_call_lost; all others wait again.
+ * could_not_start: it never got ready. */
+void sch_slot_gone(struct sch *sch, struct sch_slot *slot, bool could_not_start, int64_t now_ns);
+
+#endif

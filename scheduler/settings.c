@@ -1,0 +1,121 @@
+/* settings.c: the table of settings. A new setting is one row, and a field where
+ * it is a number. */
+#include "settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "units.h"
+
+#define FIELD(name) offsetof(struct sch_settings, name)
+#define KB          INT64_C(1024)
+#define MB          (KB * 1024)
+#define GB          (MB * 1024)
+#define SECOND      INT64_C(1000)
+#define HOUR        (3600 * SECOND)
+
+const struct sch_setting sch_setting_table[] = {
+    {"memory", SCH_SETTING_SIZE, SCH_REACH_LIVE, FIELD(memory), 4 * MB, 1024 * GB, 64 * MB,
+     "4M to the memory that the host offers", "memory limit of one instance"},
+    {"timeout", SCH_SETTING_TIME, SCH_REACH_CALLS, FIELD(timeout_ms), 1, HOUR, 5 * SECOND,
+     "1ms to 1h", "longest run of one call"},
+    {"min", SCH_SETTING_COUNT, SCH_REACH_LIVE, FIELD(min), 0, LIMIT_INSTANCES, 0,
+     "0 to max", "instances kept warm"},
+    {"max", SCH_SETTING_COUNT, SCH_REACH_LIVE, FIELD(max), 1, LIMIT_INSTANCES, 8,
+     "1 to 4096, and not below min", "most instances at a time"},
+    {"idle_timeout", SCH_SETTING_TIME, SCH_REACH_LIVE, FIELD(idle_timeout_ms), 1, 24 * HOUR,
+     60 * SECOND, "1ms to 24h", "idle instances beyond min end after this"},
+    {"queue", SCH_SETTING_COUNT, SCH_REACH_CALLS, FIELD(queue), 0, 65536, 256, "0 to 65536",
+     "most waiting calls"},
+    {"queue_timeout", SCH_SETTING_TIME, SCH_REACH_CALLS, FIELD(queue_timeout_ms), 1, HOUR,
+     5 * SECOND, "1ms to 1h", "longest wait of one call"},
+    {"max_body", SCH_SETTING_SIZE, SCH_REACH_CALLS, FIELD(max_body), 0, 1024 * GB, 1 * MB,
+     "0 to 1024G", "largest body of a request"},
+    {"recycle_calls", SCH_SETTING_COUNT, SCH_REACH_CALLS, FIELD(recycle_calls), 0,
+     INT64_C(1) << 53, 0, "0 (never) or more", "an instance is replaced after so many calls"},
+    {"recycle_memory", SCH_SETTING_COUNT, SCH_REACH_CALLS, FIELD(recycle_memory), 1, 100, 90,
+     "1 to 100 (percent of memory)", "an instance that uses more after a call is replaced"},
+    {"network", SCH_SETTING_WORD, SCH_REACH_INSTANCES, 0, 0, 0, 0, "none",
+     "which network an instance sees"},
+    {"libs", SCH_SETTING_LIST, SCH_REACH_BUILD, 0, 0, LIMIT_LIBS, 0,
+     "at most 16 plain names such as \"m\" or \"z\"", "libraries to link"},
+    {"env", SCH_SETTING_MAP, SCH_REACH_INSTANCES, 0, 0, LIMIT_ENV, 0,
+     "names without '=' and texts, at most 16K together", "values for hearth_env"},
+};
+
+const unsigned sch_setting_count = sizeof sch_setting_table / sizeof sch_setting_table[0];
+
+const struct sch_setting *
+sch_setting_find(const char *name)
+{
+    for (unsigned i = 0; i < sch_setting_count; i++)
+        if (strcmp(sch_setting_table[i].name, name) == 0)
+            return &sch_setting_table[i];
+    return NULL;
+}
+
+static bool
+is_number(const struct sch_setting *row)
+{
+    return row->kind <= SCH_SETTING_COUNT;
+}
+
+static int64_t *
+field(const struct sch_setting *row, struct sch_settings *settings)
+{
+    return (int64_t *)(void *)((char *)settings + row->offset);
+}
+
+int64_t
+sch_setting_get(const struct sch_setting *row, const struct sch_settings *settings)
+{
+    return *(const int64_t *)(const void *)((const char *)settings + row->offset);
+}
+
+void
+sch_settings_default(struct sch_settings *settings)
+{
+    memset(settings, 0, sizeof *settings);
+    for (unsigned i = 0; i < sch_setting_count; i++)
+        if (is_number(&sch_setting_table[i]))
+            *field(&sch_setting_table[i], settings) = sch_setting_table[i].otherwise;
+}
+
+int
+sch_setting_from_number(const struct sch_setting *row, int64_t number, int64_t memory_most,
+                        struct sch_settings *settings)
+{
+    if (!is_number(row) || number < row->least || number > row->most)
+        return -EINVAL;
+    if (row->offset == FIELD(memory) && memory_most > 0 && number > memory_most)
+        return -EINVAL;
+    *field(row, settings) = number;
+    return 0;
+}
+
+int
+sch_setting_from_text(const struct sch_setting *row, const char *text, int64_t memory_most,
+                      struct sch_settings *settings)
+{
+    int64_t number;
+    int status = -EINVAL;
+
+    if (row->kind == SCH_SETTING_TIME)
+        status = units_parse_time(text, &number);
+    else if (row->kind == SCH_SETTING_SIZE)
+        status = units_parse_size(text, &number);
+    else if (row->kind == SCH_SETTING_COUNT && text[strspn(text, "0123456789")] == '\0')
+        status = units_parse_size(text, &number);
+    return status == 0 ? sch_setting_from_number(row, number, memory_most, settings) : -EINVAL;
+}
+
+const char *
+sch_settings_conflict(const struct sch_settings *settings, char *text, size_t n)
+{
+    if (settings->min > settings->max) {
+        (void)snprintf(text, n, "0 to max, which is %lld", (long long)settings->max);
+        return "min";
+    }
+    return NULL;
+}

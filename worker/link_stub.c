@@ -1,0 +1,31 @@
+/* link_stub.c: the library that functions are linked against, so that a missing
+ * symbol is found when a function is built and not when it is loaded. It has the
+ * worker's own library name (libhearth.so.1) and is never loaded: the worker
+ * answers to that name itself.
+ */
+#include <stddef.h>
+
+#define STUB(name)                                                                                 \
+    __attribute__((visibility("default"))) void name(void);                                        \
+    void name(void)                                                                                \
+    {                                                                                              \
+    }
+
+STUB(hearth_method)
+STUB(hearth_path)
+STUB(hearth_query)
+STUB(hearth_query_string)
+STUB(hearth_header)
+STUB(hearth_call_id)
+STUB(hearth_body)
+STUB(hearth_read)
+STUB(hearth_status)
+STUB(hearth_set_header)
+STUB(hearth_write)
+STUB(hearth_printf)
+STUB(hearth_alloc)
+STUB(hearth_log)
+STUB(hearth_env)
+STUB(hearth_deadline_ms)
+STUB(hearth_memory_limit)
+STUB(hearth_memory_used)

@@ -1,0 +1,348 @@
+/* request.c: the request's half of hearth.h: its head and its body.
+ *
+ * A request that is one frame is read where it lies in the ring, and the frame is
+ * given back when the call ends. Where more frames follow, the head is copied and
+ * the ring flows on under the handler.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api.h"
+#include "worker.h"
+
+#define GATHER_FIRST ((size_t)64 * 1024)
+
+void
+wrk_call_begin(struct hearth_call *call, const struct frame *frame)
+{
+    const unsigned char *payload = frame->payload;
+
+    call->frame = *frame;
+    call->serial = frame->header.serial;
+    memcpy(&call->request, payload, sizeof call->request);
+    call->chunk = payload + call->request.body_at;
+    call->chunk_len = frame->len - call->request.body_at;
+    call->body_state = (frame->header.flags & FRAME_END) != 0 ? WRK_BODY_END : WRK_BODY_MORE;
+    call->held = call->body_state == WRK_BODY_END;
+    call->chunk_held = !call->held;
+    call->chunk_frame = *frame;
+    call->strings = (const char *)payload + sizeof call->request;
+    if (!call->held) {
+        size_t n = call->request.body_at - sizeof call->request;
+        char *copy = wrk_arena_take(call->arena, n);
+
+        if (copy != NULL)
+            memcpy(copy, call->strings, n);
+        call->strings = copy;
+    }
+}
+
+bool
+wrk_call_cancelled(const struct hearth_call *call)
+{
+    return atomic_load_explicit(&call->chan->shared->cancelled, memory_order_relaxed) ==
+           call->serial;
+}
+
+/* ---- the head ---- */
+
+const char *
+hearth_method(hearth_call *call)
+{
+    return call->strings;
+}
+
+const char *
+hearth_call_id(hearth_call *call)
+{
+    return call->strings + call->request.id_at;
+}
+
+const char *
+hearth_query_string(hearth_call *call)
+{
+    return call->request.query_at != 0 ? call->strings + call->request.query_at : NULL;
+}
+
+static int
+hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* Decodes %XX once, except an encoded NUL, which would end the string early.
+ * out has room for n + 1. */
+static void
+decode(const char *text, size_t n, bool plus, char *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '%' && n - i > 2) {
+            int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
+
+            if (high >= 0 && low >= 0 && high + low != 0) {
+                *out++ = (char)(high * 16 + low);
+                i += 2;
+                continue;
+            }
+        }
+        *out++ = plus && text[i] == '+' ? ' ' : text[i];
+    }
+    *out = '\0';
+}
+
+const char *
+hearth_path(hearth_call *call)
+{
+    const char *raw = call->strings + call->request.path_at;
+    size_t n = call->request.path_len;
+    char *out;
+
+    if (call->path != NULL)
+        return call->path;
+    if (n == 0)
+        return call->path = "/";
+    out = wrk_arena_take(call->arena, n + 1);
+    if (out == NULL)
+        return NULL;
+    decode(raw, n, false, out);
+    return call->path = out;
+}
+
+const char *
+hearth_query(hearth_call *call, const char *name)
+{
+    const char *at = hearth_query_string(call);
+
+    while (at != NULL && *at != '\0') {
+        size_t pair = strcspn(at, "&");
+        size_t key = strcspn(at, "=&");
+        char *text = wrk_arena_take(call->arena, pair + 2);
+
+        if (text == NULL)
+            return NULL;
+        decode(at, key, true, text);
+        if (strcmp(text, name) == 0) {
+            if (key == pair)
+                return "";
+            decode(at + key + 1, pair - key - 1, true, text);
+            return text;
+        }
+        at += pair + (at[pair] == '&');
+    }
+    return NULL;
+}
+
+/* The n-th field of the head, from where the last one ended. */
+static const char *
+next_field(const char *at, const char **name, const char **value, size_t *name_len,
+           size_t *value_len)
+{
+    uint16_t lens[2];
+
+    memcpy(lens, at, sizeof lens);
+    *name = at + sizeof lens;
+    *name_len = lens[0];
+    *value = *name + lens[0] + 1;
+    *value_len = lens[1];
+    return *value + lens[1] + 1;
+}
+
+const char *
+hearth_header(hearth_call *call, const char *wanted)
+{
+    const char *at = call->strings + call->request.fields_at;
+    const char *found = NULL, *name, *value;
+    size_t wanted_len = strlen(wanted), found_len = 0, name_len, value_len;
+
+    for (unsigned i = 0; i < call->request.fields; i++) {
+        char *joined;
+
+        at = next_field(at, &name, &value, &name_len, &value_len);
+        if (name_len != wanted_len || strcasecmp(name, wanted) != 0)
+            continue;
+        if (found == NULL) {
+            found = value;
+            found_len = value_len;
+            continue;
+        }
+        joined = wrk_arena_take(call->arena, found_len + value_len + 3);
+        if (joined == NULL)
+            return NULL;
+        (void)sprintf(joined, "%s, %s", found, value);
+        found = joined;
+        found_len += value_len + 2;
+    }
+    return found;
+}
+
+/* ---- the body ---- */
+
+static void
+give_back_chunk(struct hearth_call *call)
+{
+    if (!call->chunk_held)
+        return;
+    chan_consume(call->chan, &call->chunk_frame);
+    call->chunk_held = false;
+    /* the gateway may be waiting for room */
+    wrk_ring_bell(call->chan);
+}
+
+static void
+take_frame(struct hearth_call *call, const struct frame *frame)
+{
+    call->chunk_frame = *frame;
+    call->chunk_held = true;
+    if (frame->header.type == FRAME_BODY) {
+        call->chunk = frame->payload;
+        call->chunk_len = frame->len;
+        if ((frame->header.flags & FRAME_END) != 0)
+            call->body_state = WRK_BODY_END;
+        return;
+    }
+    call->chunk_len = 0;
+    call->body_state = WRK_BODY_ABORTED;
+    call->body_errno = EPIPE;
+    if (frame->len == sizeof(int32_t)) {
+        int32_t why;
+
+        memcpy(&why, frame->payload, sizeof why);
+        call->body_errno = why;
+    }
+}
+
+/* Makes chunk_len positive, or tells that no more comes: 0 at the end, -1 with
+ * errno. */
+static int
+next_chunk(struct hearth_call *call)
+{
+    while (call->chunk_len == 0) {
+        struct frame frame;
+
+        give_back_chunk(call);
+        if (call->body_state == WRK_BODY_END)
+            return 0;
+        if (call->body_state == WRK_BODY_ABORTED) {
+            errno = call->body_errno;
+            return -1;
+        }
+        chan_worker_wait(call->chan, 0, call->serial);
+        if (chan_peek(call->chan, &frame) == 1)
+            take_frame(call, &frame);
+        else if (wrk_call_cancelled(call)) {
+            errno = EPIPE;
+            return -1;
+        }
+    }
+    return 1;
+}
+
+ssize_t
+hearth_read(hearth_call *call, void *buf, size_t n)
+{
+    int status = n > 0 ? next_chunk(call) : 0;
+
+    if (status <= 0)
+        return status;
+    call->body_read = true;
+    if (n > call->chunk_len)
+        n = call->chunk_len;
+    memcpy(buf, call->chunk, n);
+    call->chunk += n;
+    call->chunk_len -= n;
+    return (ssize_t)n;
+}
+
+/* Whether so many bytes more fit this instance's memory: better to say no here
+ * than to be killed half way. */
+static bool
+fits(size_t n)
+{
+    size_t limit = hearth_memory_limit(), used = hearth_memory_used();
+
+    return used < limit && n < limit - used;
+}
+
+/* Gathers the stream: into one piece of the declared length, or doubling. */
+static int
+gather(struct hearth_call *call)
+{
+    size_t room = call->request.body_len >= 0 ? (size_t)call->request.body_len : GATHER_FIRST;
+    unsigned char *whole = fits(room) ? wrk_arena_take(call->arena, room) : NULL;
+    size_t len = 0;
+    int status;
+
+    while (whole != NULL && (status = next_chunk(call)) > 0) {
+        if (room - len < call->chunk_len) {
+            size_t more = 2 * room + call->chunk_len;
+
+            whole = fits(more) ? wrk_arena_grow(call->arena, whole, len, more) : NULL;
+            room = more;
+            continue;
+        }
+        memcpy(whole + len, call->chunk, call->chunk_len);
+        len += call->chunk_len;
+        call->chunk_len = 0;
+    }
+    if (whole == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    if (status < 0)
+        return -1;
+    call->whole = whole;
+    call->whole_len = len;
+    return 0;
+}
+
+const void *
+hearth_body(hearth_call *call, size_t *len)
+{
+    if (call->whole == NULL) {
+        if (call->body_read) {
+            errno = EALREADY;
+            return NULL;
+        }
+        if (call->held) {
+            call->whole = call->chunk;
+            call->whole_len = call->chunk_len;
+        } else if (gather(call) < 0) {
+            return NULL;
+        } else {
+            call->chunk = call->whole; /* hearth_read may still go over it */
+            call->chunk_len = call->whole_len;
+        }
+    }
+    if (len != NULL)
+        *len = call->whole_len;
+    return call->whole;
+}
+
+void
+wrk_call_finish_request(struct hearth_call *call)
+{
+    if (call->held) {
+        chan_consume(call->chan, &call->frame);
+        return;
+    }
+    call->chunk_len = 0;
+    give_back_chunk(call);
+    while (call->body_state == WRK_BODY_MORE) {
+        struct frame frame;
+
+        chan_worker_wait(call->chan, 0, 0);
+        if (chan_peek(call->chan, &frame) == 1) {
+            take_frame(call, &frame);
+            call->chunk_len = 0;
+            give_back_chunk(call);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+/* response.c: the response's half of hearth.h.
+ *
+ * The first write reserves a frame in the ring, and the function's bytes are
+ * copied straight into it. A response that ends within that frame is sent when
+ * the handler returns; a longer one flows frame by frame.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "worker.h"
+
+static const char default_type[] = "text/plain; charset=utf-8";
+
+void
+wrk_ring_bell(struct chan *chan)
+{
+    static const uint64_t one = 1;
+
+    if (chan_gateway_wants_bell(chan))
+        (void)!write(WRK_FD_BELL, &one, sizeof one);
+}
+
+static int
+refuse(int code)
+{
+    errno = code;
+    return -1;
+}
+
+/* ---- status and fields ---- */
+
+int
+hearth_status(hearth_call *call, int code)
+{
+    if (call->body_begun || code < 200 || code > 599)
+        return refuse(EINVAL);
+    call->status = (uint16_t)code;
+    return 0;
+}
+
+/* RFC 9110, 5.6.2: token. */
+static bool
+is_token(const char *text, size_t n)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+
+    for (size_t i = 0; i < n; i++) {
+        char c = text[i];
+
+        if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+            strchr(others, c) == NULL)
+            return false;
+    }
+    return n > 0;
+}
+
+/* RFC 9110, 5.5: visible characters, spaces, tabs, and bytes over 127. */
+static bool
+is_field_value(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+/* How the connection is framed is the platform's, not the function's. */
+static bool
+is_platform_field(const char *name)
+{
+    static const char *const names[] = {"Connection", "Keep-Alive",       "Transfer-Encoding",
+                                        "TE",         "Trailer",          "Upgrade",
+                                        "X-Call-Id",  "Server-Timing",    "Proxy-Connection"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static int
+set_length(hearth_call *call, const char *value)
+{
+    char *end;
+    long long n;
+
+    errno = 0;
+    n = strtoll(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0)
+        return refuse(EINVAL);
+    call->declared = n;
+    return 0;
+}
+
+static int
+add_field(hearth_call *call, const char *name, size_t name_len, const char *value, size_t value_len)
+{
+    uint16_t lens[2] = {(uint16_t)name_len, (uint16_t)value_len};
+    unsigned char *at = call->field_bytes + call->fields_bytes;
+
+    if (call->fields == LIMIT_FIELDS ||
+        call->fields_bytes + sizeof lens + name_len + value_len > sizeof call->field_bytes)
+        return refuse(ENOSPC);
+    memcpy(at, lens, sizeof lens);
+    memcpy(at + sizeof lens, name, name_len);
+    memcpy(at + sizeof lens + name_len, value, value_len);
+    call->fields++;
+    call->fields_bytes += (uint32_t)(sizeof lens + name_len + value_len);
+    return 0;
+}
+
+int
+hearth_set_header(hearth_call *call, const char *name, const char *value)
+{
+    size_t name_len = name != NULL ? strlen(name) : 0;
+    size_t value_len = value != NULL ? strlen(value) : 0;
+
+    if (call->body_begun || value == NULL || !is_token(name, name_len) ||
+        !is_field_value(value, value_len) || is_platform_field(name))
+        return refuse(EINVAL);
+    if (name_len > LIMIT_RESP_HEAD || value_len > LIMIT_RESP_HEAD)
+        return refuse(ENOSPC);
+    if (strcasecmp(name, "Content-Length") == 0)
+        return set_length(call, value);
+    if (strcasecmp(name, "Content-Type") == 0) {
+        if (call->has_type)
+            return refuse(EINVAL);
+        call->has_type = true;
+    }
+    return add_field(call, name, name_len, value, value_len);
+}
+
+/* ---- frames ---- */
+
+static bool
+wants_type(const hearth_call *call)
+{
+    return !call->has_type && call->status != 204 && call->status != 304;
+}
+
+/* Waits for room for n payload bytes. False where the client has gone, unless
+ * the frame has to go out whatever happens. */
+static bool
+reserve(hearth_call *call, size_t n, bool always)
+{
+    while ((call->out = chan_reserve(call->chan, n)) == NULL) {
+        if (!always && wrk_call_cancelled(call))
+            return false;
+        chan_worker_wait(call->chan, n > 0 ? n : 1, always ? 0 : call->serial);
+    }
+    call->out_at = 0;
+    call->out_room = n;
+    return true;
+}
+
+/* Reserves the first frame and puts the response's head in it. */
+static bool
+open_response(hearth_call *call, bool always)
+{
+    struct frame_response head;
+
+    if (wants_type(call)) {
+        call->has_type = true;
+        (void)add_field(call, "Content-Type", 12, default_type, sizeof default_type - 1);
+    }
+    head = (struct frame_response){.status = call->status,
+                                   .fields = call->fields,
+                                   .fields_bytes = call->fields_bytes,
+                                   .declared = call->declared};
+    if (!reserve(call, sizeof head + head.fields_bytes + LIMIT_FRAME_BODY, always))
+        return false;
+    memcpy(call->out, &head, sizeof head);
+    memcpy(call->out + sizeof head, call->field_bytes, head.fields_bytes);
+    call->out_at = sizeof head + head.fields_bytes;
+    return true;
+}
+
+static void
+send_frame(hearth_call *call, unsigned flags)
+{
+    chan_commit(call->chan, call->begun ? FRAME_BODY : FRAME_RESPONSE, flags, call->serial,
+                call->out_at);
+    call->begun = true;
+    call->out = NULL;
+    wrk_ring_bell(call->chan);
+}
+
+/* Makes room in the current frame, sending the full one first. */
+static int
+make_room(hearth_call *call)
+{
+    if (wrk_call_cancelled(call))
+        return refuse(EPIPE);
+    if (call->out != NULL && call->out_at < call->out_room)
+        return 0;
+    if (call->out != NULL)
+        send_frame(call, 0);
+    if (call->begun ? !reserve(call, LIMIT_FRAME_BODY, false) : !open_response(call, false))
+        return refuse(EPIPE);
+    return 0;
+}
+
+static int
+check_declared(const hearth_call *call, size_t n)
+{
+    if (call->declared >= 0 && (n > INT64_MAX || (int64_t)n > call->declared - call->written))
+        return refuse(EINVAL);
+    return 0;
+}
+
+int
+hearth_write(hearth_call *call, const void *buf, size_t n)
+{
+    const unsigned char *from = buf;
+
+    if (check_declared(call, n) < 0)
+        return -1;
+    call->body_begun = true;
+    while (n > 0) {
+        size_t part;
+
+        if (make_room(call) < 0)
+            return -1;
+        part = call->out_room - call->out_at < n ? call->out_room - call->out_at : n;
+        memcpy(call->out + call->out_at, from, part);
+        call->out_at += part;
+        call->written += (int64_t)part;
+        from += part;
+        n -= part;
+    }
+    return 0;
+}
+
+/* Formats into the frame itself; what does not fit is formatted once more. */
+int
+hearth_printf(hearth_call *call, const char *fmt, ...)
+{
+    size_t room;
+    char *text;
+    int n;
+    va_list ap, again;
+
+    if (make_room(call) < 0)
+        return -1;
+    room = call->out_room - call->out_at;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    n = vsnprintf((char *)call->out + call->out_at, room, fmt, ap);
+    va_end(ap);
+    if (n >= 0 && (size_t)n < room && check_declared(call, (size_t)n) == 0) {
+        call->body_begun = true;
+        call->out_at += (size_t)n;
+        call->written += n;
+        va_end(again);
+        return 0;
+    }
+    text = n >= 0 ? wrk_arena_take(call->arena, (size_t)n + 1) : NULL;
+    if (text != NULL)
+        (void)vsnprintf(text, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return text != NULL ? hearth_write(call, text, (size_t)n) : -1;
+}
+
+/* ---- the end ---- */
+
+static void
+send_failed(hearth_call *call, int32_t returned)
+{
+    (void)reserve(call, sizeof returned, true);
+    memcpy(call->out, &returned, sizeof returned);
+    chan_commit(call->chan, FRAME_FAILED, FRAME_END, call->serial, sizeof returned);
+    call->out = NULL;
+    wrk_ring_bell(call->chan);
+}
+
+void
+wrk_call_respond(hearth_call *call, int returned)
+{
+    bool whole = call->declared < 0 || call->declared == call->written ||
+                 strcmp(hearth_method(call), "HEAD") == 0;
+
+    if (!call->begun && returned != 0) {
+        send_failed(call, returned);
+        return;
+    }
+    if (!call->begun && call->out == NULL)
+        (void)open_response(call, true);
+    if (call->begun && call->out == NULL)
+        (void)reserve(call, 0, true);
+    send_frame(call, FRAME_END | (returned != 0 || !whole ? FRAME_CUT : 0));
+}
