@@ -179,8 +179,8 @@ void
 chan_commit(struct chan *chan, enum frame_type type, unsigned flags, uint64_t serial, size_t len)
 {
     if (chan->reserved > 0) {
-        put_header(chan, (struct frame_header){.length = (uint32_t)chan->reserved,
-                                               .type = FRAME_PAD});
+        put_header(chan,
+                   (struct frame_header){.length = (uint32_t)chan->reserved, .type = FRAME_PAD});
         chan->out_tail += chan->reserved;
         chan->reserved = 0;
     }

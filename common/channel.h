@@ -40,9 +40,9 @@ struct chan_shared {
     _Alignas(64) _Atomic uint32_t worker_bell; /* futex word */
     _Atomic uint32_t worker_asleep;
     _Alignas(64) _Atomic uint32_t gateway_asleep;
-    _Alignas(64) _Atomic uint64_t cancelled;    /* serial of the call whose client has gone */
-    _Atomic uint64_t memory_limit;              /* bytes, for hearth_memory_limit */
-    _Alignas(64) _Atomic uint32_t trapped;      /* why the worker dies, as it noted itself */
+    _Alignas(64) _Atomic uint64_t cancelled; /* serial of the call whose client has gone */
+    _Atomic uint64_t memory_limit;           /* bytes, for hearth_memory_limit */
+    _Alignas(64) _Atomic uint32_t trapped;   /* why the worker dies, as it noted itself */
 };
 
 /* chan_shared.trapped: 0 nothing noted; below CHAN_NOTED_SIGNAL, 1 + the number of

@@ -3,33 +3,33 @@
 #define COMMON_LIMITS_H
 
 /* names and headers of a request */
-#define LIMIT_NAME      63             /* letters of a function's name */
-#define LIMIT_HEAD      (32 * 1024)    /* request target and header fields together */
-#define LIMIT_FIELDS    100            /* header fields of a request or a response */
-#define LIMIT_CALL_ID   64             /* letters of an X-Call-Id that is kept */
-#define LIMIT_RESP_HEAD (16 * 1024)    /* header fields of a response, encoded */
+#define LIMIT_NAME      63          /* letters of a function's name */
+#define LIMIT_HEAD      (32 * 1024) /* request target and header fields together */
+#define LIMIT_FIELDS    100         /* header fields of a request or a response */
+#define LIMIT_CALL_ID   64          /* letters of an X-Call-Id that is kept */
+#define LIMIT_RESP_HEAD (16 * 1024) /* header fields of a response, encoded */
 
 /* the channel: see channel.h */
-#define LIMIT_RING       (256 * 1024)              /* one ring; a multiple of the page */
-#define LIMIT_FRAME_BODY (64 * 1024)               /* body bytes in one frame */
-#define LIMIT_FRAME_HEAD (LIMIT_HEAD + 4 * 1024)   /* an encoded request head */
+#define LIMIT_RING       (256 * 1024)            /* one ring; a multiple of the page */
+#define LIMIT_FRAME_BODY (64 * 1024)             /* body bytes in one frame */
+#define LIMIT_FRAME_HEAD (LIMIT_HEAD + 4 * 1024) /* an encoded request head */
 #define LIMIT_FRAME      (LIMIT_FRAME_HEAD + LIMIT_FRAME_BODY + 64)
 #define LIMIT_RING_WARM  (24 * 1024) /* an empty ring is restarted beyond this: see channel.c */
 
 /* administration */
-#define LIMIT_DEPLOY_BODY   (32 * 1024 * 1024)
-#define LIMIT_JSON_BODY     (256 * 1024)
-#define LIMIT_BUNDLE_FILES  512
-#define LIMIT_BUNDLE_BYTES  (64 * 1024 * 1024) /* expanded */
-#define LIMIT_OBJECT        (64 * 1024 * 1024) /* a built function */
-#define LIMIT_DIAGNOSTICS   (256 * 1024)       /* what the compiler may say */
-#define LIMIT_LIBS          16
-#define LIMIT_LIB_NAME      31
-#define LIMIT_ENV           (16 * 1024) /* all of a function's env, encoded */
+#define LIMIT_DEPLOY_BODY  (32 * 1024 * 1024)
+#define LIMIT_JSON_BODY    (256 * 1024)
+#define LIMIT_BUNDLE_FILES 512
+#define LIMIT_BUNDLE_BYTES (64 * 1024 * 1024) /* expanded */
+#define LIMIT_OBJECT       (64 * 1024 * 1024) /* a built function */
+#define LIMIT_DIAGNOSTICS  (256 * 1024)       /* what the compiler may say */
+#define LIMIT_LIBS         16
+#define LIMIT_LIB_NAME     31
+#define LIMIT_ENV          (16 * 1024) /* all of a function's env, encoded */
 
 /* the host */
-#define LIMIT_INSTANCES     4096
-#define LIMIT_LOG_LINE      2048
-#define LIMIT_THREADS       64
+#define LIMIT_INSTANCES 4096
+#define LIMIT_LOG_LINE  2048
+#define LIMIT_THREADS   64
 
 #endif

@@ -34,8 +34,8 @@ log_at(enum log_level level, const char *fmt, ...)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &tm);
     used = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &tm);
-    used += (size_t)snprintf(line + used, sizeof line - used, ".%03ldZ %s %s: ",
-                             now.tv_nsec / 1000000, log_program, names[level]);
+    used += (size_t)snprintf(line + used, sizeof line - used,
+                             ".%03ldZ %s %s: ", now.tv_nsec / 1000000, log_program, names[level]);
     va_start(ap, fmt);
     (void)vsnprintf(line + used, sizeof line - used - 1, fmt, ap);
     va_end(ap);

@@ -12,11 +12,7 @@ struct unit {
 };
 
 static const struct unit size_units[] = {
-    {"", 1},
-    {"B", 1},
-    {"K", INT64_C(1) << 10},
-    {"M", INT64_C(1) << 20},
-    {"G", INT64_C(1) << 30},
+    {"", 1}, {"B", 1}, {"K", INT64_C(1) << 10}, {"M", INT64_C(1) << 20}, {"G", INT64_C(1) << 30},
 };
 
 static const struct unit time_units[] = {

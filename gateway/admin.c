@@ -216,8 +216,7 @@ find_route(const char *path, llhttp_method_t method, bool *path_known, const cha
         if (!matches(routes[i].path, path, name, name_len))
             continue;
         *path_known = true;
-        if (routes[i].method == method ||
-            (method == HTTP_HEAD && routes[i].method == HTTP_GET))
+        if (routes[i].method == method || (method == HTTP_HEAD && routes[i].method == HTTP_GET))
             return &routes[i];
     }
     return NULL;
@@ -286,8 +285,9 @@ gw_admin_begin(struct gw_conn *conn)
         return;
     }
     if (name != NULL && !name_function_ok(name, name_len)) {
-        gw_request_problem(req, GW_BAD_NAME, NULL,
-                           "a name is 1 to 63 of a-z, 0-9 and '-', and begins and ends with no '-'");
+        gw_request_problem(
+            req, GW_BAD_NAME, NULL,
+            "a name is 1 to 63 of a-z, 0-9 and '-', and begins and ends with no '-'");
         return;
     }
     if (name != NULL)

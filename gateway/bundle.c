@@ -93,8 +93,10 @@ read_entry(struct archive *a, struct archive_entry *entry, size_t *total, unsign
     if (type == AE_IFDIR)
         return 0;
     if (path == NULL || !path_ok(path))
-        return err_set(err, 0, "the path \"%.80s\" is not allowed in a bundle: want relative, plain "
-                               "names", path != NULL ? path : "");
+        return err_set(err, 0,
+                       "the path \"%.80s\" is not allowed in a bundle: want relative, plain "
+                       "names",
+                       path != NULL ? path : "");
     if (type != AE_IFREG || archive_entry_hardlink(entry) != NULL)
         return err_set(err, 0, "%s is no plain file: links and devices are not allowed in a bundle",
                        path);

@@ -176,8 +176,8 @@ send_head(struct gw_call *call)
     if (payload == NULL)
         return; /* tried again when the worker has made room */
     memcpy(&request, head->bytes, sizeof request);
-    request.deadline_ns = (uint64_t)(call->sch.started_ns +
-                                     call->function->sch.settings.timeout_ms * NS_PER_MS);
+    request.deadline_ns =
+        (uint64_t)(call->sch.started_ns + call->function->sch.settings.timeout_ms * NS_PER_MS);
     memcpy(head->bytes, &request, sizeof request);
     memcpy(payload, head->bytes, head->len);
     if (body > 0)

@@ -28,7 +28,8 @@ struct option {
 #define AT(field) offsetof(struct gw_config, field)
 
 static const struct option options[] = {
-    {"listen", TEXT, AT(listen), 0, 0, "ADDR:PORT or unix:PATH", "where functions are called", true},
+    {"listen", TEXT, AT(listen), 0, 0, "ADDR:PORT or unix:PATH", "where functions are called",
+     true},
     {"admin", TEXT, AT(admin), 0, 0, "ADDR:PORT or unix:PATH",
      "where /v1 is served; as --listen if not given", true},
     {"state", TEXT, AT(state), 0, 0, "an absolute path", "folder for all that is kept", true},
@@ -111,8 +112,8 @@ set(struct gw_config *config, const struct option *option, const char *text, str
         if (ok)
             *(int64_t *)(void *)at = number;
     }
-    return ok ? 0 : err_set(err, 0, "%s is \"%s\"; allowed is %s", option->name, text,
-                            option->allowed);
+    return ok ? 0
+              : err_set(err, 0, "%s is \"%s\"; allowed is %s", option->name, text, option->allowed);
 }
 
 /* ---- the file ---- */
@@ -236,8 +237,9 @@ check_address(const char *name, const char *address, struct hearth_err *err)
     const char *colon = strrchr(address, ':');
 
     if (strncmp(address, "unix:", 5) == 0)
-        return address[5] == '/' ? 0 : err_set(err, 0, "%s is \"%s\"; unix: wants an absolute path",
-                                               name, address);
+        return address[5] == '/'
+                   ? 0
+                   : err_set(err, 0, "%s is \"%s\"; unix: wants an absolute path", name, address);
     if (colon == NULL || colon[1] == '\0' || strlen(colon + 1) > 5 ||
         strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
         return err_set(err, 0, "%s is \"%s\"; allowed is ADDR:PORT or unix:PATH", name, address);
@@ -274,9 +276,9 @@ gw_config_usage(void)
         for (char *p = name; *p != '\0'; p++)
             if (*p == '_')
                 *p = '-';
-        (void)printf("  %-20s %s%s%s%s\n", name, options[i].text,
-                     options[i].kind == FLAG ? "" : " (", options[i].kind == FLAG ? "" : options[i].allowed,
-                     options[i].kind == FLAG ? "" : ")");
+        (void)printf(
+            "  %-20s %s%s%s%s\n", name, options[i].text, options[i].kind == FLAG ? "" : " (",
+            options[i].kind == FLAG ? "" : options[i].allowed, options[i].kind == FLAG ? "" : ")");
     }
 }
 

@@ -427,7 +427,8 @@ malformed(struct gw_conn *conn)
     if (conn->responded)
         return;
     if (conn->stopped && conn->bad == GW_HEADERS_TOO_LARGE)
-        gw_answer_problem(conn, conn->bad, NULL, json_pack("{s:i,s:i}", "limit", LIMIT_HEAD, "fields", LIMIT_FIELDS),
+        gw_answer_problem(conn, conn->bad, NULL,
+                          json_pack("{s:i,s:i}", "limit", LIMIT_HEAD, "fields", LIMIT_FIELDS),
                           "at most %d fields and %d bytes of head are taken", LIMIT_FIELDS,
                           LIMIT_HEAD);
     else
@@ -471,8 +472,7 @@ begin_next(struct gw_conn *conn)
     gw_timer_set(conn->gw, &conn->timer, conn->gw->config.keepalive_timeout_ms, conn->timer.fire);
 }
 
-static void
-linger(struct gw_conn *conn);
+static void linger(struct gw_conn *conn);
 
 /* After every step: closes, goes on with the next request, or waits. */
 static void
@@ -493,8 +493,8 @@ advance(struct gw_conn *conn)
         begin_next(conn);
         if (early == NULL)
             break;
-        early->at += (uint32_t)feed_one(conn, (char *)early->bytes + early->at,
-                                        early->len - early->at);
+        early->at +=
+            (uint32_t)feed_one(conn, (char *)early->bytes + early->at, early->len - early->at);
         if (conn->closing)
             break;
         if (early->at == early->len) {

@@ -87,7 +87,8 @@ kind_of(const char *type, enum gw_deploy_kind *kind)
 {
     if (strcasecmp(type, "text/x-c") == 0)
         *kind = GW_DEPLOY_SOURCE;
-    else if (strcasecmp(type, "application/x-tar") == 0 || strcasecmp(type, "application/gzip") == 0)
+    else if (strcasecmp(type, "application/x-tar") == 0 ||
+             strcasecmp(type, "application/gzip") == 0)
         *kind = GW_DEPLOY_BUNDLE;
     else if (strcasecmp(type, "application/x-sharedlib") == 0)
         *kind = GW_DEPLOY_OBJECT;
@@ -200,8 +201,8 @@ stage(uv_work_t *work)
     if (d->status < 0)
         return;
     if (d->kind == GW_DEPLOY_SOURCE) {
-        d->status = store_stage_source(d->name, d->version, SOURCE_NAME, req->body, req->len,
-                                       &d->err);
+        d->status =
+            store_stage_source(d->name, d->version, SOURCE_NAME, req->body, req->len, &d->err);
     } else if (d->kind == GW_DEPLOY_OBJECT) {
         d->status = store_stage_object(d->name, d->version, req->body, req->len, &d->err);
         d->object_bytes = (int64_t)req->len;
@@ -336,8 +337,7 @@ on_collected(uv_work_t *work, int status)
             add_reason(d, d->err.text);
         else if (json_array_size(d->diagnostics) == 0)
             add_reason(d, "the compiler failed without a word");
-        fail(d, GW_BUILD_FAILED,
-             json_pack("{s:O}", "diagnostics", d->diagnostics),
+        fail(d, GW_BUILD_FAILED, json_pack("{s:O}", "diagnostics", d->diagnostics),
              d->err.text[0] != '\0' ? d->err.text : "the compiler refused the sources");
         return;
     }
@@ -418,15 +418,14 @@ place_instance(struct gw_deploy *d)
 {
     struct gw_function *f = d->function;
     struct gw_instance *inst = d->instance;
-    bool wanted = sch_function_live(&f->sch) > 0 || d->settings.numbers.min > 0 ||
-                  f->sch.waiting.count > 0;
+    bool wanted =
+        sch_function_live(&f->sch) > 0 || d->settings.numbers.min > 0 || f->sch.waiting.count > 0;
 
     d->instance = NULL;
     inst->deploy = NULL;
     f->sch.settings = f->settings.numbers;
     if (wanted)
-        inst->slot =
-            sch_slot_adopt(d->gw->sch, &f->sch, inst, f->sch.generation + 1, gw_now_ns());
+        inst->slot = sch_slot_adopt(d->gw->sch, &f->sch, inst, f->sch.generation + 1, gw_now_ns());
     if (inst->slot == NULL)
         gw_instance_retire(inst);
 }
@@ -489,7 +488,8 @@ keep(struct gw_deploy *d)
     /* once more: a PATCH may have come in between */
     if (make_settings(d, &bad) < 0) {
         gw_change_end(d->function);
-        fail(d, GW_BAD_SETTING, bad_setting_facts(&bad), "another change made these settings wrong");
+        fail(d, GW_BAD_SETTING, bad_setting_facts(&bad),
+             "another change made these settings wrong");
         return;
     }
     d->created_ms = wall_clock_ms();
@@ -497,8 +497,7 @@ keep(struct gw_deploy *d)
     (void)uv_queue_work(d->gw->loop, &d->work, commit, on_committed);
 }
 
-static void
-on_change_may_begin(struct gw_timer *timer);
+static void on_change_may_begin(struct gw_timer *timer);
 
 static void
 try_to_keep(struct gw_deploy *d)

@@ -61,8 +61,7 @@ add(json_t *list, const char *file, size_t file_len, json_int_t line, json_int_t
         file += 2;
         file_len -= 2;
     }
-    (void)json_object_set_new(one, "file",
-                              file_len > 0 ? printable(file, file_len) : json_null());
+    (void)json_object_set_new(one, "file", file_len > 0 ? printable(file, file_len) : json_null());
     (void)json_object_set_new(one, "line", line > 0 ? json_integer(line) : json_null());
     (void)json_object_set_new(one, "column", column > 0 ? json_integer(column) : json_null());
     (void)json_object_set_new(one, "severity", json_string(severity));

@@ -46,8 +46,8 @@ dispatch(struct gw *gw, struct gw_call *call, struct gw_instance *inst)
 static void
 launch(struct gw *gw, struct sch_slot *slot)
 {
-    struct gw_function *f = (struct gw_function *)(void *)((char *)slot->function -
-                                                           offsetof(struct gw_function, sch));
+    struct gw_function *f =
+        (struct gw_function *)(void *)((char *)slot->function - offsetof(struct gw_function, sch));
 
     slot->user = gw_instance_launch(gw, f, f->live, false, slot, NULL);
     if (slot->user != NULL)
@@ -133,7 +133,8 @@ gw_keep_ticking(struct gw *gw)
 }
 
 void
-gw_timer_set(struct gw *gw, struct gw_timer *timer, int64_t after_ms, void (*fire)(struct gw_timer *))
+gw_timer_set(struct gw *gw, struct gw_timer *timer, int64_t after_ms,
+             void (*fire)(struct gw_timer *))
 {
     gw_wheel_set(&gw->wheel, timer, gw_now_ms() + after_ms, fire);
     gw_keep_ticking(gw);

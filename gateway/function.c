@@ -163,9 +163,9 @@ gw_function_instances_json(const struct gw_function *f)
             list,
             json_pack("{s:I,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f}", "id", (json_int_t)i->id, "state",
                       state_of(i), "version", (json_int_t)i->version, "pid", (json_int_t)i->pid,
-                      "age", (json_int_t)(gw_now_ms() - i->born_ms), "calls",
-                      (json_int_t)i->calls, "memory", (json_int_t)gw_instance_read(i->memory_fd),
-                      "memory_peak", (json_int_t)gw_instance_read(i->peak_fd), "memory_limit",
+                      "age", (json_int_t)(gw_now_ms() - i->born_ms), "calls", (json_int_t)i->calls,
+                      "memory", (json_int_t)gw_instance_read(i->memory_fd), "memory_peak",
+                      (json_int_t)gw_instance_read(i->peak_fd), "memory_limit",
                       (json_int_t)i->limit_bytes, "cpu", (double)gw_instance_cpu_us(i) / 1000.0));
     return json_pack("{s:o}", "instances", list);
 }

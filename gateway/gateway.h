@@ -89,14 +89,14 @@ struct gw_function {
     char name[LIMIT_NAME + 1];
     struct sch_function sch; /* its settings are a copy of settings.numbers */
     struct gw_settings settings;
-    uint32_t live;    /* the version that serves; 0 before the first */
-    uint32_t newest;  /* the highest number ever used */
+    uint32_t live;   /* the version that serves; 0 before the first */
+    uint32_t newest; /* the highest number ever used */
     struct gw_version *versions;
-    uint32_t refs;    /* calls and deploys that hold the record */
+    uint32_t refs; /* calls and deploys that hold the record */
     bool removed;
-    bool changing;                  /* its files are being written */
-    struct gw_request *changes;     /* that wait for it, oldest first */
-    char last_failure[256]; /* why the last instance could not be started */
+    bool changing;              /* its files are being written */
+    struct gw_request *changes; /* that wait for it, oldest first */
+    char last_failure[256];     /* why the last instance could not be started */
     struct gw_journal *journal;
     struct gw_instance *instances;
     /* since the gateway started */
@@ -116,19 +116,23 @@ struct gw_call {
     struct gw_instance *instance;
     uint64_t serial;
     struct gw_timer deadline;
-    struct gw_buffer *head;       /* encoded; kept until the call has ended */
-    const unsigned char *body;    /* small body, still in the read buffer */
+    struct gw_buffer *head;    /* encoded; kept until the call has ended */
+    const unsigned char *body; /* small body, still in the read buffer */
     size_t body_len;
-    struct gw_buffer *stash;      /* body that the ring had no room for */
-    int64_t body_seen;            /* bytes of it so far */
+    struct gw_buffer *stash; /* body that the ring had no room for */
+    int64_t body_seen;       /* bytes of it so far */
     bool submitted, head_sent, body_complete, end_sent;
     bool response_begun, bodiless, finished;
-    int64_t declared_left;        /* of the response's Content-Length; -1: none */
+    int64_t declared_left; /* of the response's Content-Length; -1: none */
     char id[LIMIT_CALL_ID + 1];
 };
 
-enum gw_instance_phase { GW_INSTANCE_LAUNCHING, GW_INSTANCE_LOADING, GW_INSTANCE_READY,
-                         GW_INSTANCE_RETIRING };
+enum gw_instance_phase {
+    GW_INSTANCE_LAUNCHING,
+    GW_INSTANCE_LOADING,
+    GW_INSTANCE_READY,
+    GW_INSTANCE_RETIRING
+};
 
 struct gw_instance {
     UT_hash_handle hh; /* by id */
@@ -137,31 +141,31 @@ struct gw_instance {
     struct gw_function *function;
     struct gw_instance *next, *prev; /* of its function */
     struct gw_instance *busy_next, *busy_prev;
-    bool busy;                       /* in the loop's list: something is expected of it */
-    struct sch_slot *slot;           /* NULL: it checks a deploy */
+    bool busy;             /* in the loop's list: something is expected of it */
+    struct sch_slot *slot; /* NULL: it checks a deploy */
     struct gw_deploy *deploy;
     uint32_t version;
     enum gw_instance_phase phase;
-    bool broken;                     /* it broke the protocol, and is being ended */
+    bool broken; /* it broke the protocol, and is being ended */
     bool killed;
-    bool dead;                       /* what the launcher said stands in death */
+    bool dead; /* what the launcher said stands in death */
     struct launch_died death;
-    char unfit[192];                 /* why it could not serve, in its own words */
-    int64_t launched_ns, start_ns;   /* when asked for; how long until it was ready */
+    char unfit[192];               /* why it could not serve, in its own words */
+    int64_t launched_ns, start_ns; /* when asked for; how long until it was ready */
     struct chan chan;
-    bool open;                       /* the channel and the descriptors below are */
+    bool open; /* the channel and the descriptors below are */
     uv_poll_t bell, log;
     int bell_fd, log_fd, memory_fd, peak_fd, cpu_fd;
-    int closing;                     /* handles whose close callback is due */
+    int closing; /* handles whose close callback is due */
     bool cpu_in_usec;
     int32_t pid;
     int64_t limit_bytes;
     int64_t born_ms;
     uint64_t calls;
-    bool blocked;                    /* a slow client holds the response ring */
-    struct gw_timer timer;           /* start, or retirement, takes too long */
-    struct gw_patch *patch;          /* who waits for LAUNCH_LIMITED */
-    char *log_line;                  /* an unfinished line of output */
+    bool blocked;           /* a slow client holds the response ring */
+    struct gw_timer timer;  /* start, or retirement, takes too long */
+    struct gw_patch *patch; /* who waits for LAUNCH_LIMITED */
+    char *log_line;         /* an unfinished line of output */
     uint32_t log_len;
 };
 
@@ -187,7 +191,7 @@ struct gw_conn {
     enum gw_route route;
     struct gw_buffer *head;
     uint32_t field_at, name_len, fields;
-    struct frame_request request; /* what is known of the head so far */
+    struct frame_request request;   /* what is known of the head so far */
     uint32_t name_at, function_len; /* the function's name within the target */
     char call_id[LIMIT_CALL_ID + 1];
     bool has_host, expects_continue;
@@ -200,7 +204,7 @@ struct gw_conn {
     bool http10;
     /* bytes that came before their turn */
     struct gw_buffer *early;
-    uint32_t writes; /* not yet done */
+    uint32_t writes;            /* not yet done */
     struct gw_instance *blocks; /* waits until this connection's writes are done */
 };
 

@@ -338,8 +338,7 @@ call_frame(struct gw_instance *inst, const struct frame *frame)
     struct gw_conn *conn;
     int status;
 
-    if (call == NULL || call->serial != frame->header.serial || !call->head_sent ||
-        call->finished)
+    if (call == NULL || call->serial != frame->header.serial || !call->head_sent || call->finished)
         return -EPROTO;
     if (frame->header.type == FRAME_FAILED)
         return call_failed(inst, call, frame);
@@ -382,8 +381,7 @@ take_frame(struct gw_instance *inst, const struct frame *frame)
     }
 }
 
-static void
-bury(struct gw_instance *inst);
+static void bury(struct gw_instance *inst);
 
 void
 gw_instance_poll(struct gw_instance *inst)

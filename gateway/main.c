@@ -110,8 +110,7 @@ start_functions(struct gw *gw)
 {
     struct gw_function *f, *next;
 
-    HASH_ITER(hh, gw->functions, f, next)
-    {
+    HASH_ITER (hh, gw->functions, f, next) {
         if (f->live == 0) {
             log_warning("function %s has no live version: it is left out", f->name);
             gw_function_remove(gw, f);
@@ -145,8 +144,8 @@ reload(struct gw *gw, int fd)
     struct gw_config next = gw->config;
     struct hearth_err err = {0};
 
-    if (gw_config_read(&next, gw->config.config[0] != '\0' ? gw->config.config : "configuration", fd,
-                       &err) < 0 ||
+    if (gw_config_read(&next, gw->config.config[0] != '\0' ? gw->config.config : "configuration",
+                       fd, &err) < 0 ||
         gw_config_check(&next, &err) < 0) {
         log_error("the configuration is not reloaded: %s", err.text);
         return;
@@ -225,8 +224,7 @@ say_ready(struct gw *gw)
 /* ---- main ---- */
 
 static int
-parse(int argc, char **argv, struct inherited *in, struct gw_config *config,
-      struct hearth_err *err)
+parse(int argc, char **argv, struct inherited *in, struct gw_config *config, struct hearth_err *err)
 {
     int own = 1;
 

@@ -69,9 +69,9 @@ gw_manage_list(struct gw_request *req)
     struct gw_function *f, *next;
 
     HASH_SORT(req->gw->functions, by_name);
-    HASH_ITER(hh, req->gw->functions, f, next)
-    if (f->live > 0)
-        (void)json_array_append_new(list, gw_function_json(f));
+    HASH_ITER (hh, req->gw->functions, f, next)
+        if (f->live > 0)
+            (void)json_array_append_new(list, gw_function_json(f));
     gw_request_json(req, 200, json_pack("{s:o}", "functions", list));
 }
 
@@ -205,10 +205,10 @@ static void
 patch_answer(struct gw_patch *patch)
 {
     if (json_object_get(patch->applied, "memory") != NULL)
-        (void)json_object_set_new(
-            patch->applied, "memory",
-            json_pack("{s:s,s:i,s:i}", "reach", "running instances", "instances",
-                      (int)patch->live, "replaced_after_their_call", (int)patch->replaced));
+        (void)json_object_set_new(patch->applied, "memory",
+                                  json_pack("{s:s,s:i,s:i}", "reach", "running instances",
+                                            "instances", (int)patch->live,
+                                            "replaced_after_their_call", (int)patch->replaced));
     (void)json_object_set_new(patch->answer, "applied", patch->applied);
     gw_request_json(patch->req, 200, patch->answer);
     free(patch);
@@ -241,8 +241,7 @@ applied_json(json_t *changed)
     const char *name;
     json_t *value;
 
-    json_object_foreach(changed, name, value)
-    {
+    json_object_foreach (changed, name, value) {
         const struct sch_setting *row = sch_setting_find(name);
 
         (void)json_object_set_new(applied, name, json_string(reach[row->reach]));
@@ -270,8 +269,9 @@ renews_instances(json_t *changed)
     const char *name;
     json_t *value;
 
-    json_object_foreach(changed, name, value) if (sch_setting_find(name)->reach ==
-                                                  SCH_REACH_INSTANCES) return true;
+    json_object_foreach (changed, name, value)
+        if (sch_setting_find(name)->reach == SCH_REACH_INSTANCES)
+            return true;
     return false;
 }
 
@@ -335,8 +335,8 @@ patched(struct gw_request *req, struct gw_function *f, json_t *patch)
                            "%s: allowed is %s; nothing was changed", bad.name, bad.allowed);
         return NULL;
     }
-    job->json = gw_manage_version_text(f->live, version != NULL ? version->created_ms : 0,
-                                       &job->settings);
+    job->json =
+        gw_manage_version_text(f->live, version != NULL ? version->created_ms : 0, &job->settings);
     return job;
 }
 

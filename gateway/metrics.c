@@ -19,38 +19,38 @@ print_functions(FILE *out, struct gw *gw)
     struct gw_function *f, *next;
 
     describe(out, "hearth_calls_total", "counter", "Calls to a function.");
-    HASH_ITER(hh, gw->functions, f, next)
-    (void)fprintf(out, "hearth_calls_total{function=\"%s\"} %llu\n", f->name,
-                  (unsigned long long)f->calls);
+    HASH_ITER (hh, gw->functions, f, next)
+        (void)fprintf(out, "hearth_calls_total{function=\"%s\"} %llu\n", f->name,
+                      (unsigned long long)f->calls);
     describe(out, "hearth_call_errors_total", "counter", "Calls that the platform answered.");
-    HASH_ITER(hh, gw->functions, f, next)
-    for (int c = 0; c < GW_CODE_COUNT; c++)
-        if (f->errors[c] > 0)
-            (void)fprintf(out, "hearth_call_errors_total{function=\"%s\",code=\"%s\"} %llu\n",
-                          f->name, gw_code_name(c), (unsigned long long)f->errors[c]);
+    HASH_ITER (hh, gw->functions, f, next)
+        for (int c = 0; c < GW_CODE_COUNT; c++)
+            if (f->errors[c] > 0)
+                (void)fprintf(out, "hearth_call_errors_total{function=\"%s\",code=\"%s\"} %llu\n",
+                              f->name, gw_code_name(c), (unsigned long long)f->errors[c]);
     describe(out, "hearth_call_run_seconds_total", "counter", "Time that calls ran.");
-    HASH_ITER(hh, gw->functions, f, next)
-    (void)fprintf(out, "hearth_call_run_seconds_total{function=\"%s\"} %.6f\n", f->name,
-                  (double)f->run_ns_total / NS_PER_S);
+    HASH_ITER (hh, gw->functions, f, next)
+        (void)fprintf(out, "hearth_call_run_seconds_total{function=\"%s\"} %.6f\n", f->name,
+                      (double)f->run_ns_total / NS_PER_S);
     describe(out, "hearth_call_queue_seconds_total", "counter", "Time that calls waited.");
-    HASH_ITER(hh, gw->functions, f, next)
-    (void)fprintf(out, "hearth_call_queue_seconds_total{function=\"%s\"} %.6f\n", f->name,
-                  (double)f->queue_ns_total / NS_PER_S);
+    HASH_ITER (hh, gw->functions, f, next)
+        (void)fprintf(out, "hearth_call_queue_seconds_total{function=\"%s\"} %.6f\n", f->name,
+                      (double)f->queue_ns_total / NS_PER_S);
     describe(out, "hearth_waiting_calls", "gauge", "Calls that wait for an instance.");
-    HASH_ITER(hh, gw->functions, f, next)
-    (void)fprintf(out, "hearth_waiting_calls{function=\"%s\"} %u\n", f->name, f->sch.waiting.count);
+    HASH_ITER (hh, gw->functions, f, next)
+        (void)fprintf(out, "hearth_waiting_calls{function=\"%s\"} %u\n", f->name,
+                      f->sch.waiting.count);
     describe(out, "hearth_instances", "gauge", "Instances by state.");
-    HASH_ITER(hh, gw->functions, f, next)
-    for (int s = 0; s < SCH_SLOT_STATE_COUNT; s++)
-        (void)fprintf(out, "hearth_instances{function=\"%s\",state=\"%s\"} %u\n", f->name,
-                      sch_slot_state_name(s), f->sch.slots[s].count);
+    HASH_ITER (hh, gw->functions, f, next)
+        for (int s = 0; s < SCH_SLOT_STATE_COUNT; s++)
+            (void)fprintf(out, "hearth_instances{function=\"%s\",state=\"%s\"} %u\n", f->name,
+                          sch_slot_state_name(s), f->sch.slots[s].count);
     describe(out, "hearth_memory_limit_bytes", "gauge", "Memory limit of one instance.");
-    HASH_ITER(hh, gw->functions, f, next)
-    (void)fprintf(out, "hearth_memory_limit_bytes{function=\"%s\"} %lld\n", f->name,
-                  (long long)f->settings.numbers.memory);
+    HASH_ITER (hh, gw->functions, f, next)
+        (void)fprintf(out, "hearth_memory_limit_bytes{function=\"%s\"} %lld\n", f->name,
+                      (long long)f->settings.numbers.memory);
     describe(out, "hearth_memory_bytes", "gauge", "Memory that a function's instances use.");
-    HASH_ITER(hh, gw->functions, f, next)
-    {
+    HASH_ITER (hh, gw->functions, f, next) {
         int64_t sum = 0;
 
         for (struct gw_instance *i = f->instances; i != NULL; i = i->next)

@@ -9,8 +9,8 @@
 static const struct {
     uint32_t size, keep;
 } classes[GW_POOL_CLASSES] = {
-    {2 * 1024, 1024},          /* usual heads */
-    {LIMIT_FRAME_HEAD, 64},    /* large heads */
+    {2 * 1024, 1024},              /* usual heads */
+    {LIMIT_FRAME_HEAD, 64},        /* large heads */
     {LIMIT_FRAME_BODY + 8192, 64}, /* one read of a body, one frame on its way out */
 };
 

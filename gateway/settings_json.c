@@ -114,9 +114,10 @@ libs_from_json(struct gw_settings *settings, json_t *list)
     if (!json_is_array(list))
         return -EINVAL;
     settings->libs_count = 0;
-    json_array_foreach(list, i, item) if (!json_is_string(item) ||
-                                          add_lib(settings, json_string_value(item),
-                                                  json_string_length(item)) < 0) return -EINVAL;
+    json_array_foreach (list, i, item)
+        if (!json_is_string(item) ||
+            add_lib(settings, json_string_value(item), json_string_length(item)) < 0)
+            return -EINVAL;
     return 0;
 }
 
@@ -162,7 +163,9 @@ env_from_object(struct gw_settings *settings, json_t *object)
 
     if (out == NULL)
         return -ENOMEM;
-    json_object_foreach(object, name, value) if (env_append(out, name, value) < 0) status = -EINVAL;
+    json_object_foreach (object, name, value)
+        if (env_append(out, name, value) < 0)
+            status = -EINVAL;
     if (fclose(out) != 0 || len > LIMIT_ENV)
         status = -EINVAL;
     if (status < 0) {
@@ -185,8 +188,7 @@ env_from_json(struct gw_settings *settings, json_t *patch)
     int status = json_is_object(patch) ? 0 : -EINVAL;
 
     if (status == 0)
-        json_object_foreach(patch, name, value)
-        {
+        json_object_foreach (patch, name, value) {
             if (json_is_null(value))
                 (void)json_object_del(merged, name);
             else
@@ -260,8 +262,7 @@ gw_settings_from_json(struct gw_settings *settings, json_t *patch, struct gw_bad
     const char *name;
     json_t *value;
 
-    json_object_foreach(patch, name, value)
-    {
+    json_object_foreach (patch, name, value) {
         const struct sch_setting *row = sch_setting_find(name);
 
         if (row == NULL)

@@ -30,6 +30,18 @@ open_dir(int at, const char *path)
     return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+/* For reading its entries: with a position of its own, which a dup would share. */
+static DIR *
+list_dir(int fd)
+{
+    int own = open_dir(fd, ".");
+    DIR *dir = own >= 0 ? fdopendir(own) : NULL;
+
+    if (dir == NULL && own >= 0)
+        (void)close(own);
+    return dir;
+}
+
 /* ---- removing ---- */
 
 static int
@@ -42,7 +54,7 @@ remove_tree(int at, const char *name)
     if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
         return 0;
     fd = open_dir(at, name);
-    dir = fd >= 0 ? fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 3)) : NULL;
+    dir = fd >= 0 ? list_dir(fd) : NULL;
     if (dir == NULL)
         return -errno;
     while ((e = readdir(dir)) != NULL)
@@ -61,7 +73,7 @@ starts_with(const char *text, const char *prefix)
 static unsigned
 clean_function(int fd)
 {
-    cleanup_dir DIR *dir = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    cleanup_dir DIR *dir = list_dir(fd);
     unsigned cleaned = 0;
     struct dirent *e;
 
@@ -74,7 +86,7 @@ clean_function(int fd)
 static unsigned
 clean(void)
 {
-    cleanup_dir DIR *dir = fdopendir(fcntl(functions, F_DUPFD_CLOEXEC, 3));
+    cleanup_dir DIR *dir = list_dir(functions);
     unsigned cleaned = 0;
     struct dirent *e;
 
@@ -378,7 +390,7 @@ static void
 load_function(int dir, const char *name, store_version_fn on_version, void *user)
 {
     cleanup_free char *text = read_file(dir, "live", 15);
-    cleanup_dir DIR *entries = fdopendir(fcntl(dir, F_DUPFD_CLOEXEC, 3));
+    cleanup_dir DIR *entries = list_dir(dir);
     unsigned long live = text != NULL ? strtoul(text, NULL, 10) : 0;
     struct dirent *e;
 
@@ -405,7 +417,7 @@ load_function(int dir, const char *name, store_version_fn on_version, void *user
 int
 store_load(store_version_fn on_version, void *user, struct hearth_err *err)
 {
-    cleanup_dir DIR *dir = fdopendir(fcntl(functions, F_DUPFD_CLOEXEC, 3));
+    cleanup_dir DIR *dir = list_dir(functions);
     struct dirent *e;
 
     if (dir == NULL)

@@ -129,7 +129,7 @@ static int
 run(struct args *args)
 {
     static char *const env[] = {(char *)"PATH=/usr/bin:/bin", (char *)"TMPDIR=/tmp",
-                                (char *)"LC_ALL=C.UTF-8", NULL};
+                                (char *)"LC_ALL=C", NULL};
     pid_t pid = fork();
     int status;
 

@@ -159,7 +159,7 @@ static void
 remove_group(int parent, const char *name)
 {
     cleanup_close int top = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    cleanup_dir DIR *dir = top >= 0 ? fdopendir(dup(top)) : NULL;
+    cleanup_dir DIR *dir = top >= 0 ? fdopendir(openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) : NULL;
 
     for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
         cleanup_close int leaf = -1;
@@ -201,7 +201,7 @@ is_left_over(const char *name)
 static void
 sweep(int parent)
 {
-    cleanup_dir DIR *dir = fdopendir(dup(parent));
+    cleanup_dir DIR *dir = fdopendir(openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 
     for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
         if (e->d_type != DT_DIR || !is_left_over(e->d_name))
@@ -245,7 +245,8 @@ sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, struct hearth_err *err)
     for (int i = 0; i < tree->hierarchies && status == 0; i++)
         status = open_hierarchy(tree, i, err);
     if (status == 0 && tree->hierarchies == 1)
-        status = sbx_cgroup_write(tree->top[0], "cgroup.subtree_control", "+memory +pids +cpu", err);
+        status =
+            sbx_cgroup_write(tree->top[0], "cgroup.subtree_control", "+memory +pids +cpu", err);
     return status;
 }
 

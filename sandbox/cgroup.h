@@ -25,7 +25,7 @@ struct sbx_cgroup {
     struct sbx_cgroup *next; /* in the tree's free list */
     struct sbx_cgroup_tree *tree;
     char name[16];
-    int dir[SBX_CONTROLLERS]; /* v2: only the first is open */
+    int dir[SBX_CONTROLLERS];   /* v2: only the first is open */
     int enter[SBX_CONTROLLERS]; /* v1: "tasks" files, for the child to write 0 to */
     uint32_t oom_base;          /* kills before this use */
 };
@@ -39,7 +39,7 @@ struct sbx_cgroup_ops {
                       struct hearth_err *err);
     int (*set_memory)(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err);
     const char *memory_file, *peak_file, *cpu_file;
-    const char *oom_file; /* holds a line "oom_kill N" */
+    const char *oom_file;                  /* holds a line "oom_kill N" */
     int cpu_controller, memory_controller; /* indices into dir */
 };
 

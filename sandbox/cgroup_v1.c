@@ -69,8 +69,8 @@ v1_leaf_reset(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
     if (status == 0)
         status = sbx_cgroup_write_u64(leaf->dir[SBX_PIDS], "pids.max", limits->pids, err);
     if (status == 0)
-        status = sbx_cgroup_write_u64(leaf->dir[SBX_CPU], "cpu.shares", shares < 2 ? 2 : shares,
-                                      err);
+        status =
+            sbx_cgroup_write_u64(leaf->dir[SBX_CPU], "cpu.shares", shares < 2 ? 2 : shares, err);
     if (status == 0)
         status = sbx_cgroup_write(leaf->dir[SBX_CPUACCT], "cpuacct.usage", "0", err);
     return status;

@@ -112,8 +112,8 @@ tell_no_wall(struct launcher *l, uint64_t id, const struct hearth_err *err)
     struct launch_message msg = {.type = LAUNCH_DIED, .id = id};
 
     msg.u.died.cause = LAUNCH_CAUSE_NO_WALL;
-    (void)snprintf(msg.u.died.text, sizeof msg.u.died.text, "%.*s",
-                   (int)sizeof msg.u.died.text - 1, err->text);
+    (void)snprintf(msg.u.died.text, sizeof msg.u.died.text, "%.*s", (int)sizeof msg.u.died.text - 1,
+                   err->text);
     log_error("instance %" PRIu64 " could not be made: %s", id, err->text);
     launcher_tell(l, &msg, NULL, 0);
 }
@@ -173,7 +173,7 @@ struct worker_fds {
 static void
 close_worker_fds(struct worker_fds *fds)
 {
-    int all[] = {fds->channel, fds->bell,  fds->log_read, fds->log_write, fds->control_ours,
+    int all[] = {fds->channel,        fds->bell,   fds->log_read, fds->log_write, fds->control_ours,
                  fds->control_theirs, fds->object, fds->memory,   fds->peak,      fds->cpu};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -210,10 +210,8 @@ send_task(struct worker_fds *fds, struct hearth_err *err)
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {0};
     char byte = 'T';
     struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr hdr = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control,
-                         .msg_controllen = sizeof control};
+    struct msghdr hdr = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     struct cmsghdr *cmsg = CMSG_FIRSTHDR(&hdr);
     int sent[2] = {fds->object, fds->memory};
 
@@ -295,7 +293,7 @@ void
 launcher_start(struct launcher *l, const struct launch_message *msg)
 {
     __attribute__((cleanup(close_worker_fds))) struct worker_fds fds = {-1, -1, -1, -1, -1,
-                                                                       -1, -1, -1, -1, -1};
+                                                                        -1, -1, -1, -1, -1};
     struct hearth_err err = {0};
     struct launcher_child *c = NULL;
     int status;
@@ -383,8 +381,8 @@ static int
 start_builder(struct launcher *l, const struct launch_message *msg, struct launcher_child *c,
               struct hearth_err *err)
 {
-    struct sbx_cgroup_limits limits = {.memory = BUILD_MEMORY, .pids = BUILD_PIDS,
-                                       .cpu_weight = 500};
+    struct sbx_cgroup_limits limits = {
+        .memory = BUILD_MEMORY, .pids = BUILD_PIDS, .cpu_weight = 500};
     cleanup_close int source = -1;
     cleanup_close int theirs = -1;
     char path[160];
@@ -453,7 +451,8 @@ launcher_builds_check(struct launcher *l)
 {
     int64_t now = launcher_now_ms(), next = -1;
 
-    for (uint32_t i = LIMIT_INSTANCES; l->builds > 0 && i < LIMIT_INSTANCES + LAUNCHER_BUILDS; i++) {
+    for (uint32_t i = LIMIT_INSTANCES; l->builds > 0 && i < LIMIT_INSTANCES + LAUNCHER_BUILDS;
+         i++) {
         struct launcher_child *c = &l->children[i];
 
         if (c->kind != LAUNCHER_BUILDER || c->asked)

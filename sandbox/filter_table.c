@@ -16,7 +16,8 @@
 const struct sbx_rule sbx_rules[] = {
     /* the channel */
     {"futex", L | R | B | G, SBX_ALWAYS, 0, "sleep for and wake the other side of the channel"},
-    {"write", L | R | B | G, SBX_ALWAYS, 0, "the doorbell; output of the function, which is its log"},
+    {"write", L | R | B | G, SBX_ALWAYS, 0,
+     "the doorbell; output of the function, which is its log"},
     {"writev", L | R | B | G, SBX_ALWAYS, 0, "buffered output; responses to clients"},
     {"pread64", L | R | B | G, SBX_ALWAYS, 0, "memory in use, from the open file; ELF headers"},
     {"close", L | R | B | G, SBX_ALWAYS, 0, "descriptors of the loader"},

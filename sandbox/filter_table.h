@@ -5,13 +5,13 @@
 /* A condition on the arguments of an allowed call. */
 enum sbx_when {
     SBX_ALWAYS,
-    SBX_NOT_EXEC,    /* third argument without PROT_EXEC */
-    SBX_NOT_WX,      /* third argument not both PROT_WRITE and PROT_EXEC */
-    SBX_UNBLOCK,     /* rt_sigprocmask: only unblocks, or only asks */
-    SBX_THREAD,      /* clone: only with CLONE_THREAD */
-    SBX_FD_FLAGS,    /* fcntl: only F_GETFD, F_SETFD, F_GETFL, F_SETFL */
-    SBX_STREAM_IOCTL,/* ioctl: only FIONBIO, FIONREAD, FIOCLEX */
-    SBX_OWN_LIMITS,  /* prlimit64: only asks, of itself */
+    SBX_NOT_EXEC,     /* third argument without PROT_EXEC */
+    SBX_NOT_WX,       /* third argument not both PROT_WRITE and PROT_EXEC */
+    SBX_UNBLOCK,      /* rt_sigprocmask: only unblocks, or only asks */
+    SBX_THREAD,       /* clone: only with CLONE_THREAD */
+    SBX_FD_FLAGS,     /* fcntl: only F_GETFD, F_SETFD, F_GETFL, F_SETFL */
+    SBX_STREAM_IOCTL, /* ioctl: only FIONBIO, FIONREAD, FIOCLEX */
+    SBX_OWN_LIMITS,   /* prlimit64: only asks, of itself */
 };
 
 struct sbx_rule {

@@ -11,8 +11,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/limits.h>
 #include <link.h>
+#include <linux/limits.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -177,7 +177,8 @@ make_worker_root(const struct sbx_jail *jail, struct hearth_err *err)
     if (status == 0)
         status = show_loader_cache(jail->worker, err);
     /* the usual names of the same folder, for run paths that name it */
-    for (const char *const *p = (const char *const[]){"/lib", NULL}; *p != NULL && status == 0; p++) {
+    for (const char *const *p = (const char *const[]){"/lib", NULL}; *p != NULL && status == 0;
+         p++) {
         char link[64], place[PATH_MAX];
         ssize_t got = readlink(*p, link, sizeof link - 1);
 
@@ -301,8 +302,7 @@ sbx_jail_enter_worker(const struct sbx_jail *jail, struct hearth_err *err)
 }
 
 int
-sbx_jail_enter_builder(const struct sbx_jail *jail, unsigned long tmp_bytes,
-                       struct hearth_err *err)
+sbx_jail_enter_builder(const struct sbx_jail *jail, unsigned long tmp_bytes, struct hearth_err *err)
 {
     char to[300], options[64];
     int status = join_network(jail, err);

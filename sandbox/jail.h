@@ -8,10 +8,10 @@
 #include "err.h"
 
 struct sbx_jail {
-    char base[256];   /* where the roots are mounted, for the launcher alone */
-    char worker[272]; /* libraries, and an empty folder "fd" */
-    char builder[272];/* toolchain, header, and empty folders "src" and "tmp" */
-    int netns;        /* a network namespace with nothing in it */
+    char base[256];    /* where the roots are mounted, for the launcher alone */
+    char worker[272];  /* libraries, and an empty folder "fd" */
+    char builder[272]; /* toolchain, header, and empty folders "src" and "tmp" */
+    int netns;         /* a network namespace with nothing in it */
 };
 
 /* Unshares the launcher's mounts and builds the roots under state/jail. prefix is

@@ -150,10 +150,8 @@ launch_receive(int sock, struct launch_message *msg, int *fds, unsigned *n_fds)
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(MAX_FDS * sizeof(int))];
     char bytes[sizeof *msg + 1];
     struct iovec iov = {.iov_base = bytes, .iov_len = sizeof bytes};
-    struct msghdr hdr = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control,
-                         .msg_controllen = sizeof control};
+    struct msghdr hdr = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     ssize_t got;
     bool whole;
 

@@ -34,11 +34,12 @@ enum launch_type {
 /* The descriptors of LAUNCH_STARTED, in order. */
 enum launch_started_fd {
     LAUNCH_FD_CHANNEL,
-    LAUNCH_FD_BELL,     /* eventfd, non-blocking */
-    LAUNCH_FD_LOG,      /* read end of the instance's output */
-    LAUNCH_FD_MEMORY,   /* a file to pread: bytes in use */
-    LAUNCH_FD_PEAK,     /* a file to pread: most bytes ever in use; absent: -1 is sent as MEMORY again */
-    LAUNCH_FD_CPU,      /* a file to pread: cpu time; see LAUNCH_STARTED.cpu_in_usec */
+    LAUNCH_FD_BELL,   /* eventfd, non-blocking */
+    LAUNCH_FD_LOG,    /* read end of the instance's output */
+    LAUNCH_FD_MEMORY, /* a file to pread: bytes in use */
+    LAUNCH_FD_PEAK,   /* a file to pread: most bytes ever in use; absent: -1 is sent as MEMORY again
+                       */
+    LAUNCH_FD_CPU,    /* a file to pread: cpu time; see LAUNCH_STARTED.cpu_in_usec */
     LAUNCH_STARTED_FDS
 };
 
@@ -84,8 +85,13 @@ struct launch_died {
     char text[192];
 };
 
-enum launch_build_result { LAUNCH_BUILD_OK, LAUNCH_BUILD_FAILED, LAUNCH_BUILD_MEMORY,
-                           LAUNCH_BUILD_TIME, LAUNCH_BUILD_BROKEN };
+enum launch_build_result {
+    LAUNCH_BUILD_OK,
+    LAUNCH_BUILD_FAILED,
+    LAUNCH_BUILD_MEMORY,
+    LAUNCH_BUILD_TIME,
+    LAUNCH_BUILD_BROKEN
+};
 
 struct launch_built {
     uint32_t result;

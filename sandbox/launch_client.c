@@ -11,8 +11,7 @@ struct launch_pending {
     struct launch_message msg;
 };
 
-static void
-on_socket(uv_poll_t *poll, int status, int events);
+static void on_socket(uv_poll_t *poll, int status, int events);
 
 static void
 watch(struct launch_client *client)

@@ -20,8 +20,8 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -211,8 +211,9 @@ launcher_open(struct launcher *l, struct hearth_err *err)
     int status;
 
     if (geteuid() != 0)
-        return err_set(err, EPERM, "hearthd must be started as root: only root can raise the "
-                                   "walls \"user\", \"namespaces\" and \"cgroup\"");
+        return err_set(err, EPERM,
+                       "hearthd must be started as root: only root can raise the "
+                       "walls \"user\", \"namespaces\" and \"cgroup\"");
     l->life = (int)syscall(SYS_pidfd_open, getpid(), 0);
     l->null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (l->life < 0 || l->null < 0)
@@ -305,8 +306,7 @@ static _Noreturn void
 gateway_child(const struct launcher *l, int sock)
 {
     char text[4][32];
-    cleanup_free char **argv =
-        calloc((size_t)l->options.gateway_args_count + 6, sizeof *argv);
+    cleanup_free char **argv = calloc((size_t)l->options.gateway_args_count + 6, sizeof *argv);
     char path[PATH_MAX];
     struct hearth_err err = {0};
     sigset_t none;

@@ -16,10 +16,10 @@
 #include "jail.h"
 #include "launch.h"
 
-#define LAUNCHER_UID_BASE  1900000000u /* above every range that systemd.io/UIDS-GIDS assigns */
-#define LAUNCHER_UID_BUILD (LAUNCHER_UID_BASE + LIMIT_INSTANCES)
+#define LAUNCHER_UID_BASE    1900000000u /* above every range that systemd.io/UIDS-GIDS assigns */
+#define LAUNCHER_UID_BUILD   (LAUNCHER_UID_BASE + LIMIT_INSTANCES)
 #define LAUNCHER_UID_GATEWAY (LAUNCHER_UID_BASE - 1) /* where the host has no user "hearth" */
-#define LAUNCHER_BUILDS    4
+#define LAUNCHER_BUILDS      4
 
 enum launcher_kind { LAUNCHER_FREE, LAUNCHER_WORKER, LAUNCHER_BUILDER };
 
@@ -98,8 +98,12 @@ int64_t launcher_now_ms(void);
 /* Watches fd in the loop under this tag; 0 or a negative errno. */
 int launcher_watch(struct launcher *l, int fd, uint64_t tag);
 
-enum launcher_tag { LAUNCHER_TAG_SIGNALS = 1, LAUNCHER_TAG_GATEWAY, LAUNCHER_TAG_GATEWAY_END,
-                    LAUNCHER_TAG_CHILD /* + slot */ };
+enum launcher_tag {
+    LAUNCHER_TAG_SIGNALS = 1,
+    LAUNCHER_TAG_GATEWAY,
+    LAUNCHER_TAG_GATEWAY_END,
+    LAUNCHER_TAG_CHILD /* + slot */
+};
 
 /* sockets.c: binds "ADDR:PORT" (count times with SO_REUSEPORT where count > 1) or
  * "unix:PATH"; fills fds. */

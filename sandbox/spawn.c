@@ -126,9 +126,8 @@ descend(struct sbx_spawn *spawn, struct hearth_err *err)
         return err_set(err, -status, "wall \"cgroup\": enter %s", spawn->leaf->name);
     status = reset_signals(err);
     if (status == 0)
-        status = spawn->source >= 0
-                     ? sbx_jail_enter_builder(spawn->jail, spawn->file_bytes, err)
-                     : sbx_jail_enter_worker(spawn->jail, err);
+        status = spawn->source >= 0 ? sbx_jail_enter_builder(spawn->jail, spawn->file_bytes, err)
+                                    : sbx_jail_enter_worker(spawn->jail, err);
     if (status == 0)
         status = place_fds(spawn, err);
     if (status == 0)

@@ -24,10 +24,10 @@ struct sbx_spawn {
     const struct sbx_jail *jail;
     const struct sbx_cgroup *leaf;
     struct sbx_inherit inherit;
-    int program;   /* the executable */
-    int source;    /* a builder's sources; -1 for a worker */
-    int life;      /* the launcher's pidfd: readable once it is gone */
-    uid_t uid;     /* and gid */
+    int program; /* the executable */
+    int source;  /* a builder's sources; -1 for a worker */
+    int life;    /* the launcher's pidfd: readable once it is gone */
+    uid_t uid;   /* and gid */
     uint32_t cpu_seconds;
     uint64_t file_bytes; /* largest file it may write; 0: none */
     char *const *argv;

@@ -43,10 +43,10 @@ struct sch_setting {
     const char *name;
     enum sch_setting_kind kind;
     enum sch_setting_reach reach;
-    size_t offset;        /* of an int64_t in struct sch_settings, for the first three kinds */
+    size_t offset; /* of an int64_t in struct sch_settings, for the first three kinds */
     int64_t least, most;
-    int64_t otherwise;    /* the default */
-    const char *allowed;  /* for a human */
+    int64_t otherwise;   /* the default */
+    const char *allowed; /* for a human */
     const char *text;
 };
 

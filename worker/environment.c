@@ -58,8 +58,7 @@ hearth_deadline_ms(hearth_call *call)
     int64_t left;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    left = (int64_t)call->request.deadline_ns -
-           ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    left = (int64_t)call->request.deadline_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
     return left > 0 ? left / 1000000 : 0;
 }
 

@@ -58,10 +58,8 @@ receive_task(int *object, int *meter, struct hearth_err *err)
     char byte;
     int fds[2];
     struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr hdr = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control,
-                         .msg_controllen = sizeof control};
+    struct msghdr hdr = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     struct cmsghdr *cmsg;
 
     if (recvmsg(WRK_FD_CONTROL, &hdr, MSG_CMSG_CLOEXEC) != 1)

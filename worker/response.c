@@ -77,9 +77,9 @@ is_field_value(const char *text, size_t n)
 static bool
 is_platform_field(const char *name)
 {
-    static const char *const names[] = {"Connection", "Keep-Alive",       "Transfer-Encoding",
-                                        "TE",         "Trailer",          "Upgrade",
-                                        "X-Call-Id",  "Server-Timing",    "Proxy-Connection"};
+    static const char *const names[] = {"Connection", "Keep-Alive",    "Transfer-Encoding",
+                                        "TE",         "Trailer",       "Upgrade",
+                                        "X-Call-Id",  "Server-Timing", "Proxy-Connection"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcasecmp(name, names[i]) == 0)

@@ -56,7 +56,7 @@ set_handlers(struct hearth_err *err)
 {
     static const int deadly[] = {SIGABRT, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,    SIGTRAP, SIGTERM,
                                  SIGINT,  SIGQUIT, SIGHUP,  SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1,
-                                 SIGUSR2, SIGXCPU, SIGXFSZ, SIGIO,     SIGPWR};
+                                 SIGUSR2, SIGXCPU, SIGXFSZ, SIGIO,   SIGPWR};
     stack_t stack = {.ss_sp = signal_stack, .ss_size = sizeof signal_stack};
     struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
 

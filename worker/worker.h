@@ -65,8 +65,8 @@ struct hearth_call {
     bool has_type;
     int64_t declared; /* Content-Length that the function set, or -1 */
     int64_t written;
-    bool begun;       /* the first frame was sent: status and fields are gone */
-    bool body_begun;  /* a byte was written: status and fields are fixed */
+    bool begun;         /* the first frame was sent: status and fields are gone */
+    bool body_begun;    /* a byte was written: status and fields are fixed */
     unsigned char *out; /* payload of the reserved frame, or NULL */
     size_t out_at, out_room;
     unsigned char field_bytes[LIMIT_RESP_HEAD];
@@ -111,7 +111,12 @@ int wrk_walls_narrow(struct hearth_err *err); /* before the first call */
 /* Serves calls until the gateway retires this worker. */
 void wrk_serve(struct chan *chan, const struct wrk_function *function);
 
-enum { WRK_FD_OUTPUT = 1, WRK_FD_CONTROL = 3, WRK_FD_CHANNEL = 4, WRK_FD_BELL = 5,
-       WRK_FD_FILTERS = 6 };
+enum {
+    WRK_FD_OUTPUT = 1,
+    WRK_FD_CONTROL = 3,
+    WRK_FD_CHANNEL = 4,
+    WRK_FD_BELL = 5,
+    WRK_FD_FILTERS = 6
+};
 
 #endif
