@@ -1,0 +1,551 @@
+/* harness.c: see harness.h. */
+#include "harness.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEADLINE_MS 15000
+#define TRANSFER_S  60L
+
+static int64_t
+now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void
+wait_for(const char *what, bool (*condition)(void *user), void *user)
+{
+    int64_t until = now_ms() + DEADLINE_MS;
+
+    while (!condition(user)) {
+        if (now_ms() > until)
+            fail_msg("within %d ms there was not: %s", DEADLINE_MS, what);
+        (void)poll(NULL, 0, 2);
+    }
+}
+
+/* ---- the daemon ---- */
+
+static int
+free_port(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    (void)close(fd);
+    return ntohs(at.sin_port);
+}
+
+static bool
+is_ready(void *user)
+{
+    struct daemon *d = user;
+    struct reply r;
+    bool ready;
+
+    if (waitpid(d->pid, NULL, WNOHANG) == d->pid) {
+        size_t len;
+        char *log = read_whole(d->log, &len);
+
+        fail_msg("hearthd ended instead of getting ready:\n%s", log);
+    }
+    r = http(d, &(struct request){.path = "/readyz", .no_token = true});
+    ready = r.status == 200;
+    reply_free(&r);
+    return ready;
+}
+
+static void
+execute(const struct daemon *d, const char *const *options)
+{
+    char listen[40], path[512];
+    const char *argv[24] = {"hearthd", "--listen", listen, "--state", d->state};
+    const char *prefix = getenv("HEARTH_PREFIX");
+    int n = 5, log = open(d->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)snprintf(listen, sizeof listen, "127.0.0.1:%d", d->port);
+    (void)snprintf(path, sizeof path, "%s/bin/hearthd", prefix != NULL ? prefix : "/usr");
+    for (; options != NULL && *options != NULL && n < 23; options++)
+        argv[n++] = *options;
+    (void)dup2(log, 1);
+    (void)dup2(log, 2);
+    (void)execv(path, (char *const *)(uintptr_t)argv);
+    (void)dprintf(2, "execute %s: %s\n", path, strerror(errno));
+    _exit(127);
+}
+
+void
+daemon_start_with(struct daemon *d, const char *const *options)
+{
+    char path[160];
+    FILE *file;
+
+    if (geteuid() != 0)
+        fail_msg("this test needs root: only root can raise the walls");
+    if (d->state[0] == '\0') {
+        (void)snprintf(d->state, sizeof d->state, "/tmp/hearth-test-XXXXXX");
+        assert_non_null(mkdtemp(d->state));
+    }
+    (void)snprintf(d->log, sizeof d->log, "%s.log", d->state);
+    d->port = free_port();
+    (void)snprintf(d->url, sizeof d->url, "http://127.0.0.1:%d", d->port);
+    d->pid = fork();
+    assert_true(d->pid >= 0);
+    if (d->pid == 0)
+        execute(d, options);
+    wait_for("a ready daemon", is_ready, d);
+    (void)snprintf(path, sizeof path, "%s/token", d->state);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    assert_non_null(fgets(d->token, sizeof d->token, file));
+    (void)fclose(file);
+}
+
+void
+daemon_start(struct daemon *d)
+{
+    daemon_start_with(d, NULL);
+}
+
+int
+daemon_stop(struct daemon *d)
+{
+    int status = 0;
+
+    if (d->pid <= 0)
+        return 0;
+    (void)kill(d->pid, SIGTERM);
+    assert_int_equal(waitpid(d->pid, &status, 0), d->pid);
+    d->pid = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void
+daemon_remove(struct daemon *d)
+{
+    (void)daemon_stop(d);
+    (void)nftw(d->state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    (void)unlink(d->log);
+}
+
+int
+group_start(void **state)
+{
+    static struct daemon d;
+
+    memset(&d, 0, sizeof d);
+    daemon_start(&d);
+    *state = &d;
+    return 0;
+}
+
+int
+group_stop(void **state)
+{
+    daemon_remove(*state);
+    return 0;
+}
+
+/* ---- HTTP ---- */
+
+struct sink {
+    char *bytes;
+    size_t len;
+};
+
+static size_t
+on_bytes(char *bytes, size_t size, size_t n, void *user)
+{
+    struct sink *sink = user;
+
+    sink->bytes = realloc(sink->bytes, sink->len + size * n + 1);
+    memcpy(sink->bytes + sink->len, bytes, size * n);
+    sink->len += size * n;
+    sink->bytes[sink->len] = '\0';
+    return size * n;
+}
+
+struct source {
+    const char *bytes;
+    size_t len;
+};
+
+static size_t
+on_wanted(char *to, size_t size, size_t n, void *user)
+{
+    struct source *source = user;
+    size_t part = size * n < source->len ? size * n : source->len;
+
+    memcpy(to, source->bytes, part);
+    source->bytes += part;
+    source->len -= part;
+    return part;
+}
+
+static void
+set_body(CURL *curl, const struct request *r, struct source *source)
+{
+    if (r->chunked) {
+        (void)curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+        (void)curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_wanted);
+        (void)curl_easy_setopt(curl, CURLOPT_READDATA, source);
+    } else if (r->body != NULL) {
+        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, r->body);
+        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->len);
+    }
+}
+
+struct reply
+http(const struct daemon *d, const struct request *r)
+{
+    char url[4096], bearer[128];
+    struct sink body = {calloc(1, 1), 0}, head = {calloc(1, 1), 0};
+    struct source source = {r->body, r->len};
+    struct curl_slist *fields = NULL;
+    struct reply reply = {0};
+    CURL *curl = curl_easy_init();
+
+    assert_non_null(curl);
+    (void)snprintf(url, sizeof url, "%s%s", d->url, r->path);
+    (void)snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", d->token);
+    if (!r->no_token)
+        fields = curl_slist_append(fields, bearer);
+    fields = curl_slist_append(fields, "Expect:");
+    for (const char *const *f = r->fields; f != NULL && *f != NULL; f++)
+        fields = curl_slist_append(fields, *f);
+    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
+    (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    set_body(curl, r, &source);
+    if (r->method != NULL && strcmp(r->method, "HEAD") == 0)
+        (void)curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    else if (r->method != NULL)
+        (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, r->method);
+    (void)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION,
+                           r->http10 ? CURL_HTTP_VERSION_1_0 : CURL_HTTP_VERSION_1_1);
+    (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_bytes);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, &head);
+    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, TRANSFER_S);
+    (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    reply.error = (int)curl_easy_perform(curl);
+    (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply.status);
+    curl_slist_free_all(fields);
+    curl_easy_cleanup(curl);
+    reply.body = body.bytes;
+    reply.len = body.len;
+    reply.fields = head.bytes;
+    reply.json = json_loadb(body.bytes, body.len, 0, NULL);
+    return reply;
+}
+
+struct reply
+get(const struct daemon *d, const char *path)
+{
+    return http(d, &(struct request){.path = path});
+}
+
+struct reply
+post(const struct daemon *d, const char *path, const void *body, size_t len)
+{
+    return http(d, &(struct request){.method = "POST", .path = path, .body = body, .len = len});
+}
+
+void
+reply_free(struct reply *r)
+{
+    free(r->body);
+    free(r->fields);
+    json_decref(r->json);
+    memset(r, 0, sizeof *r);
+}
+
+const char *
+reply_field(const struct reply *r, const char *name, char *buf, size_t n)
+{
+    for (const char *line = r->fields; line != NULL && *line != '\0';) {
+        const char *end = strstr(line, "\r\n");
+
+        if (strncasecmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':') {
+            const char *value = line + strlen(name) + 1;
+
+            value += strspn(value, " ");
+            (void)snprintf(buf, n, "%.*s", (int)(end - value), value);
+            return buf;
+        }
+        line = end != NULL ? end + 2 : NULL;
+    }
+    return NULL;
+}
+
+const char *
+reply_text(const struct reply *r, const char *name)
+{
+    const char *text = json_string_value(json_object_get(r->json, name));
+
+    if (text == NULL)
+        fail_msg("no text \"%s\" in: %s", name, r->body);
+    return text;
+}
+
+json_int_t
+reply_number(const struct reply *r, const char *name)
+{
+    json_t *number = json_object_get(r->json, name);
+
+    if (!json_is_integer(number))
+        fail_msg("no number \"%s\" in: %s", name, r->body);
+    return json_integer_value(number);
+}
+
+struct reply
+deploy(const struct daemon *d, const char *name, const char *settings, const char *source)
+{
+    static const char *const fields[] = {"Content-Type: text/x-c", NULL};
+    char path[1024];
+
+    (void)snprintf(path, sizeof path, "/v1/functions/%s?%s", name, settings);
+    return http(d, &(struct request){.method = "PUT",
+                                     .path = path,
+                                     .fields = fields,
+                                     .body = source,
+                                     .len = strlen(source)});
+}
+
+void
+deploy_ok(const struct daemon *d, const char *name, const char *settings, const char *source)
+{
+    struct reply r = deploy(d, name, settings, source);
+
+    if (r.status != 200 && r.status != 201)
+        fail_msg("deploy of %s: %ld %s", name, r.status, r.body);
+    reply_free(&r);
+}
+
+void
+deploy_file(const struct daemon *d, const char *name, const char *settings, const char *path)
+{
+    size_t len;
+    char *source = read_whole(path, &len);
+
+    deploy_ok(d, name, settings, source);
+    free(source);
+}
+
+/* ---- raw bytes ---- */
+
+int
+raw_connect(const struct daemon *d)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)d->port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval patience = {.tv_sec = DEADLINE_MS / 1000};
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    return fd;
+}
+
+void
+raw_send(int fd, const void *bytes, size_t n)
+{
+    const char *at = bytes;
+
+    while (n > 0) {
+        ssize_t sent = send(fd, at, n, MSG_NOSIGNAL);
+
+        if (sent <= 0)
+            return; /* the peer may close early: what it answered tells */
+        at += sent;
+        n -= (size_t)sent;
+    }
+}
+
+char *
+raw_receive(int fd, const char *until)
+{
+    char *all = calloc(1, 1), bytes[4096];
+    size_t len = 0;
+    ssize_t got;
+
+    while ((got = recv(fd, bytes, sizeof bytes, 0)) > 0) {
+        all = realloc(all, len + (size_t)got + 1);
+        memcpy(all + len, bytes, (size_t)got);
+        len += (size_t)got;
+        all[len] = '\0';
+        if (until != NULL && strstr(all, until) != NULL)
+            break;
+    }
+    return all;
+}
+
+/* ---- processes and files ---- */
+
+static pid_t
+parent_of(pid_t pid, char *comm, size_t n)
+{
+    char path[64], line[512] = "";
+    FILE *file;
+    char *end;
+    int parent = 0;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    (void)!fgets(line, sizeof line, file);
+    (void)fclose(file);
+    end = strrchr(line, ')');
+    if (end == NULL || strchr(line, '(') == NULL || end[2] == 'Z')
+        return 0;
+    *end = '\0';
+    (void)snprintf(comm, n, "%s", strchr(line, '(') + 1);
+    (void)sscanf(end + 4, "%d", &parent);
+    return parent;
+}
+
+static bool
+descends(pid_t pid, pid_t root)
+{
+    char comm[64];
+
+    for (int depth = 0; pid > 1 && depth < 16; depth++) {
+        if (pid == root)
+            return true;
+        pid = parent_of(pid, comm, sizeof comm);
+    }
+    return false;
+}
+
+static int
+each_process(pid_t root, const char *wanted, pid_t *first)
+{
+    DIR *dir = opendir("/proc");
+    int count = 0;
+
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+        char comm[64] = "";
+
+        if (pid <= 0 || parent_of(pid, comm, sizeof comm) == 0 ||
+            strncmp(comm, wanted, strlen(wanted)) != 0 || !descends(pid, root))
+            continue;
+        if (count++ == 0)
+            *first = pid;
+    }
+    (void)closedir(dir);
+    return count;
+}
+
+int
+count_processes(pid_t root, const char *comm)
+{
+    pid_t first;
+
+    return each_process(root, comm, &first);
+}
+
+pid_t
+find_process(pid_t root, const char *comm)
+{
+    pid_t first = 0;
+
+    if (each_process(root, comm, &first) == 0)
+        fail_msg("no process %s below %d", comm, (int)root);
+    return first;
+}
+
+const char *
+proc_status(pid_t pid, const char *name, char *buf, size_t n)
+{
+    char path[64], line[512];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, name, strlen(name)) != 0 || line[strlen(name)] != ':')
+            continue;
+        line[strcspn(line, "\n")] = '\0';
+        (void)snprintf(buf, n, "%s", line + strlen(name) + 2);
+        (void)fclose(file);
+        return buf;
+    }
+    (void)fclose(file);
+    fail_msg("no %s in %s", name, path);
+    return NULL;
+}
+
+char *
+read_whole(const char *path, size_t *len)
+{
+    FILE *file = fopen(path, "re");
+    char *bytes = NULL;
+
+    if (file == NULL)
+        fail_msg("open %s: %s", path, strerror(errno));
+    *len = 0;
+    for (;;) {
+        bytes = realloc(bytes, *len + 65537);
+        size_t got = fread(bytes + *len, 1, 65536, file);
+
+        *len += got;
+        if (got == 0)
+            break;
+    }
+    bytes[*len] = '\0';
+    (void)fclose(file);
+    return bytes;
+}
+
+void
+fill_random(void *bytes, size_t n)
+{
+    const char *given = getenv("HEARTH_SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)now_ms();
+    unsigned char *at = bytes;
+
+    print_message("HEARTH_SEED=%llu\n", (unsigned long long)seed);
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        at[i] = (unsigned char)(seed >> 56);
+    }
+}

@@ -1,0 +1,553 @@
+/* test_deploy.c: deploying, settings, versions, and the administration's refusals. */
+#include <archive.h>
+#include <archive_entry.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define HELLO                                                                                      \
+    "#include <hearth.h>\n"                                                                        \
+    "int hearth_handle(hearth_call *call) { return hearth_printf(call, \"hello\"); }\n"
+
+static struct reply
+put(const struct daemon *d, const char *path, const char *type, const void *body, size_t len)
+{
+    char field[96];
+    const char *fields[] = {field, NULL};
+
+    (void)snprintf(field, sizeof field, "Content-Type: %s", type);
+    return http(d, &(struct request){
+                       .method = "PUT", .path = path, .fields = fields, .body = body, .len = len});
+}
+
+static struct reply
+patch(const struct daemon *d, const char *path, const char *json)
+{
+    return http(d, &(struct request){
+                       .method = "PATCH", .path = path, .body = json, .len = strlen(json)});
+}
+
+static void
+expect_code(struct reply r, long status, const char *code)
+{
+    if (r.status != status || r.json == NULL)
+        fail_msg("want %ld %s, got %ld %s", status, code, r.status, r.body);
+    assert_string_equal(reply_text(&r, "code"), code);
+    assert_int_equal(reply_number(&r, "status"), status);
+    assert_non_null(strstr(r.fields, "application/problem+json"));
+    reply_free(&r);
+}
+
+static void
+expect_body(const struct daemon *d, const char *path, const char *body)
+{
+    struct reply r = get(d, path);
+
+    if (r.status != 200 || strcmp(r.body, body) != 0)
+        fail_msg("%s: want 200 %s, got %ld %s", path, body, r.status, r.body);
+    reply_free(&r);
+}
+
+static void
+test_deploy_new_source_is_created_and_served(void **state)
+{
+    struct reply r = deploy(*state, "fresh", "memory=16M", HELLO);
+
+    assert_int_equal(r.status, 201);
+    assert_int_equal(reply_number(&r, "version"), 1);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(r.json, "limits"), "memory")),
+                     16 << 20);
+    reply_free(&r);
+    expect_body(*state, "/function/fresh", "hello");
+}
+
+static void
+test_deploy_again_makes_the_next_version_and_keeps_settings(void **state)
+{
+    struct reply r;
+
+    deploy_ok(*state, "again", "memory=16M&timeout=2s", HELLO);
+    expect_body(*state, "/function/again", "hello");
+    r = deploy(*state, "again", "timeout=3s",
+               "#include <hearth.h>\n"
+               "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"second\"); }\n");
+    assert_int_equal(r.status, 200);
+    assert_int_equal(reply_number(&r, "version"), 2);
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(r.json, "settings"), "memory")), 16 << 20);
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(r.json, "settings"), "timeout")), 3000);
+    reply_free(&r);
+    expect_body(*state, "/function/again", "second");
+}
+
+static void
+test_deploy_of_a_wrong_source_names_the_line_and_leaves_the_old_version(void **state)
+{
+    struct reply r;
+    json_t *first;
+
+    deploy_ok(*state, "wrong", "", HELLO);
+    r = deploy(*state, "wrong", "", "#include <hearth.h>\nint hearth_handle(hearth_call *c)\n{ return nothing; }\n");
+    assert_int_equal(r.status, 422);
+    assert_string_equal(reply_text(&r, "code"), "build_failed");
+    first = json_array_get(json_object_get(r.json, "diagnostics"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "severity")), "error");
+    assert_string_equal(json_string_value(json_object_get(first, "file")), "function.c");
+    assert_int_equal(json_integer_value(json_object_get(first, "line")), 3);
+    assert_true(json_integer_value(json_object_get(first, "column")) > 0);
+    assert_non_null(strstr(json_string_value(json_object_get(first, "message")), "nothing"));
+    reply_free(&r);
+    expect_body(*state, "/function/wrong", "hello");
+}
+
+static void
+test_deploy_with_a_missing_symbol_fails_in_the_build(void **state)
+{
+    struct reply r = deploy(*state, "missing", "",
+                            "#include <hearth.h>\nint elsewhere(void);\n"
+                            "int hearth_handle(hearth_call *c) { (void)c; return elsewhere(); }\n");
+
+    assert_int_equal(r.status, 422);
+    assert_non_null(strstr(r.body, "elsewhere"));
+    reply_free(&r);
+    r = get(*state, "/function/missing");
+    assert_int_equal(r.status, 404);
+    reply_free(&r);
+}
+
+static void
+test_deploy_without_a_handler_is_init_failed(void **state)
+{
+    expect_code(deploy(*state, "empty", "", "#include <hearth.h>\nint other;\n"), 502, "init_failed");
+}
+
+static void
+test_deploy_whose_init_fails_says_what_it_returned(void **state)
+{
+    struct reply r = deploy(*state, "init", "",
+                            "#include <hearth.h>\nint hearth_init(void) { return 42; }\n"
+                            "int hearth_handle(hearth_call *c) { (void)c; return 0; }\n");
+
+    assert_int_equal(r.status, 502);
+    assert_string_equal(reply_text(&r, "code"), "init_failed");
+    assert_non_null(strstr(reply_text(&r, "detail"), "42"));
+    reply_free(&r);
+}
+
+static void
+test_deploy_whose_constructor_crashes_is_init_failed(void **state)
+{
+    struct reply r = deploy(*state, "ctor", "",
+                            "#include <hearth.h>\n__attribute__((constructor)) static void boom(void)"
+                            "{ *(volatile int *)0 = 1; }\n"
+                            "int hearth_handle(hearth_call *c) { (void)c; return 0; }\n");
+
+    assert_int_equal(r.status, 502);
+    assert_string_equal(reply_text(&r, "code"), "init_failed");
+    assert_non_null(strstr(reply_text(&r, "detail"), "SIGSEGV"));
+    reply_free(&r);
+}
+
+static void
+test_deploy_with_bad_settings_names_them_and_changes_nothing(void **state)
+{
+    static const char *const bad[][2] = {
+        {"memory=1M", "memory"},   {"memory=lots", "memory"},       {"timeout=0", "timeout"},
+        {"max=0", "max"},          {"min=9", "min"},                {"colour=red", "colour"},
+        {"queue=-1", "queue"},     {"network=host", "network"},     {"libs=../x", "libs"},
+        {"max_body=x", "max_body"}, {"recycle_memory=101", "recycle_memory"},
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct reply r = deploy(*state, "settings", bad[i][0], HELLO);
+
+        if (r.status != 400)
+            fail_msg("%s: %ld %s", bad[i][0], r.status, r.body);
+        assert_string_equal(reply_text(&r, "code"), "bad_setting");
+        assert_string_equal(reply_text(&r, "setting"), bad[i][1]);
+        assert_true(strlen(reply_text(&r, "allowed")) > 0);
+        reply_free(&r);
+    }
+    expect_code(get(*state, "/v1/functions/settings"), 404, "function_not_found");
+}
+
+static void
+test_deploy_with_a_bad_name_or_type_is_refused(void **state)
+{
+    expect_code(deploy(*state, "Upper", "", HELLO), 400, "bad_name");
+    expect_code(deploy(*state, "-dash", "", HELLO), 400, "bad_name");
+    expect_code(deploy(*state, "a%2e%2e", "", HELLO), 400, "bad_name");
+    expect_code(put(*state, "/v1/functions/typed", "text/html", "x", 1), 415,
+                "unsupported_media_type");
+}
+
+static void
+test_deploy_links_libraries(void **state)
+{
+    deploy_ok(*state, "maths", "libs=m,z",
+              "#include <hearth.h>\n#include <math.h>\nunsigned long crc32(unsigned long, const "
+              "unsigned char *, unsigned);\n"
+              "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"%.3f %08lx\", "
+              "cbrt(27.0 + (hearth_query(c, \"x\") != NULL)), crc32(0, (const unsigned char *)\"abc\", "
+              "3)); }\n");
+    expect_body(*state, "/function/maths", "3.000 352441c2");
+}
+
+/* ---- bundles and objects ---- */
+
+struct bundle {
+    char bytes[65536];
+    size_t len;
+    struct archive *a;
+};
+
+static void
+bundle_open(struct bundle *b, bool gzip)
+{
+    b->a = archive_write_new();
+    archive_write_set_format_ustar(b->a);
+    if (gzip)
+        archive_write_add_filter_gzip(b->a);
+    assert_int_equal(archive_write_open_memory(b->a, b->bytes, sizeof b->bytes, &b->len), 0);
+}
+
+static void
+bundle_add(struct bundle *b, const char *path, const char *text, const char *link)
+{
+    struct archive_entry *e = archive_entry_new();
+
+    archive_entry_set_pathname(e, path);
+    archive_entry_set_filetype(e, link != NULL ? AE_IFLNK : AE_IFREG);
+    if (link != NULL)
+        archive_entry_set_symlink(e, link);
+    archive_entry_set_size(e, link != NULL ? 0 : (la_int64_t)strlen(text));
+    archive_entry_set_perm(e, 0644);
+    assert_int_equal(archive_write_header(b->a, e), 0);
+    if (link == NULL)
+        (void)archive_write_data(b->a, text, strlen(text));
+    archive_entry_free(e);
+}
+
+static void
+bundle_close(struct bundle *b)
+{
+    assert_int_equal(archive_write_free(b->a), 0);
+}
+
+static void
+add_sources(struct bundle *b)
+{
+    bundle_add(b, "main.c",
+               "#include <hearth.h>\n#include \"lib/part.h\"\n"
+               "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"%s %s\", part(), "
+               "hearth_env(\"WHO\")); }\n",
+               NULL);
+    bundle_add(b, "lib/part.h", "const char *part(void);\n", NULL);
+    bundle_add(b, "lib/part.c", "#include \"part.h\"\nconst char *part(void) { return \"part\"; }\n",
+               NULL);
+    bundle_add(b, "function.json", "{\"memory\": \"20M\", \"env\": {\"WHO\": \"you\"}, \"max\": 3}",
+               NULL);
+}
+
+static void
+test_deploy_of_a_bundle_builds_all_and_takes_its_settings(void **state)
+{
+    static const char *const types[] = {"application/x-tar", "application/gzip"};
+
+    for (int gzip = 0; gzip < 2; gzip++) {
+        struct bundle b;
+        struct reply r;
+        json_t *settings;
+
+        bundle_open(&b, gzip);
+        add_sources(&b);
+        bundle_close(&b);
+        r = put(*state, "/v1/functions/bundle?max=4", types[gzip], b.bytes, b.len);
+        if (r.status != (gzip ? 200 : 201))
+            fail_msg("%ld %s", r.status, r.body);
+        settings = json_object_get(r.json, "settings");
+        assert_int_equal(json_integer_value(json_object_get(settings, "memory")), 20 << 20);
+        assert_int_equal(json_integer_value(json_object_get(settings, "max")), 4);
+        reply_free(&r);
+        expect_body(*state, "/function/bundle", "part you");
+    }
+}
+
+static void
+test_deploy_of_a_bundle_with_a_path_out_or_a_link_is_refused(void **state)
+{
+    static const char *const paths[] = {"../out.c", "/abs.c", "a/../../b.c", "-o.c", "x\ny.c"};
+    struct bundle b;
+
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        bundle_open(&b, false);
+        bundle_add(&b, paths[i], HELLO, NULL);
+        bundle_close(&b);
+        expect_code(put(*state, "/v1/functions/outside", "application/x-tar", b.bytes, b.len), 400,
+                    "bad_bundle");
+    }
+    bundle_open(&b, false);
+    bundle_add(&b, "link.c", NULL, "/etc/passwd");
+    bundle_close(&b);
+    expect_code(put(*state, "/v1/functions/outside", "application/x-tar", b.bytes, b.len), 400,
+                "bad_bundle");
+    expect_code(put(*state, "/v1/functions/outside", "application/x-tar", "garbage", 7), 400,
+                "bad_bundle");
+}
+
+static void
+test_deploy_of_a_built_object_serves_it(void **state)
+{
+    struct daemon *d = *state;
+    char path[256];
+    struct reply r;
+    size_t len;
+    char *object;
+
+    deploy_ok(d, "origin", "", HELLO);
+    (void)snprintf(path, sizeof path, "%s/functions/origin/1/function.so", d->state);
+    object = read_whole(path, &len);
+    r = put(d, "/v1/functions/copy", "application/x-sharedlib", object, len);
+    assert_int_equal(r.status, 201);
+    reply_free(&r);
+    free(object);
+    expect_body(d, "/function/copy", "hello");
+    r = put(d, "/v1/functions/copy", "application/x-sharedlib", "no object", 9);
+    assert_int_equal(r.status, 502);
+    reply_free(&r);
+    expect_body(d, "/function/copy", "hello");
+}
+
+static void
+test_deploy_for_another_abi_is_refused_clearly(void **state)
+{
+    struct reply r = deploy(*state, "abi", "",
+                            "#define HEARTH_NO_STAMP\n#include <hearth.h>\n"
+                            "__attribute__((visibility(\"default\"))) const uint32_t hearth_abi = 77;\n"
+                            "int hearth_handle(hearth_call *c) { (void)c; return 0; }\n");
+
+    assert_int_equal(r.status, 502);
+    assert_string_equal(reply_text(&r, "code"), "init_failed");
+    assert_non_null(strstr(reply_text(&r, "detail"), "77"));
+    reply_free(&r);
+}
+
+/* ---- managing ---- */
+
+static void
+test_patch_of_memory_reaches_the_running_process(void **state)
+{
+    struct reply r;
+    json_int_t pid;
+    json_t *first;
+
+    deploy_ok(*state, "live", "memory=16M",
+              "#include <hearth.h>\nint hearth_handle(hearth_call *c) "
+              "{ return hearth_printf(c, \"%zu\", hearth_memory_limit()); }\n");
+    expect_body(*state, "/function/live", "16777216");
+    r = get(*state, "/v1/functions/live/instances");
+    first = json_array_get(json_object_get(r.json, "instances"), 0);
+    pid = json_integer_value(json_object_get(first, "pid"));
+    assert_string_equal(json_string_value(json_object_get(first, "state")), "idle");
+    assert_int_equal(json_integer_value(json_object_get(first, "calls")), 1);
+    assert_true(json_integer_value(json_object_get(first, "memory")) > 0);
+    assert_true(json_integer_value(json_object_get(first, "memory_peak")) > 0);
+    reply_free(&r);
+    r = patch(*state, "/v1/functions/live", "{\"memory\": \"48M\"}");
+    assert_int_equal(r.status, 200);
+    assert_non_null(json_object_get(json_object_get(r.json, "applied"), "memory"));
+    reply_free(&r);
+    expect_body(*state, "/function/live", "50331648");
+    r = get(*state, "/v1/functions/live/instances");
+    first = json_array_get(json_object_get(r.json, "instances"), 0);
+    assert_int_equal(json_integer_value(json_object_get(first, "pid")), pid);
+    assert_int_equal(json_integer_value(json_object_get(first, "memory_limit")), 48 << 20);
+    reply_free(&r);
+}
+
+static void
+test_patch_below_present_use_replaces_the_instance_and_kills_no_call(void **state)
+{
+    struct reply r;
+    json_int_t pid;
+
+    deploy_ok(*state, "fat", "memory=64M",
+              "#include <hearth.h>\n#include <string.h>\n#include <stdlib.h>\nstatic char *keep;\n"
+              "int hearth_handle(hearth_call *c) { if (hearth_query(c, \"grow\")) { keep = "
+              "malloc(20 << 20); memset(keep, 1, 20 << 20); } return hearth_printf(c, \"ok\"); }\n");
+    expect_body(*state, "/function/fat?grow", "ok");
+    r = get(*state, "/v1/functions/fat/instances");
+    pid = json_integer_value(json_object_get(
+        json_array_get(json_object_get(r.json, "instances"), 0), "pid"));
+    reply_free(&r);
+    r = patch(*state, "/v1/functions/fat", "{\"memory\": \"8M\"}");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    expect_body(*state, "/function/fat", "ok");
+    r = get(*state, "/v1/functions/fat/instances");
+    for (size_t i = 0; i < json_array_size(json_object_get(r.json, "instances")); i++) {
+        json_t *one = json_array_get(json_object_get(r.json, "instances"), i);
+
+        if (strcmp(json_string_value(json_object_get(one, "state")), "retiring") != 0)
+            assert_int_not_equal(json_integer_value(json_object_get(one, "pid")), pid);
+    }
+    reply_free(&r);
+}
+
+static void
+test_patch_with_a_bad_setting_changes_nothing(void **state)
+{
+    struct reply r;
+
+    deploy_ok(*state, "patched", "memory=16M", HELLO);
+    expect_code(patch(*state, "/v1/functions/patched", "{\"timeout\": \"9s\", \"memory\": \"1K\"}"), 400,
+                "bad_setting");
+    expect_code(patch(*state, "/v1/functions/patched", "{\"min\": 9}"), 400, "bad_setting");
+    expect_code(patch(*state, "/v1/functions/patched", "[1]"), 400, "bad_json");
+    expect_code(patch(*state, "/v1/functions/patched", "{\"min\": 1, \"min\": 2}"), 400, "bad_json");
+    r = get(*state, "/v1/functions/patched");
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(r.json, "settings"), "timeout")), 5000);
+    reply_free(&r);
+    r = patch(*state, "/v1/functions/patched", "{\"timeout\": 1500, \"env\": {\"A\": \"b\"}}");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    r = patch(*state, "/v1/functions/patched", "{\"timeout\": null}");
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(r.json, "settings"), "timeout")), 5000);
+    assert_string_equal(json_string_value(json_object_get(
+                            json_object_get(json_object_get(r.json, "settings"), "env"), "A")),
+                        "b");
+    reply_free(&r);
+}
+
+static void
+test_delete_removes_the_function_and_its_files(void **state)
+{
+    struct daemon *d = *state;
+    struct reply r;
+    char path[256];
+
+    deploy_ok(d, "gone", "", HELLO);
+    expect_body(d, "/function/gone", "hello");
+    r = http(d, &(struct request){.method = "DELETE", .path = "/v1/functions/gone"});
+    assert_int_equal(r.status, 204);
+    assert_int_equal(r.len, 0);
+    reply_free(&r);
+    expect_code(get(d, "/function/gone"), 404, "function_not_found");
+    expect_code(get(d, "/v1/functions/gone"), 404, "function_not_found");
+    (void)snprintf(path, sizeof path, "%s/functions/gone", d->state);
+    assert_int_not_equal(access(path, F_OK), 0);
+    deploy_ok(d, "gone", "", HELLO);
+    expect_body(d, "/function/gone", "hello");
+}
+
+static void
+test_rollback_serves_the_older_version(void **state)
+{
+    struct reply r;
+
+    deploy_ok(*state, "roll", "", HELLO);
+    deploy_ok(*state, "roll", "",
+              "#include <hearth.h>\n"
+              "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"two\"); }\n");
+    expect_body(*state, "/function/roll", "two");
+    r = post(*state, "/v1/functions/roll/rollback", "{\"version\": 1}", 14);
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    expect_body(*state, "/function/roll", "hello");
+    r = get(*state, "/v1/functions/roll/versions");
+    assert_int_equal(reply_number(&r, "live"), 1);
+    assert_int_equal(json_array_size(json_object_get(r.json, "versions")), 2);
+    reply_free(&r);
+    expect_code(post(*state, "/v1/functions/roll/rollback", "{\"version\": 9}", 14), 404,
+                "version_not_found");
+}
+
+static void
+test_list_names_every_function(void **state)
+{
+    struct reply r;
+    bool found = false;
+
+    deploy_ok(*state, "listed", "", HELLO);
+    r = get(*state, "/v1/functions");
+    for (size_t i = 0; i < json_array_size(json_object_get(r.json, "functions")); i++)
+        found = found ||
+                strcmp(json_string_value(json_object_get(
+                           json_array_get(json_object_get(r.json, "functions"), i), "name")),
+                       "listed") == 0;
+    assert_true(found);
+    reply_free(&r);
+}
+
+static void
+test_requests_without_the_token_are_unauthorized(void **state)
+{
+    static const char *const wrong[] = {"Authorization: Bearer nonsense", NULL};
+
+    expect_code(http(*state, &(struct request){.path = "/v1/functions", .no_token = true}), 401,
+                "unauthorized");
+    expect_code(http(*state, &(struct request){.path = "/v1/functions", .no_token = true, .fields = wrong}),
+                401, "unauthorized");
+    expect_code(http(*state, &(struct request){.path = "/metrics", .no_token = true}), 401,
+                "unauthorized");
+}
+
+static void
+test_unknown_paths_and_methods_are_told_apart(void **state)
+{
+    expect_code(get(*state, "/v1/nothing"), 404, "not_found");
+    expect_code(http(*state, &(struct request){.method = "POST", .path = "/v1/functions", .body = "", .len = 0}),
+                405, "method_not_allowed");
+}
+
+static void
+test_metrics_count_calls(void **state)
+{
+    struct reply r;
+
+    deploy_ok(*state, "counted", "", HELLO);
+    expect_body(*state, "/function/counted", "hello");
+    expect_body(*state, "/function/counted", "hello");
+    r = get(*state, "/metrics");
+    assert_int_equal(r.status, 200);
+    assert_non_null(strstr(r.body, "hearth_calls_total{function=\"counted\"} 2\n"));
+    reply_free(&r);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_deploy_new_source_is_created_and_served),
+        cmocka_unit_test(test_deploy_again_makes_the_next_version_and_keeps_settings),
+        cmocka_unit_test(test_deploy_of_a_wrong_source_names_the_line_and_leaves_the_old_version),
+        cmocka_unit_test(test_deploy_with_a_missing_symbol_fails_in_the_build),
+        cmocka_unit_test(test_deploy_without_a_handler_is_init_failed),
+        cmocka_unit_test(test_deploy_whose_init_fails_says_what_it_returned),
+        cmocka_unit_test(test_deploy_whose_constructor_crashes_is_init_failed),
+        cmocka_unit_test(test_deploy_with_bad_settings_names_them_and_changes_nothing),
+        cmocka_unit_test(test_deploy_with_a_bad_name_or_type_is_refused),
+        cmocka_unit_test(test_deploy_links_libraries),
+        cmocka_unit_test(test_deploy_of_a_bundle_builds_all_and_takes_its_settings),
+        cmocka_unit_test(test_deploy_of_a_bundle_with_a_path_out_or_a_link_is_refused),
+        cmocka_unit_test(test_deploy_of_a_built_object_serves_it),
+        cmocka_unit_test(test_deploy_for_another_abi_is_refused_clearly),
+        cmocka_unit_test(test_patch_of_memory_reaches_the_running_process),
+        cmocka_unit_test(test_patch_below_present_use_replaces_the_instance_and_kills_no_call),
+        cmocka_unit_test(test_patch_with_a_bad_setting_changes_nothing),
+        cmocka_unit_test(test_delete_removes_the_function_and_its_files),
+        cmocka_unit_test(test_rollback_serves_the_older_version),
+        cmocka_unit_test(test_list_names_every_function),
+        cmocka_unit_test(test_requests_without_the_token_are_unauthorized),
+        cmocka_unit_test(test_unknown_paths_and_methods_are_told_apart),
+        cmocka_unit_test(test_metrics_count_calls),
+    };
+
+    return cmocka_run_group_tests_name("deploy", tests, group_start, group_stop);
+}

@@ -1,0 +1,146 @@
+/* test_config.c: the configuration's file and options. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "config.h"
+
+static int
+read_text(const char *text, struct gw_config *config, struct hearth_err *err)
+{
+    char path[] = "/tmp/hearth-test-config-XXXXXX";
+    int fd = mkstemp(path), status;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    (void)close(fd);
+    gw_config_default(config);
+    status = gw_config_read(config, path, -1, err);
+    (void)unlink(path);
+    return status;
+}
+
+static void
+test_a_file_sets_what_it_names(void **state)
+{
+    struct gw_config config;
+    struct hearth_err err = {0};
+
+    (void)state;
+    assert_int_equal(read_text("# comment\nlisten = 127.0.0.1:99\n[hearthd]\nthreads=3\n"
+                               "no-auth = true\ndrain_time = 2s\n",
+                               &config, &err),
+                     0);
+    assert_string_equal(config.listen, "127.0.0.1:99");
+    assert_int_equal(config.threads, 3);
+    assert_int_equal(config.drain_time_ms, 2000);
+    assert_true(config.no_auth);
+    assert_string_equal(config.state, "/var/lib/hearth");
+}
+
+static void
+expect_error(const char *text, const char *line, const char *word)
+{
+    struct gw_config config;
+    struct hearth_err err = {0};
+
+    assert_true(read_text(text, &config, &err) < 0);
+    if (strstr(err.text, line) == NULL || strstr(err.text, word) == NULL)
+        fail_msg("\"%s\" names not %s and %s", err.text, line, word);
+}
+
+static void
+test_what_is_wrong_is_named_with_file_and_line(void **state)
+{
+    (void)state;
+    expect_error("listen = 1.1.1.1:1\n\nthreds = 2\n", ":3:", "threds");
+    expect_error("threads = many\n", ":1:", "1 to 64");
+    expect_error("threads = 65\n", ":1:", "1 to 64");
+    expect_error("[other]\nthreads = 1\n", ":2:", "other");
+    expect_error("drain_time = 5x\n", ":1:", "drain_time");
+    expect_error("listen = 1.1.1.1:1\nnonsense\n", ":2:", "key = value");
+}
+
+static void
+test_options_win_over_the_file(void **state)
+{
+    char path[] = "/tmp/hearth-test-config-XXXXXX";
+    char *argv[] = {(char *)"--threads=5", (char *)"--config", path, (char *)"--state", (char *)"/s"};
+    struct gw_config config;
+    struct hearth_err err = {0};
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_int_equal(write(fd, "threads = 2\nlisten = 127.0.0.1:5\n", 33), 33);
+    (void)close(fd);
+    gw_config_default(&config);
+    assert_int_equal(gw_config_arguments(&config, 5, argv, &err), 0);
+    assert_int_equal(config.threads, 5);
+    assert_string_equal(config.listen, "127.0.0.1:5");
+    assert_string_equal(config.state, "/s");
+    (void)unlink(path);
+}
+
+static int
+check(const char *listen, const char *admin, bool no_auth)
+{
+    struct gw_config config;
+
+    gw_config_default(&config);
+    (void)strcpy(config.listen, listen);
+    (void)strcpy(config.admin, admin);
+    config.no_auth = no_auth;
+    return gw_config_check(&config, NULL);
+}
+
+static void
+test_no_auth_is_for_loopback_and_unix_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(check("127.0.0.1:80", "", true), 0);
+    assert_int_equal(check("[::1]:80", "", true), 0);
+    assert_int_equal(check("0.0.0.0:80", "unix:/run/x", true), 0);
+    assert_true(check("0.0.0.0:80", "", true) < 0);
+    assert_true(check("127.0.0.1:80", "10.0.0.1:81", true) < 0);
+    assert_int_equal(check("0.0.0.0:80", "", false), 0);
+    assert_true(check("nonsense", "", false) < 0);
+    assert_true(check("1.1.1.1:70000", "", false) < 0);
+    assert_true(check("unix:relative", "", false) < 0);
+}
+
+static void
+test_unknown_options_and_missing_values_are_refused(void **state)
+{
+    char *unknown[] = {(char *)"--thread", (char *)"1"};
+    char *missing[] = {(char *)"--threads"};
+    struct gw_config config;
+    struct hearth_err err = {0};
+
+    (void)state;
+    gw_config_default(&config);
+    assert_true(gw_config_arguments(&config, 2, unknown, &err) < 0);
+    assert_non_null(strstr(err.text, "--thread"));
+    assert_true(gw_config_arguments(&config, 1, missing, &err) < 0);
+    assert_non_null(strstr(err.text, "1 to 64"));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_file_sets_what_it_names),
+        cmocka_unit_test(test_what_is_wrong_is_named_with_file_and_line),
+        cmocka_unit_test(test_options_win_over_the_file),
+        cmocka_unit_test(test_no_auth_is_for_loopback_and_unix_alone),
+        cmocka_unit_test(test_unknown_options_and_missing_values_are_refused),
+    };
+
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

@@ -1,0 +1,587 @@
+/* test_scheduler.c: the scheduler through its events and actions alone, and a
+ * property test over random events. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <time.h>
+
+#include "scheduler.h"
+
+#define MS INT64_C(1000000)
+
+struct fixture {
+    struct sch *sch;
+    struct sch_function f;
+    int64_t now;
+};
+
+static void
+begin(struct fixture *x, int64_t min, int64_t max, int64_t queue)
+{
+    struct sch_settings s;
+
+    memset(x, 0, sizeof *x);
+    sch_settings_default(&s);
+    s.min = min;
+    s.max = max;
+    s.queue = queue;
+    x->sch = sch_new();
+    x->now = 1000 * MS;
+    sch_function_init(&x->f, &s);
+}
+
+static void
+end(struct fixture *x)
+{
+    sch_free(x->sch);
+}
+
+static struct sch_action
+next(struct fixture *x, enum sch_action_type type)
+{
+    struct sch_action a;
+
+    assert_true(sch_next_action(x->sch, &a));
+    assert_int_equal(a.type, type);
+    return a;
+}
+
+static void
+nothing_more(struct fixture *x)
+{
+    struct sch_action a;
+
+    assert_false(sch_next_action(x->sch, &a));
+}
+
+static void
+arrive(struct fixture *x, struct sch_call *call)
+{
+    memset(call, 0, sizeof *call);
+    sch_call_arrived(x->sch, &x->f, call, x->now);
+}
+
+/* A function with n idle instances. */
+static void
+warm(struct fixture *x, struct sch_slot **slots, int n)
+{
+    static struct sch_call calls[16];
+
+    for (int i = 0; i < n; i++)
+        arrive(x, &calls[i]);
+    for (int i = 0; i < n; i++)
+        slots[i] = next(x, SCH_LAUNCH).slot;
+    for (int i = 0; i < n; i++)
+        sch_slot_ready(x->sch, slots[i], x->now);
+    for (int i = 0; i < n; i++)
+        (void)next(x, SCH_DISPATCH);
+    for (int i = 0; i < n; i++)
+        sch_call_done(x->sch, &calls[i], x->now);
+    nothing_more(x);
+}
+
+static void
+test_first_call_launches_an_instance_and_runs_when_it_is_ready(void **state)
+{
+    struct fixture x;
+    struct sch_call call;
+    struct sch_slot *slot;
+
+    (void)state;
+    begin(&x, 0, 8, 10);
+    arrive(&x, &call);
+    slot = next(&x, SCH_LAUNCH).slot;
+    nothing_more(&x);
+    assert_int_equal(slot->state, SCH_SLOT_STARTING);
+    sch_slot_ready(x.sch, slot, x.now);
+    assert_ptr_equal(next(&x, SCH_DISPATCH).call, &call);
+    assert_true(call.cold);
+    assert_int_equal(slot->state, SCH_SLOT_BUSY);
+    sch_call_done(x.sch, &call, x.now);
+    assert_int_equal(slot->state, SCH_SLOT_IDLE);
+    nothing_more(&x);
+    end(&x);
+}
+
+static void
+test_warm_call_goes_to_the_instance_used_last(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[3];
+    struct sch_call call;
+
+    (void)state;
+    begin(&x, 0, 8, 10);
+    warm(&x, slots, 3);
+    arrive(&x, &call);
+    assert_ptr_equal(next(&x, SCH_DISPATCH).slot, slots[2]);
+    assert_false(call.cold);
+    end(&x);
+}
+
+static void
+test_calls_wait_in_order_and_max_is_kept(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[2];
+    struct sch_call calls[5];
+
+    (void)state;
+    begin(&x, 0, 2, 10);
+    warm(&x, slots, 2);
+    for (int i = 0; i < 5; i++)
+        arrive(&x, &calls[i]);
+    (void)next(&x, SCH_DISPATCH);
+    (void)next(&x, SCH_DISPATCH);
+    nothing_more(&x);
+    for (int i = 2; i < 5; i++) {
+        sch_call_done(x.sch, &calls[i - 2], x.now);
+        assert_ptr_equal(next(&x, SCH_DISPATCH).call, &calls[i]);
+    }
+    end(&x);
+}
+
+static void
+test_a_full_queue_refuses(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[1];
+    struct sch_call calls[4];
+    struct sch_action a;
+
+    (void)state;
+    begin(&x, 0, 1, 2);
+    warm(&x, slots, 1);
+    for (int i = 0; i < 4; i++)
+        arrive(&x, &calls[i]);
+    (void)next(&x, SCH_DISPATCH);
+    a = next(&x, SCH_REFUSE);
+    assert_ptr_equal(a.call, &calls[3]);
+    assert_int_equal(a.reason, SCH_QUEUE_FULL);
+    end(&x);
+}
+
+static void
+test_queue_0_still_starts_a_cold_function(void **state)
+{
+    struct fixture x;
+    struct sch_call calls[2];
+
+    (void)state;
+    begin(&x, 0, 1, 0);
+    arrive(&x, &calls[0]);
+    (void)next(&x, SCH_LAUNCH);
+    arrive(&x, &calls[1]);
+    assert_int_equal(next(&x, SCH_REFUSE).reason, SCH_QUEUE_FULL);
+    end(&x);
+}
+
+static void
+test_a_wait_over_queue_timeout_refuses_at_that_time(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[1];
+    struct sch_call calls[2];
+
+    (void)state;
+    begin(&x, 0, 1, 10);
+    warm(&x, slots, 1);
+    arrive(&x, &calls[0]);
+    arrive(&x, &calls[1]);
+    (void)next(&x, SCH_DISPATCH);
+    assert_true(sch_wake_at(x.sch) <= x.now + 5000 * MS);
+    sch_tick(x.sch, x.now + 4999 * MS);
+    nothing_more(&x);
+    sch_tick(x.sch, x.now + 5000 * MS);
+    assert_int_equal(next(&x, SCH_REFUSE).reason, SCH_QUEUE_TIMEOUT);
+    end(&x);
+}
+
+static void
+test_idle_instances_beyond_min_end_after_idle_timeout(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[3];
+
+    (void)state;
+    begin(&x, 1, 8, 10);
+    warm(&x, slots, 3);
+    sch_tick(x.sch, x.now + 59999 * MS);
+    nothing_more(&x);
+    sch_tick(x.sch, x.now + 60000 * MS);
+    assert_ptr_equal(next(&x, SCH_RETIRE).slot, slots[0]);
+    assert_ptr_equal(next(&x, SCH_RETIRE).slot, slots[1]);
+    nothing_more(&x);
+    sch_slot_gone(x.sch, slots[0], false, x.now);
+    nothing_more(&x);
+    end(&x);
+}
+
+static void
+test_min_is_launched_without_a_call_and_after_a_death(void **state)
+{
+    struct fixture x;
+    struct sch_slot *a, *b;
+
+    (void)state;
+    begin(&x, 2, 8, 10);
+    sch_function_change(x.sch, &x.f, &x.f.settings, 0, x.now);
+    a = next(&x, SCH_LAUNCH).slot;
+    b = next(&x, SCH_LAUNCH).slot;
+    nothing_more(&x);
+    sch_slot_ready(x.sch, a, x.now);
+    sch_slot_ready(x.sch, b, x.now);
+    sch_slot_gone(x.sch, a, false, x.now);
+    (void)next(&x, SCH_LAUNCH);
+    nothing_more(&x);
+    end(&x);
+}
+
+static void
+test_an_instance_that_dies_is_replaced_for_those_who_wait(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[1];
+    struct sch_call calls[2];
+
+    (void)state;
+    begin(&x, 0, 1, 10);
+    warm(&x, slots, 1);
+    arrive(&x, &calls[0]);
+    arrive(&x, &calls[1]);
+    (void)next(&x, SCH_DISPATCH);
+    sch_call_lost(x.sch, &calls[0]);
+    sch_slot_gone(x.sch, slots[0], false, x.now);
+    (void)next(&x, SCH_LAUNCH);
+    nothing_more(&x);
+    assert_int_equal(calls[1].state, SCH_CALL_WAITING);
+    end(&x);
+}
+
+static void
+test_a_failed_start_refuses_those_who_wait_and_is_not_tried_for_nobody(void **state)
+{
+    struct fixture x;
+    struct sch_call call;
+    struct sch_slot *slot;
+
+    (void)state;
+    begin(&x, 1, 1, 10);
+    arrive(&x, &call);
+    slot = next(&x, SCH_LAUNCH).slot;
+    sch_slot_gone(x.sch, slot, true, x.now);
+    assert_int_equal(next(&x, SCH_REFUSE).reason, SCH_LAUNCH_FAILED);
+    nothing_more(&x);
+    arrive(&x, &call);
+    (void)next(&x, SCH_LAUNCH);
+    end(&x);
+}
+
+static void
+test_a_new_generation_retires_the_old_instances_when_they_can_go(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[2];
+    struct sch_call call;
+
+    (void)state;
+    begin(&x, 0, 8, 10);
+    warm(&x, slots, 2);
+    arrive(&x, &call);
+    (void)next(&x, SCH_DISPATCH);
+    sch_function_change(x.sch, &x.f, &x.f.settings, 2, x.now);
+    assert_ptr_equal(next(&x, SCH_RETIRE).slot, slots[0]);
+    nothing_more(&x);
+    sch_call_done(x.sch, &call, x.now);
+    assert_ptr_equal(next(&x, SCH_RETIRE).slot, slots[1]);
+    end(&x);
+}
+
+static void
+test_a_removed_function_refuses_and_retires(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[1];
+    struct sch_call calls[2];
+
+    (void)state;
+    begin(&x, 0, 1, 10);
+    warm(&x, slots, 1);
+    arrive(&x, &calls[0]);
+    arrive(&x, &calls[1]);
+    (void)next(&x, SCH_DISPATCH);
+    sch_function_remove(x.sch, &x.f, x.now);
+    assert_int_equal(next(&x, SCH_REFUSE).reason, SCH_REMOVED);
+    assert_false(sch_function_empty(&x.f));
+    sch_call_done(x.sch, &calls[0], x.now);
+    assert_ptr_equal(next(&x, SCH_RETIRE).slot, slots[0]);
+    sch_slot_gone(x.sch, slots[0], false, x.now);
+    assert_true(sch_function_empty(&x.f));
+    end(&x);
+}
+
+static void
+test_recycle_calls_retires_after_so_many(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[1];
+    struct sch_call call;
+
+    (void)state;
+    begin(&x, 0, 8, 10);
+    x.f.settings.recycle_calls = 2;
+    warm(&x, slots, 1);
+    arrive(&x, &call);
+    (void)next(&x, SCH_DISPATCH);
+    sch_call_done(x.sch, &call, x.now);
+    assert_ptr_equal(next(&x, SCH_RETIRE).slot, slots[0]);
+    end(&x);
+}
+
+static void
+test_a_call_whose_client_left_leaves_the_queue(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[1];
+    struct sch_call calls[3];
+
+    (void)state;
+    begin(&x, 0, 1, 10);
+    warm(&x, slots, 1);
+    for (int i = 0; i < 3; i++)
+        arrive(&x, &calls[i]);
+    (void)next(&x, SCH_DISPATCH);
+    sch_call_gone(x.sch, &calls[1], x.now);
+    sch_call_done(x.sch, &calls[0], x.now);
+    assert_ptr_equal(next(&x, SCH_DISPATCH).call, &calls[2]);
+    end(&x);
+}
+
+/* ---- a property test ---- */
+
+enum { CALLS = 64, SLOTS = 64 };
+
+/* A world that carries actions out, at random times and with random failures. */
+struct world {
+    struct sch *sch;
+    struct sch_function f;
+    struct sch_call calls[CALLS];
+    enum { FREE, SENT, RUNS } call_state[CALLS];
+    struct sch_slot *slots[SLOTS];
+    bool retiring[SLOTS];
+    unsigned seed;
+    int64_t now;
+    uint64_t arrived, answered, order_next, order_of[CALLS], last_order;
+};
+
+static int
+slot_index(struct world *w, const struct sch_slot *slot)
+{
+    for (int i = 0; i < SLOTS; i++)
+        if (w->slots[i] == slot)
+            return i;
+    fail_msg("an action about a slot that is not known");
+    return -1;
+}
+
+static void
+carry_out(struct world *w)
+{
+    struct sch_action a;
+
+    while (sch_next_action(w->sch, &a)) {
+        size_t c = a.call != NULL ? (size_t)(a.call - w->calls) : 0;
+
+        switch (a.type) {
+        case SCH_DISPATCH:
+            (void)slot_index(w, a.slot);
+            assert_int_equal(w->call_state[c], SENT);
+            assert_ptr_equal(a.slot->runs.head, a.call);
+            assert_int_equal(a.slot->runs.count, 1);
+            w->call_state[c] = RUNS;
+            break;
+        case SCH_LAUNCH:
+            for (int i = 0; i < SLOTS; i++)
+                if (w->slots[i] == NULL) {
+                    w->slots[i] = a.slot;
+                    w->retiring[i] = false;
+                    break;
+                }
+            (void)slot_index(w, a.slot);
+            break;
+        case SCH_RETIRE:
+            w->retiring[slot_index(w, a.slot)] = true;
+            assert_null(a.slot->runs.head);
+            break;
+        case SCH_REFUSE:
+            assert_int_equal(w->call_state[c], SENT);
+            w->call_state[c] = FREE;
+            w->answered++;
+            break;
+        }
+    }
+}
+
+static void
+check_bounds(struct world *w)
+{
+    uint64_t waiting = 0, running = 0;
+
+    for (int i = 0; i < CALLS; i++) {
+        waiting += w->call_state[i] == SENT;
+        running += w->call_state[i] == RUNS;
+    }
+    assert_int_equal(waiting, w->f.waiting.count);
+    assert_int_equal(w->arrived, w->answered + waiting + running);
+    assert_true(w->f.waiting.count <= (uint64_t)(w->f.settings.queue + w->f.settings.max));
+    /* a call does not wait while an instance is idle */
+    assert_true(w->f.waiting.count == 0 || w->f.slots[SCH_SLOT_IDLE].count == 0);
+}
+
+static void
+random_call(struct world *w)
+{
+    int i = rand_r(&w->seed) % CALLS;
+    struct sch_call *call = &w->calls[i];
+
+    if (w->call_state[i] == FREE) {
+        memset(call, 0, sizeof *call);
+        w->call_state[i] = SENT;
+        w->arrived++;
+        sch_call_arrived(w->sch, &w->f, call, w->now);
+    } else if (w->call_state[i] == SENT && rand_r(&w->seed) % 4 == 0) {
+        sch_call_gone(w->sch, call, w->now);
+        w->call_state[i] = FREE;
+        w->answered++;
+    } else if (w->call_state[i] == RUNS) {
+        sch_call_done(w->sch, call, w->now);
+        w->call_state[i] = FREE;
+        w->answered++;
+    }
+}
+
+static void
+random_slot(struct world *w)
+{
+    int i = rand_r(&w->seed) % SLOTS;
+    struct sch_slot *slot = w->slots[i];
+    bool starting;
+
+    if (slot == NULL)
+        return;
+    starting = slot->state == SCH_SLOT_STARTING;
+    if (starting && rand_r(&w->seed) % 3 != 0) {
+        sch_slot_ready(w->sch, slot, w->now);
+    } else if (w->retiring[i] || starting || rand_r(&w->seed) % 8 == 0) {
+        struct sch_call *head = slot->runs.head;
+
+        if (head != NULL) {
+            sch_call_lost(w->sch, head);
+            w->call_state[head - w->calls] = FREE;
+            w->answered++;
+        }
+        w->slots[i] = NULL;
+        sch_slot_gone(w->sch, slot, starting, w->now);
+    } else if (rand_r(&w->seed) % 8 == 0) {
+        sch_slot_doom(w->sch, slot, w->now);
+    }
+}
+
+static void
+random_settings(struct world *w)
+{
+    struct sch_settings s = w->f.settings;
+
+    s.max = 1 + rand_r(&w->seed) % 8;
+    s.min = rand_r(&w->seed) % (s.max + 1);
+    s.queue = 32;
+    s.idle_timeout_ms = 1 + rand_r(&w->seed) % 100;
+    s.queue_timeout_ms = 1 + rand_r(&w->seed) % 100;
+    s.recycle_calls = rand_r(&w->seed) % 3 == 0 ? rand_r(&w->seed) % 10 : 0;
+    sch_function_change(w->sch, &w->f, &s,
+                        rand_r(&w->seed) % 2 ? w->f.generation + 1 : 0, w->now);
+}
+
+static void
+test_random_events_lose_no_call_and_keep_every_bound(void **state)
+{
+    static struct world w;
+    struct sch_settings s;
+    const char *given = getenv("HEARTH_SEED");
+    long events = 1000000;
+
+    (void)state;
+    memset(&w, 0, sizeof w);
+    w.seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+    print_message("HEARTH_SEED=%u\n", w.seed);
+    sch_settings_default(&s);
+    s.queue = 32;
+    w.sch = sch_new();
+    sch_function_init(&w.f, &s);
+    for (long i = 0; i < events; i++) {
+        w.now += rand_r(&w.seed) % (2 * MS);
+        switch (rand_r(&w.seed) % 8) {
+        case 0:
+            sch_tick(w.sch, w.now);
+            break;
+        case 1:
+        case 2:
+        case 3:
+            random_slot(&w);
+            break;
+        case 4:
+            if (rand_r(&w.seed) % 64 == 0)
+                random_settings(&w);
+            break;
+        default:
+            random_call(&w);
+        }
+        carry_out(&w);
+        check_bounds(&w);
+    }
+    sch_function_remove(w.sch, &w.f, w.now);
+    carry_out(&w);
+    for (int i = 0; i < CALLS; i++)
+        if (w.call_state[i] == RUNS) {
+            sch_call_done(w.sch, &w.calls[i], w.now);
+            w.call_state[i] = FREE;
+            w.answered++;
+        }
+    carry_out(&w);
+    for (int i = 0; i < SLOTS; i++)
+        if (w.slots[i] != NULL)
+            sch_slot_gone(w.sch, w.slots[i], false, w.now);
+    carry_out(&w);
+    assert_int_equal(w.arrived, w.answered);
+    assert_true(sch_function_empty(&w.f));
+    sch_free(w.sch);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_call_launches_an_instance_and_runs_when_it_is_ready),
+        cmocka_unit_test(test_warm_call_goes_to_the_instance_used_last),
+        cmocka_unit_test(test_calls_wait_in_order_and_max_is_kept),
+        cmocka_unit_test(test_a_full_queue_refuses),
+        cmocka_unit_test(test_queue_0_still_starts_a_cold_function),
+        cmocka_unit_test(test_a_wait_over_queue_timeout_refuses_at_that_time),
+        cmocka_unit_test(test_idle_instances_beyond_min_end_after_idle_timeout),
+        cmocka_unit_test(test_min_is_launched_without_a_call_and_after_a_death),
+        cmocka_unit_test(test_an_instance_that_dies_is_replaced_for_those_who_wait),
+        cmocka_unit_test(test_a_failed_start_refuses_those_who_wait_and_is_not_tried_for_nobody),
+        cmocka_unit_test(test_a_new_generation_retires_the_old_instances_when_they_can_go),
+        cmocka_unit_test(test_a_removed_function_refuses_and_retires),
+        cmocka_unit_test(test_recycle_calls_retires_after_so_many),
+        cmocka_unit_test(test_a_call_whose_client_left_leaves_the_queue),
+        cmocka_unit_test(test_random_events_lose_no_call_and_keep_every_bound),
+    };
+
+    return cmocka_run_group_tests_name("scheduler", tests, NULL, NULL);
+}
