@@ -47,23 +47,6 @@ wrk_arena_take(struct wrk_arena *arena, size_t n)
     return taken;
 }
 
-void *
-wrk_arena_grow(struct wrk_arena *arena, void *last, size_t had, size_t n)
-{
-    unsigned char *end = (unsigned char *)last + align16(had > 0 ? had : 1);
-    void *moved;
-
-    if (last != NULL && end == arena->at &&
-        (size_t)(arena->end - (unsigned char *)last) >= align16(n)) {
-        arena->at = (unsigned char *)last + align16(n);
-        return last;
-    }
-    moved = wrk_arena_take(arena, n);
-    if (moved != NULL && had > 0)
-        memcpy(moved, last, had);
-    return moved;
-}
-
 void
 wrk_arena_release(struct wrk_arena *arena)
 {

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -271,34 +272,42 @@ fits(size_t n)
     return used < limit && n < limit - used;
 }
 
-/* Gathers the stream: into one piece of the declared length, or doubling. */
+/* Gathers the stream: into a piece of the declared length, or one that doubles.
+ * Large pieces are mappings of their own (see mallopt in main.c), so growing one
+ * moves no byte, and room that is not used yet costs no memory. */
 static int
 gather(struct hearth_call *call)
 {
-    size_t room = call->request.body_len >= 0 ? (size_t)call->request.body_len : GATHER_FIRST;
-    unsigned char *whole = fits(room) ? wrk_arena_take(call->arena, room) : NULL;
+    bool declared = call->request.body_len >= 0;
+    size_t room = declared ? (size_t)call->request.body_len : GATHER_FIRST;
     size_t len = 0;
     int status;
 
-    while (whole != NULL && (status = next_chunk(call)) > 0) {
-        if (room - len < call->chunk_len) {
-            size_t more = 2 * room + call->chunk_len;
-
-            whole = fits(more) ? wrk_arena_grow(call->arena, whole, len, more) : NULL;
-            room = more;
-            continue;
-        }
-        memcpy(whole + len, call->chunk, call->chunk_len);
-        len += call->chunk_len;
-        call->chunk_len = 0;
-    }
-    if (whole == NULL) {
+    if (declared && !fits(room)) {
         errno = ENOMEM;
         return -1;
     }
-    if (status < 0)
+    call->gathered = malloc(room + 1);
+    while (call->gathered != NULL && (status = next_chunk(call)) > 0) {
+        if (!declared && !fits(call->chunk_len)) {
+            errno = ENOMEM;
+            return -1;
+        }
+        if (room - len < call->chunk_len) {
+            unsigned char *wider = realloc(call->gathered, 2 * room + call->chunk_len);
+
+            if (wider == NULL)
+                return -1;
+            call->gathered = wider;
+            room = 2 * room + call->chunk_len;
+        }
+        memcpy(call->gathered + len, call->chunk, call->chunk_len);
+        len += call->chunk_len;
+        call->chunk_len = 0;
+    }
+    if (call->gathered == NULL || status < 0)
         return -1;
-    call->whole = whole;
+    call->whole = call->gathered;
     call->whole_len = len;
     return 0;
 }
@@ -329,6 +338,8 @@ hearth_body(hearth_call *call, size_t *len)
 void
 wrk_call_finish_request(struct hearth_call *call)
 {
+    free(call->gathered);
+    call->gathered = NULL;
     if (call->held) {
         chan_consume(call->chan, &call->frame);
         return;

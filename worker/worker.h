@@ -26,8 +26,6 @@ struct wrk_arena {
 
 /* 16-byte aligned; NULL with ENOMEM. */
 void *wrk_arena_take(struct wrk_arena *arena, size_t n);
-/* Grows the last thing taken, in place where there is room, else by copying. */
-void *wrk_arena_grow(struct wrk_arena *arena, void *last, size_t had, size_t n);
 void wrk_arena_release(struct wrk_arena *arena);
 
 /* ---- the call ---- */
@@ -55,6 +53,7 @@ struct hearth_call {
     bool chunk_held;
     int body_errno; /* why the body was aborted */
     bool body_read; /* hearth_read took some */
+    unsigned char *gathered; /* from malloc, where the body came in pieces */
     const void *whole;
     size_t whole_len;
 

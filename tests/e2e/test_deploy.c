@@ -143,7 +143,7 @@ test_deploy_whose_constructor_crashes_is_init_failed(void **state)
 {
     struct reply r = deploy(*state, "ctor", "",
                             "#include <hearth.h>\n__attribute__((constructor)) static void boom(void)"
-                            "{ *(volatile int *)0 = 1; }\n"
+                            "{ *(volatile int *)8 = 1; }\n"
                             "int hearth_handle(hearth_call *c) { (void)c; return 0; }\n");
 
     assert_int_equal(r.status, 502);
@@ -376,7 +376,7 @@ test_patch_below_present_use_replaces_the_instance_and_kills_no_call(void **stat
     json_int_t pid;
 
     deploy_ok(*state, "fat", "memory=64M",
-              "#include <hearth.h>\n#include <string.h>\n#include <stdlib.h>\nstatic char *keep;\n"
+              "#include <hearth.h>\n#include <string.h>\n#include <stdlib.h>\nstatic char *volatile keep;\n"
               "int hearth_handle(hearth_call *c) { if (hearth_query(c, \"grow\")) { keep = "
               "malloc(20 << 20); memset(keep, 1, 20 << 20); } return hearth_printf(c, \"ok\"); }\n");
     expect_body(*state, "/function/fat?grow", "ok");

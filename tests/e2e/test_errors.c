@@ -21,7 +21,7 @@
     "  if (!strcmp(do_, \"segv\")) *(volatile int *)8 = 1;\n"                                      \
     "  if (!strcmp(do_, \"abort\")) abort();\n"                                                    \
     "  if (!strcmp(do_, \"raise\")) raise(SIGTERM);\n"                                             \
-    "  if (!strcmp(do_, \"fpe\")) { volatile int z = 0; z = 1 / z; }\n"                            \
+    "  if (!strcmp(do_, \"fpe\")) { volatile int z = 0; z = 7 / z; }\n"                            \
     "  if (!strcmp(do_, \"stack\")) return deep(b);\n"                                             \
     "  if (!strcmp(do_, \"exit\")) exit(3);\n"                                                     \
     "  if (!strcmp(do_, \"exit0\")) exit(0);\n"                                                    \

@@ -63,15 +63,20 @@ make(const char *state, const char *path, const char *text)
     char whole[512];
     FILE *file;
 
+    struct stat st;
+
     (void)snprintf(whole, sizeof whole, "%s/%s", state, path);
     if (text == NULL) {
         assert_int_equal(mkdir(whole, 0755), 0);
-        return;
+    } else {
+        file = fopen(whole, "we");
+        assert_non_null(file);
+        (void)fputs(text, file);
+        (void)fclose(file);
     }
-    file = fopen(whole, "we");
-    assert_non_null(file);
-    (void)fputs(text, file);
-    (void)fclose(file);
+    /* as the gateway would have left it */
+    assert_int_equal(stat(state, &st), 0);
+    assert_int_equal(chown(whole, st.st_uid, st.st_gid), 0);
 }
 
 static void
