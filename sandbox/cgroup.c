@@ -159,7 +159,8 @@ static void
 remove_group(int parent, const char *name)
 {
     cleanup_close int top = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    cleanup_dir DIR *dir = top >= 0 ? fdopendir(openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) : NULL;
+    cleanup_dir DIR *dir =
+        top >= 0 ? fdopendir(openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) : NULL;
 
     for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
         cleanup_close int leaf = -1;

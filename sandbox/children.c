@@ -469,12 +469,15 @@ launcher_builds_check(struct launcher *l)
 
 /* ---- the end of either ---- */
 
-/* What the child said on its control socket before it gave up, if anything. */
+/* What the child said on its control socket before it gave up, if anything. A
+ * child that died with its task unread makes the first recv fail. */
 static void
 last_words(const struct launcher_child *c, char *text, size_t n)
 {
     ssize_t got = recv(c->control, text, n - 1, MSG_DONTWAIT);
 
+    if (got < 0 && errno == ECONNRESET)
+        got = recv(c->control, text, n - 1, MSG_DONTWAIT);
     text[got > 0 ? got : 0] = '\0';
     for (char *p = text; *p != '\0'; p++)
         if ((unsigned char)*p < 0x20)

@@ -74,15 +74,16 @@ set_handlers(struct hearth_err *err)
     return 0;
 }
 
+/* By pread: all workers share one open file, and so its position. */
 static int
-read_program(int fd, uint32_t len, struct sock_filter **program, struct hearth_err *err)
+read_program(int fd, off_t at, uint32_t len, struct sock_filter **program, struct hearth_err *err)
 {
     size_t bytes = len * sizeof **program;
     cleanup_free struct sock_filter *made = NULL;
 
     if (len == 0 || len > INSTRUCTIONS_MAX || (made = malloc(bytes)) == NULL)
         return err_set(err, EPROTO, "wall \"seccomp\": %u instructions", len);
-    if (read(fd, made, bytes) != (ssize_t)bytes)
+    if (pread(fd, made, bytes, at) != (ssize_t)bytes)
         return err_set(err, EPROTO, "wall \"seccomp\": read the filter");
     *program = take_ptr(made);
     return 0;
@@ -95,12 +96,12 @@ wrk_walls_prepare(int fd, struct chan *chan, struct hearth_err *err)
     int status;
 
     noted_in = chan;
-    if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head ||
-        lseek(fd, sizeof head, SEEK_SET) < 0)
+    if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head)
         return err_set(err, EPROTO, "wall \"seccomp\": read the filters");
-    status = read_program(fd, head.load_len, &filters.load, err);
+    status = read_program(fd, sizeof head, head.load_len, &filters.load, err);
     if (status == 0)
-        status = read_program(fd, head.run_len, &filters.run, err);
+        status = read_program(fd, (off_t)(sizeof head + head.load_len * sizeof *filters.load),
+                              head.run_len, &filters.run, err);
     filters.load_len = head.load_len;
     filters.run_len = head.run_len;
     return status == 0 ? set_handlers(err) : status;

@@ -51,8 +51,8 @@ struct hearth_call {
     size_t chunk_len;
     struct frame chunk_frame; /* a body frame not yet consumed, where chunk_held */
     bool chunk_held;
-    int body_errno; /* why the body was aborted */
-    bool body_read; /* hearth_read took some */
+    int body_errno;          /* why the body was aborted */
+    bool body_read;          /* hearth_read took some */
     unsigned char *gathered; /* from malloc, where the body came in pieces */
     const void *whole;
     size_t whole_len;

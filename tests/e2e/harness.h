@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 struct daemon {
-    pid_t pid;   /* hearthd, which is the launcher */
+    pid_t pid; /* hearthd, which is the launcher */
     int port;
     char state[128];
     char log[160];

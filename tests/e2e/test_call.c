@@ -26,7 +26,8 @@
 #define STREAM                                                                                     \
     "#include <hearth.h>\n"                                                                        \
     "int hearth_handle(hearth_call *c) { char b[3000]; ssize_t n;\n"                               \
-    "  while ((n = hearth_read(c, b, sizeof b)) > 0) if (hearth_write(c, b, (size_t)n)) return 1;\n" \
+    "  while ((n = hearth_read(c, b, sizeof b)) > 0) if (hearth_write(c, b, (size_t)n)) return "   \
+    "1;\n"                                                                                         \
     "  return n < 0; }\n"
 
 static int
@@ -51,7 +52,8 @@ expect(struct reply r, const char *body)
 static void
 test_call_passes_method_path_query_field_id_and_body(void **state)
 {
-    static const char *const fields[] = {"X-Thing: one", "X-Call-Id: my-id.1", "x-thing: two", NULL};
+    static const char *const fields[] = {"X-Thing: one", "X-Call-Id: my-id.1", "x-thing: two",
+                                         NULL};
 
     expect(http(*state, &(struct request){.method = "POST",
                                           .path = "/function/info/a%20b/%63?q=1+2%263&r",
@@ -85,7 +87,8 @@ test_call_with_every_method_reaches_the_function(void **state)
     static const char *const methods[] = {"GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"};
 
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        struct reply r = http(*state, &(struct request){.method = methods[i], .path = "/function/info"});
+        struct reply r =
+            http(*state, &(struct request){.method = methods[i], .path = "/function/info"});
 
         assert_int_equal(r.status, 200);
         assert_int_equal(strncmp(r.body, methods[i], strlen(methods[i])), 0);
@@ -112,8 +115,9 @@ expect_echo(void **state, const char *path, size_t n, bool chunked)
     struct reply r;
 
     fill_random(bytes, n);
-    r = http(*state, &(struct request){
-                         .method = "POST", .path = path, .body = bytes, .len = n, .chunked = chunked});
+    r = http(*state,
+             &(struct request){
+                 .method = "POST", .path = path, .body = bytes, .len = n, .chunked = chunked});
     if (r.status != 200 || r.len != n || memcmp(r.body, bytes, n) != 0)
         fail_msg("%s of %zu bytes: %ld, %zu bytes, curl %d", path, n, r.status, r.len, r.error);
     reply_free(&r);
@@ -168,10 +172,11 @@ test_a_body_that_does_not_fit_the_memory_gives_null_with_enomem(void **state)
     char *bytes = calloc(1, n);
     struct reply r;
 
-    deploy_ok(*state, "gather", "memory=16M&max_body=64M",
-              "#include <hearth.h>\n#include <errno.h>\n#include <string.h>\n"
-              "int hearth_handle(hearth_call *c) { size_t n; if (hearth_body(c, &n) != NULL) return 1;"
-              " return hearth_printf(c, \"%s\", strerror(errno)); }\n");
+    deploy_ok(
+        *state, "gather", "memory=16M&max_body=64M",
+        "#include <hearth.h>\n#include <errno.h>\n#include <string.h>\n"
+        "int hearth_handle(hearth_call *c) { size_t n; if (hearth_body(c, &n) != NULL) return 1;"
+        " return hearth_printf(c, \"%s\", strerror(errno)); }\n");
     r = post(*state, "/function/gather", bytes, n);
     assert_int_equal(r.status, 200);
     assert_string_equal(r.body, "Cannot allocate memory");
@@ -286,8 +291,10 @@ test_malformed_requests_are_refused_and_the_connection_closes(void **state)
                "POST /function/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
                "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                "400 Bad Request", "bad_request");
-    expect_raw(state, "POST /function/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-               "400 Bad Request", "bad_request");
+    expect_raw(
+        state,
+        "POST /function/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "400 Bad Request", "bad_request");
 }
 
 static void
@@ -351,8 +358,10 @@ test_status_and_fields_of_the_response_are_the_functions_own(void **state)
               "  if (hearth_set_header(c, \"Bad Name\", \"x\") != -1) return 2;\n"
               "  if (hearth_set_header(c, \"X-Inject\", \"a\\r\\nEvil: 1\") != -1) return 3;\n"
               "  if (hearth_set_header(c, \"Connection\", \"close\") != -1) return 4;\n"
-              "  if (hearth_status(c, 418) || hearth_set_header(c, \"Content-Type\", \"text/x\")) return 5;\n"
-              "  if (hearth_set_header(c, \"X-One\", \"1\") || hearth_set_header(c, \"X-One\", \"2\")) return 6;\n"
+              "  if (hearth_status(c, 418) || hearth_set_header(c, \"Content-Type\", \"text/x\")) "
+              "return 5;\n"
+              "  if (hearth_set_header(c, \"X-One\", \"1\") || hearth_set_header(c, \"X-One\", "
+              "\"2\")) return 6;\n"
               "  if (hearth_write(c, \"tea\", 3)) return 7;\n"
               "  if (hearth_status(c, 200) != -1 || errno != EINVAL) return 8;\n"
               "  return 0; }\n");
@@ -441,10 +450,12 @@ test_a_slow_client_holds_up_nobody_else(void **state)
 {
     int small = 4096, fd = raw_connect(*state);
 
-    deploy_ok(*state, "flow", "max=2&timeout=60s",
-              "#include <hearth.h>\nstatic char b[1 << 20];\n"
-              "int hearth_handle(hearth_call *c) { if (hearth_query(c, \"long\")) for (int i = 0; i < 64; "
-              "i++) if (hearth_write(c, b, sizeof b)) return 1; return hearth_printf(c, \"done\"); }\n");
+    deploy_ok(
+        *state, "flow", "max=2&timeout=60s",
+        "#include <hearth.h>\nstatic char b[1 << 20];\n"
+        "int hearth_handle(hearth_call *c) { if (hearth_query(c, \"long\")) for (int i = 0; i < "
+        "64; "
+        "i++) if (hearth_write(c, b, sizeof b)) return 1; return hearth_printf(c, \"done\"); }\n");
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     raw_send(fd, "GET /function/flow?long HTTP/1.1\r\nHost: x\r\n\r\n", 45);
     for (int i = 0; i < 20; i++)
@@ -457,11 +468,12 @@ test_a_writer_whose_client_left_gets_epipe_and_the_instance_serves_on(void **sta
 {
     int fd = raw_connect(*state);
 
-    deploy_ok(*state, "gone-client", "max=1&timeout=60s",
-              "#include <hearth.h>\n#include <errno.h>\nstatic char b[1 << 16]; static int epipe;\n"
-              "int hearth_handle(hearth_call *c) { if (!hearth_query(c, \"long\")) return "
-              "hearth_printf(c, \"%d\", epipe); for (;;) if (hearth_write(c, b, sizeof b)) { epipe = "
-              "errno == EPIPE; return 0; } }\n");
+    deploy_ok(
+        *state, "gone-client", "max=1&timeout=60s",
+        "#include <hearth.h>\n#include <errno.h>\nstatic char b[1 << 16]; static int epipe;\n"
+        "int hearth_handle(hearth_call *c) { if (!hearth_query(c, \"long\")) return "
+        "hearth_printf(c, \"%d\", epipe); for (;;) if (hearth_write(c, b, sizeof b)) { epipe = "
+        "errno == EPIPE; return 0; } }\n");
     raw_send(fd, "GET /function/gone-client?long HTTP/1.1\r\nHost: x\r\n\r\n", 52);
     free(raw_receive(fd, "200 OK"));
     (void)close(fd);
@@ -475,10 +487,11 @@ test_a_queue_that_is_full_says_overloaded(void **state)
     char value[16];
     int fds[3];
 
-    deploy_ok(*state, "busy", "max=1&queue=2&timeout=10s",
-              "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
-              "  struct timespec t = {0, 400000000}; if (!hearth_query(c, \"quick\")) nanosleep(&t, 0);\n"
-              "  return hearth_printf(c, \"done\"); }\n");
+    deploy_ok(
+        *state, "busy", "max=1&queue=2&timeout=10s",
+        "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
+        "  struct timespec t = {0, 400000000}; if (!hearth_query(c, \"quick\")) nanosleep(&t, 0);\n"
+        "  return hearth_printf(c, \"done\"); }\n");
     expect(get(*state, "/function/busy?quick"), "done");
     for (int i = 0; i < 3; i++) {
         fds[i] = raw_connect(*state);
@@ -514,10 +527,11 @@ test_a_wait_over_queue_timeout_says_overloaded(void **state)
     struct reply r;
     int fd;
 
-    deploy_ok(*state, "late", "max=1&queue_timeout=50ms&timeout=10s",
-              "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
-              "  struct timespec t = {0, 600000000}; if (!hearth_query(c, \"quick\")) nanosleep(&t, 0);\n"
-              "  return hearth_printf(c, \"done\"); }\n");
+    deploy_ok(
+        *state, "late", "max=1&queue_timeout=50ms&timeout=10s",
+        "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
+        "  struct timespec t = {0, 600000000}; if (!hearth_query(c, \"quick\")) nanosleep(&t, 0);\n"
+        "  return hearth_printf(c, \"done\"); }\n");
     expect(get(*state, "/function/late?quick"), "done");
     fd = raw_connect(*state);
     raw_send(fd, "GET /function/late HTTP/1.1\r\nHost: x\r\n\r\n", 42);

@@ -26,8 +26,8 @@ put(const struct daemon *d, const char *path, const char *type, const void *body
 static struct reply
 patch(const struct daemon *d, const char *path, const char *json)
 {
-    return http(d, &(struct request){
-                       .method = "PATCH", .path = path, .body = json, .len = strlen(json)});
+    return http(
+        d, &(struct request){.method = "PATCH", .path = path, .body = json, .len = strlen(json)});
 }
 
 static void
@@ -58,8 +58,8 @@ test_deploy_new_source_is_created_and_served(void **state)
 
     assert_int_equal(r.status, 201);
     assert_int_equal(reply_number(&r, "version"), 1);
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(r.json, "limits"), "memory")),
-                     16 << 20);
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(r.json, "limits"), "memory")), 16 << 20);
     reply_free(&r);
     expect_body(*state, "/function/fresh", "hello");
 }
@@ -77,7 +77,8 @@ test_deploy_again_makes_the_next_version_and_keeps_settings(void **state)
     assert_int_equal(r.status, 200);
     assert_int_equal(reply_number(&r, "version"), 2);
     assert_int_equal(
-        json_integer_value(json_object_get(json_object_get(r.json, "settings"), "memory")), 16 << 20);
+        json_integer_value(json_object_get(json_object_get(r.json, "settings"), "memory")),
+        16 << 20);
     assert_int_equal(
         json_integer_value(json_object_get(json_object_get(r.json, "settings"), "timeout")), 3000);
     reply_free(&r);
@@ -91,7 +92,8 @@ test_deploy_of_a_wrong_source_names_the_line_and_leaves_the_old_version(void **s
     json_t *first;
 
     deploy_ok(*state, "wrong", "", HELLO);
-    r = deploy(*state, "wrong", "", "#include <hearth.h>\nint hearth_handle(hearth_call *c)\n{ return nothing; }\n");
+    r = deploy(*state, "wrong", "",
+               "#include <hearth.h>\nint hearth_handle(hearth_call *c)\n{ return nothing; }\n");
     assert_int_equal(r.status, 422);
     assert_string_equal(reply_text(&r, "code"), "build_failed");
     first = json_array_get(json_object_get(r.json, "diagnostics"), 0);
@@ -122,7 +124,8 @@ test_deploy_with_a_missing_symbol_fails_in_the_build(void **state)
 static void
 test_deploy_without_a_handler_is_init_failed(void **state)
 {
-    expect_code(deploy(*state, "empty", "", "#include <hearth.h>\nint other;\n"), 502, "init_failed");
+    expect_code(deploy(*state, "empty", "", "#include <hearth.h>\nint other;\n"), 502,
+                "init_failed");
 }
 
 static void
@@ -141,10 +144,11 @@ test_deploy_whose_init_fails_says_what_it_returned(void **state)
 static void
 test_deploy_whose_constructor_crashes_is_init_failed(void **state)
 {
-    struct reply r = deploy(*state, "ctor", "",
-                            "#include <hearth.h>\n__attribute__((constructor)) static void boom(void)"
-                            "{ *(volatile int *)8 = 1; }\n"
-                            "int hearth_handle(hearth_call *c) { (void)c; return 0; }\n");
+    struct reply r =
+        deploy(*state, "ctor", "",
+               "#include <hearth.h>\n__attribute__((constructor)) static void boom(void)"
+               "{ *(volatile int *)8 = 1; }\n"
+               "int hearth_handle(hearth_call *c) { (void)c; return 0; }\n");
 
     assert_int_equal(r.status, 502);
     assert_string_equal(reply_text(&r, "code"), "init_failed");
@@ -156,10 +160,17 @@ static void
 test_deploy_with_bad_settings_names_them_and_changes_nothing(void **state)
 {
     static const char *const bad[][2] = {
-        {"memory=1M", "memory"},   {"memory=lots", "memory"},       {"timeout=0", "timeout"},
-        {"max=0", "max"},          {"min=9", "min"},                {"colour=red", "colour"},
-        {"queue=-1", "queue"},     {"network=host", "network"},     {"libs=../x", "libs"},
-        {"max_body=x", "max_body"}, {"recycle_memory=101", "recycle_memory"},
+        {"memory=1M", "memory"},
+        {"memory=lots", "memory"},
+        {"timeout=0", "timeout"},
+        {"max=0", "max"},
+        {"min=9", "min"},
+        {"colour=red", "colour"},
+        {"queue=-1", "queue"},
+        {"network=host", "network"},
+        {"libs=../x", "libs"},
+        {"max_body=x", "max_body"},
+        {"recycle_memory=101", "recycle_memory"},
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -188,12 +199,13 @@ test_deploy_with_a_bad_name_or_type_is_refused(void **state)
 static void
 test_deploy_links_libraries(void **state)
 {
-    deploy_ok(*state, "maths", "libs=m,z",
-              "#include <hearth.h>\n#include <math.h>\nunsigned long crc32(unsigned long, const "
-              "unsigned char *, unsigned);\n"
-              "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"%.3f %08lx\", "
-              "cbrt(27.0 + (hearth_query(c, \"x\") != NULL)), crc32(0, (const unsigned char *)\"abc\", "
-              "3)); }\n");
+    deploy_ok(
+        *state, "maths", "libs=m,z",
+        "#include <hearth.h>\n#include <math.h>\nunsigned long crc32(unsigned long, const "
+        "unsigned char *, unsigned);\n"
+        "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"%.3f %08lx\", "
+        "cbrt(27.0 + (hearth_query(c, \"x\") != NULL)), crc32(0, (const unsigned char *)\"abc\", "
+        "3)); }\n");
     expect_body(*state, "/function/maths", "3.000 352441c2");
 }
 
@@ -247,8 +259,8 @@ add_sources(struct bundle *b)
                "hearth_env(\"WHO\")); }\n",
                NULL);
     bundle_add(b, "lib/part.h", "const char *part(void);\n", NULL);
-    bundle_add(b, "lib/part.c", "#include \"part.h\"\nconst char *part(void) { return \"part\"; }\n",
-               NULL);
+    bundle_add(b, "lib/part.c",
+               "#include \"part.h\"\nconst char *part(void) { return \"part\"; }\n", NULL);
     bundle_add(b, "function.json", "{\"memory\": \"20M\", \"env\": {\"WHO\": \"you\"}, \"max\": 3}",
                NULL);
 }
@@ -325,10 +337,11 @@ test_deploy_of_a_built_object_serves_it(void **state)
 static void
 test_deploy_for_another_abi_is_refused_clearly(void **state)
 {
-    struct reply r = deploy(*state, "abi", "",
-                            "#define HEARTH_NO_STAMP\n#include <hearth.h>\n"
-                            "__attribute__((visibility(\"default\"))) const uint32_t hearth_abi = 77;\n"
-                            "int hearth_handle(hearth_call *c) { (void)c; return 0; }\n");
+    struct reply r =
+        deploy(*state, "abi", "",
+               "#define HEARTH_NO_STAMP\n#include <hearth.h>\n"
+               "__attribute__((visibility(\"default\"))) const uint32_t hearth_abi = 77;\n"
+               "int hearth_handle(hearth_call *c) { (void)c; return 0; }\n");
 
     assert_int_equal(r.status, 502);
     assert_string_equal(reply_text(&r, "code"), "init_failed");
@@ -375,14 +388,16 @@ test_patch_below_present_use_replaces_the_instance_and_kills_no_call(void **stat
     struct reply r;
     json_int_t pid;
 
-    deploy_ok(*state, "fat", "memory=64M",
-              "#include <hearth.h>\n#include <string.h>\n#include <stdlib.h>\nstatic char *volatile keep;\n"
-              "int hearth_handle(hearth_call *c) { if (hearth_query(c, \"grow\")) { keep = "
-              "malloc(20 << 20); memset(keep, 1, 20 << 20); } return hearth_printf(c, \"ok\"); }\n");
+    deploy_ok(
+        *state, "fat", "memory=64M",
+        "#include <hearth.h>\n#include <string.h>\n#include <stdlib.h>\nstatic char *volatile "
+        "keep;\n"
+        "int hearth_handle(hearth_call *c) { if (hearth_query(c, \"grow\")) { keep = "
+        "malloc(20 << 20); memset(keep, 1, 20 << 20); } return hearth_printf(c, \"ok\"); }\n");
     expect_body(*state, "/function/fat?grow", "ok");
     r = get(*state, "/v1/functions/fat/instances");
-    pid = json_integer_value(json_object_get(
-        json_array_get(json_object_get(r.json, "instances"), 0), "pid"));
+    pid = json_integer_value(
+        json_object_get(json_array_get(json_object_get(r.json, "instances"), 0), "pid"));
     reply_free(&r);
     r = patch(*state, "/v1/functions/fat", "{\"memory\": \"8M\"}");
     assert_int_equal(r.status, 200);
@@ -404,11 +419,12 @@ test_patch_with_a_bad_setting_changes_nothing(void **state)
     struct reply r;
 
     deploy_ok(*state, "patched", "memory=16M", HELLO);
-    expect_code(patch(*state, "/v1/functions/patched", "{\"timeout\": \"9s\", \"memory\": \"1K\"}"), 400,
-                "bad_setting");
+    expect_code(patch(*state, "/v1/functions/patched", "{\"timeout\": \"9s\", \"memory\": \"1K\"}"),
+                400, "bad_setting");
     expect_code(patch(*state, "/v1/functions/patched", "{\"min\": 9}"), 400, "bad_setting");
     expect_code(patch(*state, "/v1/functions/patched", "[1]"), 400, "bad_json");
-    expect_code(patch(*state, "/v1/functions/patched", "{\"min\": 1, \"min\": 2}"), 400, "bad_json");
+    expect_code(patch(*state, "/v1/functions/patched", "{\"min\": 1, \"min\": 2}"), 400,
+                "bad_json");
     r = get(*state, "/v1/functions/patched");
     assert_int_equal(
         json_integer_value(json_object_get(json_object_get(r.json, "settings"), "timeout")), 5000);
@@ -477,10 +493,10 @@ test_list_names_every_function(void **state)
     deploy_ok(*state, "listed", "", HELLO);
     r = get(*state, "/v1/functions");
     for (size_t i = 0; i < json_array_size(json_object_get(r.json, "functions")); i++)
-        found = found ||
-                strcmp(json_string_value(json_object_get(
-                           json_array_get(json_object_get(r.json, "functions"), i), "name")),
-                       "listed") == 0;
+        found =
+            found || strcmp(json_string_value(json_object_get(
+                                json_array_get(json_object_get(r.json, "functions"), i), "name")),
+                            "listed") == 0;
     assert_true(found);
     reply_free(&r);
 }
@@ -492,8 +508,9 @@ test_requests_without_the_token_are_unauthorized(void **state)
 
     expect_code(http(*state, &(struct request){.path = "/v1/functions", .no_token = true}), 401,
                 "unauthorized");
-    expect_code(http(*state, &(struct request){.path = "/v1/functions", .no_token = true, .fields = wrong}),
-                401, "unauthorized");
+    expect_code(
+        http(*state, &(struct request){.path = "/v1/functions", .no_token = true, .fields = wrong}),
+        401, "unauthorized");
     expect_code(http(*state, &(struct request){.path = "/metrics", .no_token = true}), 401,
                 "unauthorized");
 }
@@ -502,8 +519,10 @@ static void
 test_unknown_paths_and_methods_are_told_apart(void **state)
 {
     expect_code(get(*state, "/v1/nothing"), 404, "not_found");
-    expect_code(http(*state, &(struct request){.method = "POST", .path = "/v1/functions", .body = "", .len = 0}),
-                405, "method_not_allowed");
+    expect_code(
+        http(*state,
+             &(struct request){.method = "POST", .path = "/v1/functions", .body = "", .len = 0}),
+        405, "method_not_allowed");
 }
 
 static void

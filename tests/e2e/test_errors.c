@@ -13,7 +13,8 @@
     "#include <hearth.h>\n#include <fcntl.h>\n#include <signal.h>\n#include <stdlib.h>\n"          \
     "#include <string.h>\n#include <sys/mman.h>\n#include <sys/socket.h>\n#include <time.h>\n"     \
     "#include <sys/syscall.h>\n#include <unistd.h>\n"                                              \
-    "static int deep(volatile char *p) { volatile char b[4096]; b[0] = *p; return deep(b) + b[0]; }\n" \
+    "static int deep(volatile char *p) { volatile char b[4096]; b[0] = *p; return deep(b) + "      \
+    "b[0]; }\n"                                                                                    \
     "int hearth_handle(hearth_call *c) {\n"                                                        \
     "  const char *do_ = hearth_query(c, \"do\"); char b[1] = {0};\n"                              \
     "  if (!do_) return hearth_printf(c, \"well\");\n"                                             \
@@ -36,7 +37,8 @@
     "  if (!strcmp(do_, \"kill\")) kill(-1, SIGKILL);\n"                                           \
     "  if (!strcmp(do_, \"ptrace\")) syscall(SYS_ptrace, 0, 0, 0, 0);\n"                           \
     "  if (!strcmp(do_, \"wx\")) mmap(0, 4096, PROT_WRITE | PROT_EXEC, 34, -1, 0);\n"              \
-    "  if (!strcmp(do_, \"blocked\")) { sigset_t s; sigfillset(&s); sigprocmask(SIG_SETMASK, &s, 0);\n" \
+    "  if (!strcmp(do_, \"blocked\")) { sigset_t s; sigfillset(&s); sigprocmask(SIG_SETMASK, &s, " \
+    "0);\n"                                                                                        \
     "    signal(SIGSYS, SIG_IGN); socket(AF_INET, SOCK_STREAM, 0); }\n"                            \
     "  if (!strcmp(do_, \"return\")) return 42;\n"                                                 \
     "  return hearth_printf(c, \"survived\"); }\n"
@@ -75,8 +77,7 @@ expect(void **state, const char *how, long status, const char *code)
 {
     struct reply r = misbehave(state, how);
 
-    if (r.status != status || r.json == NULL ||
-        strcmp(reply_text(&r, "code"), code) != 0)
+    if (r.status != status || r.json == NULL || strcmp(reply_text(&r, "code"), code) != 0)
         fail_msg("%s: want %ld %s, got %ld %s", how, status, code, r.status, r.body);
     assert_non_null(strstr(r.fields, "application/problem+json"));
     assert_true(strlen(reply_text(&r, "call_id")) > 0);
@@ -88,8 +89,10 @@ expect(void **state, const char *how, long status, const char *code)
 static void
 test_crashes_name_their_signal(void **state)
 {
-    static const char *const how[][2] = {{"segv", "SIGSEGV"},  {"abort", "SIGABRT"},
-                                         {"raise", "SIGTERM"}, {"fpe", "SIGFPE"},
+    static const char *const how[][2] = {{"segv", "SIGSEGV"},
+                                         {"abort", "SIGABRT"},
+                                         {"raise", "SIGTERM"},
+                                         {"fpe", "SIGFPE"},
                                          {"stack", "SIGSEGV"}};
 
     for (size_t i = 0; i < sizeof how / sizeof how[0]; i++) {
@@ -144,10 +147,9 @@ test_too_much_memory_is_told_from_the_cgroup(void **state)
 static void
 test_forbidden_calls_are_named(void **state)
 {
-    static const char *const how[][2] = {{"socket", "socket"}, {"open", "openat"},
-                                         {"fork", "clone"},    {"exec", "execve"},
-                                         {"kill", "kill"},     {"ptrace", "ptrace"},
-                                         {"wx", "mmap"},       {"blocked", "socket"}};
+    static const char *const how[][2] = {
+        {"socket", "socket"}, {"open", "openat"},   {"fork", "clone"}, {"exec", "execve"},
+        {"kill", "kill"},     {"ptrace", "ptrace"}, {"wx", "mmap"},    {"blocked", "socket"}};
 
     for (size_t i = 0; i < sizeof how / sizeof how[0]; i++) {
         struct reply r = expect(state, how[i][0], 502, "forbidden_syscall");

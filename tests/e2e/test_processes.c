@@ -301,6 +301,40 @@ test_a_killed_worker_is_replaced(void **state)
     daemon_remove(&d);
 }
 
+/* Workers that start at the same moment share nothing that one could spoil for
+ * another (they once shared the position of the file with their filters). */
+static void
+test_many_workers_start_at_once(void **state)
+{
+    struct daemon d;
+    int fds[24];
+
+    (void)state;
+    start(&d);
+    for (int round = 0; round < 8; round++) {
+        char name[16], path[64], request[128];
+
+        (void)snprintf(name, sizeof name, "burst%d", round);
+        deploy_ok(&d, name, "memory=8M&max=24&queue=64", SLOW);
+        (void)snprintf(path, sizeof path, "/function/%s", name);
+        (void)snprintf(request, sizeof request,
+                       "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+        for (int i = 0; i < 24; i++) {
+            fds[i] = raw_connect(&d);
+            raw_send(fds[i], request, strlen(request));
+        }
+        for (int i = 0; i < 24; i++) {
+            char *got = raw_receive(fds[i], NULL);
+
+            if (strstr(got, "200 OK") == NULL)
+                fail_msg("call %d of round %d: %s", i, round, got);
+            free(got);
+            (void)close(fds[i]);
+        }
+    }
+    daemon_remove(&d);
+}
+
 static void
 test_sigterm_lets_running_calls_finish_and_exits_0(void **state)
 {
@@ -318,8 +352,8 @@ test_sigterm_lets_running_calls_finish_and_exits_0(void **state)
     raw_send(fd, "GET /function/hello?slow HTTP/1.1\r\nHost: x\r\n\r\n", 46);
     do {
         r = get(&d, "/v1/functions/hello");
-        status = (int)json_integer_value(
-            json_object_get(json_object_get(r.json, "instances"), "busy"));
+        status =
+            (int)json_integer_value(json_object_get(json_object_get(r.json, "instances"), "busy"));
         reply_free(&r);
     } while (status == 0);
     (void)kill(d.pid, SIGTERM);
@@ -352,6 +386,7 @@ main(void)
         cmocka_unit_test(test_a_killed_launcher_leaves_nothing_running),
         cmocka_unit_test(test_a_killed_gateway_takes_its_workers_and_is_started_again),
         cmocka_unit_test(test_a_killed_worker_is_replaced),
+        cmocka_unit_test(test_many_workers_start_at_once),
         cmocka_unit_test(test_sigterm_lets_running_calls_finish_and_exits_0),
     };
 

@@ -52,7 +52,8 @@ test_a_restart_serves_the_same_functions_without_a_build(void **state)
     assert_int_equal(
         json_integer_value(json_object_get(json_object_get(r.json, "settings"), "timeout")), 7000);
     assert_int_equal(
-        json_integer_value(json_object_get(json_object_get(r.json, "settings"), "memory")), 16 << 20);
+        json_integer_value(json_object_get(json_object_get(r.json, "settings"), "memory")),
+        16 << 20);
     reply_free(&r);
     daemon_remove(&d);
 }
@@ -174,7 +175,8 @@ test_wordcount_answers_as_wc_does_for_the_gpl(void **state)
     static const char gpl[] = "/usr/share/common-licenses/GPL-3";
     struct reply r;
     size_t len;
-    char *text = read_whole(gpl, &len), *wanted = output_of("LC_ALL=C wc < /usr/share/common-licenses/GPL-3");
+    char *text = read_whole(gpl, &len),
+         *wanted = output_of("LC_ALL=C wc < /usr/share/common-licenses/GPL-3");
 
     example(*state, "wordcount");
     r = post(*state, "/function/wordcount", text, len);

@@ -72,7 +72,8 @@ static void
 test_options_win_over_the_file(void **state)
 {
     char path[] = "/tmp/hearth-test-config-XXXXXX";
-    char *argv[] = {(char *)"--threads=5", (char *)"--config", path, (char *)"--state", (char *)"/s"};
+    char *argv[] = {(char *)"--threads=5", (char *)"--config", path, (char *)"--state",
+                    (char *)"/s"};
     struct gw_config config;
     struct hearth_err err = {0};
     int fd = mkstemp(path);

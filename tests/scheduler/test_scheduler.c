@@ -503,8 +503,7 @@ random_settings(struct world *w)
     s.idle_timeout_ms = 1 + rand_r(&w->seed) % 100;
     s.queue_timeout_ms = 1 + rand_r(&w->seed) % 100;
     s.recycle_calls = rand_r(&w->seed) % 3 == 0 ? rand_r(&w->seed) % 10 : 0;
-    sch_function_change(w->sch, &w->f, &s,
-                        rand_r(&w->seed) % 2 ? w->f.generation + 1 : 0, w->now);
+    sch_function_change(w->sch, &w->f, &s, rand_r(&w->seed) % 2 ? w->f.generation + 1 : 0, w->now);
 }
 
 static void

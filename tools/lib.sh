@@ -1,0 +1,42 @@
+# lib.sh: what the tools share. Sourced, not run.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { printf '%s\n' "$*"; }
+die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
+
+# Debian packages, by what they are for.
+packages_build="gcc libc6-dev meson ninja-build pkg-config libuv1-dev libseccomp-dev libcgroup-dev
+  libjansson-dev libinih-dev uthash-dev libarchive-dev libsystemd-dev node-llhttp"
+packages_test="libcmocka-dev libcurl4-openssl-dev zlib1g-dev curl binutils"
+packages_style="clang-format"
+
+# Installs those of the named packages that are missing.
+need_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+      missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  [ "$(id -u)" -eq 0 ] || die "these packages are missing, and only root can install them: ${missing[*]}"
+  say "installing: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq >/dev/null || die "apt-get update failed"
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+    die "apt-get install failed"
+}
+
+# Configures and builds in $1 and installs to $1/stage; further words go to meson.
+build_into() {
+  local dir=$1 log
+  shift
+  log=$(mktemp)
+  if [ ! -f "$dir/build.ninja" ]; then
+    meson setup "$dir" "$root" --prefix="$dir/stage" -Dlibdir=lib "$@" >"$log" 2>&1 ||
+      { tail -20 "$log"; die "meson setup failed"; }
+  fi
+  { ninja -C "$dir" && meson install -C "$dir" --no-rebuild; } >"$log" 2>&1 ||
+    { tail -40 "$log"; die "the build failed"; }
+  rm -f "$log"
+}
