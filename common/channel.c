@@ -24,6 +24,8 @@
 #define CHAN_SEALS   (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define FRAME_ALIGN  16u
 
+enum { CLAIM_NONE, CLAIM_BEGUN, CLAIM_REVOKED };
+
 static_assert(sizeof(struct chan_shared) <= CHAN_PAGE, "the control page is one page");
 static_assert(sizeof(struct frame_header) == FRAME_ALIGN, "payloads stay aligned");
 static_assert(LIMIT_RING >= 2 * (LIMIT_FRAME + FRAME_ALIGN), "two largest frames fit a ring");
@@ -175,23 +177,27 @@ put_header(struct chan *chan, struct frame_header header)
     memcpy(chan->out_bytes + chan->out_tail % LIMIT_RING, &header, sizeof header);
 }
 
-void
+uint64_t
 chan_commit(struct chan *chan, enum frame_type type, unsigned flags, uint64_t serial, size_t len)
 {
+    uint64_t position;
+
     if (chan->reserved > 0) {
         put_header(chan,
                    (struct frame_header){.length = (uint32_t)chan->reserved, .type = FRAME_PAD});
         chan->out_tail += chan->reserved;
         chan->reserved = 0;
     }
+    position = chan->out_tail;
     put_header(chan, (struct frame_header){
                          .length = (uint32_t)(sizeof(struct frame_header) + len),
-                         .type = (uint16_t)type,
-                         .flags = (uint16_t)flags,
+                         .type = (uint8_t)type,
+                         .flags = (uint8_t)flags,
                          .serial = serial,
                      });
     chan->out_tail += frame_space(len);
     atomic_store_explicit(&chan->out->tail, chan->out_tail, memory_order_release);
+    return position;
 }
 
 size_t
@@ -267,6 +273,38 @@ chan_consume(struct chan *chan, const struct frame *frame)
 {
     chan->in_head += frame_space(frame->len);
     atomic_store_explicit(&chan->in->head, chan->in_head, memory_order_release);
+}
+
+/* The claim word of the frame at a position, in the ring itself. */
+static _Atomic uint16_t *
+claim_at(unsigned char *ring, uint64_t position)
+{
+    return (_Atomic uint16_t *)(void *)(ring + position % LIMIT_RING +
+                                        offsetof(struct frame_header, claim));
+}
+
+bool
+chan_claim(struct chan *chan, const struct frame *frame)
+{
+    uint16_t none = CLAIM_NONE;
+
+    (void)frame;
+    return atomic_compare_exchange_strong(claim_at(chan->in_bytes, chan->in_head), &none,
+                                          CLAIM_BEGUN);
+}
+
+bool
+chan_revoke(struct chan *chan, uint64_t position)
+{
+    uint64_t head = atomic_load_explicit(&chan->out->head, memory_order_acquire);
+    uint16_t none = CLAIM_NONE;
+
+    /* consumed already: its bytes may be another frame's by now. Not consumed: they
+     * stay, since only we write here. A worker that lies spoils its own ring. */
+    if (head > position || chan->out_tail - head > LIMIT_RING)
+        return false;
+    return atomic_compare_exchange_strong(claim_at(chan->out_bytes, position), &none,
+                                          CLAIM_REVOKED);
 }
 
 static void

@@ -82,8 +82,9 @@ enum frame_flags {
 
 struct frame_header {
     uint32_t length; /* header and payload, without alignment */
-    uint16_t type;
-    uint16_t flags;
+    uint8_t type;
+    uint8_t flags;
+    uint16_t claim;  /* of a request: see chan_claim; changed in place, atomically */
     uint64_t serial; /* of the call */
 };
 
@@ -129,10 +130,10 @@ void chan_close(struct chan *chan);
 /* Producer. chan_reserve gives room for a frame with up to n payload bytes
  * (n <= LIMIT_FRAME), or NULL while the ring is too full (errno EAGAIN) or the
  * peer's position is impossible (EPROTO). A reservation may be abandoned.
- * chan_commit publishes it; it does not wake anyone. */
+ * chan_commit publishes it and returns its position; it does not wake anyone. */
 unsigned char *chan_reserve(struct chan *chan, size_t n);
-void chan_commit(struct chan *chan, enum frame_type type, unsigned flags, uint64_t serial,
-                 size_t len);
+uint64_t chan_commit(struct chan *chan, enum frame_type type, unsigned flags, uint64_t serial,
+                     size_t len);
 /* Room for payload bytes right now, at most LIMIT_FRAME; 0 where there is none. */
 size_t chan_room(struct chan *chan);
 
@@ -142,6 +143,13 @@ int chan_peek(struct chan *chan, struct frame *frame);
 void chan_consume(struct chan *chan, const struct frame *frame);
 /* Whether something new is there, at the price of one load. */
 bool chan_ready(struct chan *chan);
+
+/* A request that was sent ahead can be taken back as long as the worker has not
+ * begun it. The worker, before it begins the frame that it peeked at: false where
+ * it was taken back, and is to be consumed unread. */
+bool chan_claim(struct chan *chan, const struct frame *frame);
+/* The gateway: true where the frame at this position was taken back in time. */
+bool chan_revoke(struct chan *chan, uint64_t position);
 
 /* The gateway, after a commit or a consume: wakes the worker if it sleeps. */
 void chan_wake_worker(struct chan *chan);

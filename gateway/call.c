@@ -14,7 +14,8 @@
 
 #include "gateway.h"
 
-#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_MS  INT64_C(1000000)
+#define AHEAD_BODY 8192 /* a call with a larger body is not sent ahead */
 
 /* 64 random bits at the start, then a permutation of a counter (splitmix64): ids
  * differ within one daemon's life, and tell nothing about each other. */
@@ -153,6 +154,8 @@ gw_call_submit(struct gw_call *call)
     struct gw *gw = call->gw;
 
     call->submitted = true;
+    call->sch.stackable = call->body_complete && call->stash == NULL &&
+                          call->body_len <= AHEAD_BODY;
     sch_call_arrived(gw->sch, &call->function->sch, &call->sch, gw_now_ns());
     gw_dispatch(gw);
     if (conn->call != call || call->sch.state != SCH_CALL_WAITING)
@@ -163,30 +166,52 @@ gw_call_submit(struct gw_call *call)
 
 /* ---- into the ring ---- */
 
+bool
+gw_call_keep_whole(struct gw_call *call)
+{
+    struct gw_buffer *head = call->head;
+
+    if (call->body_len == 0)
+        return true;
+    if (head->len + call->body_len > head->size) {
+        struct gw_buffer *wider = gw_pool_take(&call->gw->pool, head->len + call->body_len);
+
+        if (wider == NULL)
+            return false;
+        memcpy(wider->bytes, head->bytes, head->len);
+        wider->len = head->len;
+        gw_pool_give(&call->gw->pool, head);
+        call->head = head = wider;
+    }
+    memcpy(head->bytes + head->len, call->body, call->body_len);
+    head->len += (uint32_t)call->body_len;
+    call->body = NULL;
+    call->body_len = 0;
+    return true;
+}
+
 static void
 send_head(struct gw_call *call)
 {
     struct chan *chan = &call->instance->chan;
     struct gw_buffer *head = call->head;
-    struct frame_request request;
+    uint64_t deadline = (uint64_t)(call->sch.started_ns +
+                                   call->function->sch.settings.timeout_ms * NS_PER_MS);
     size_t body = call->body_len <= LIMIT_FRAME_BODY ? call->body_len : 0;
     bool whole = call->body_complete && body == call->body_len && call->stash == NULL;
     unsigned char *payload = chan_reserve(chan, head->len + body);
 
     if (payload == NULL)
         return; /* tried again when the worker has made room */
-    memcpy(&request, head->bytes, sizeof request);
-    request.deadline_ns =
-        (uint64_t)(call->sch.started_ns + call->function->sch.settings.timeout_ms * NS_PER_MS);
-    memcpy(head->bytes, &request, sizeof request);
     memcpy(payload, head->bytes, head->len);
+    memcpy(payload + offsetof(struct frame_request, deadline_ns), &deadline, sizeof deadline);
     if (body > 0)
         memcpy(payload + head->len, call->body, body);
     if (body == call->body_len) {
         call->body = NULL;
         call->body_len = 0;
     }
-    chan_commit(chan, FRAME_REQUEST, whole ? FRAME_END : 0, call->serial, head->len + body);
+    call->position = chan_commit(chan, FRAME_REQUEST, whole ? FRAME_END : 0, call->serial, head->len + body);
     call->head_sent = true;
     call->end_sent = whole;
 }
@@ -232,7 +257,7 @@ gw_call_pump(struct gw_call *call)
         while (!call->end_sent && send_piece(call))
             ;
     }
-    chan_wake_worker(&call->instance->chan);
+    call->instance->wake = true; /* once for all that this turn of the loop sends */
     if (call->conn == NULL || call->end_sent)
         return;
     if (call->stash == NULL)
@@ -294,6 +319,8 @@ gw_call_detach(struct gw_call *call, int why)
         gw_call_pump(call);
     }
     abort_body(call, why);
+    if (call->sch.slot == NULL || call->sch.slot->runs.head != &call->sch)
+        return; /* sent ahead: it is not running yet */
     atomic_store(&call->instance->chan.shared->cancelled, call->serial);
     chan_wake_worker(&call->instance->chan);
 }

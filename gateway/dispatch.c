@@ -28,6 +28,10 @@ on_deadline(struct gw_timer *timer)
     struct gw_instance *inst = call->instance;
     int64_t timeout = call->function->sch.settings.timeout_ms;
 
+    if (inst->slot->runs.head != &call->sch) { /* sent ahead, and not begun: not its fault */
+        gw_timer_set(call->gw, timer, GW_WHEEL_TICK_MS, on_deadline);
+        return;
+    }
     gw_call_problem(call, GW_TIMEOUT, json_pack("{s:I}", "timeout_ms", (json_int_t)timeout),
                     "the call ran longer than the function's timeout of %lld ms",
                     (long long)timeout);
@@ -37,10 +41,40 @@ on_deadline(struct gw_timer *timer)
 static void
 dispatch(struct gw *gw, struct gw_call *call, struct gw_instance *inst)
 {
+    bool ahead = inst->slot->runs.head != &call->sch;
+
     call->instance = inst;
+    call->head_sent = call->end_sent = false;
+    if (ahead && !gw_call_keep_whole(call)) {
+        /* it stays where it is, unsent, and is sent when it comes to be the first */
+        return;
+    }
     gw_instance_busy(inst, true);
     gw_timer_set(gw, &call->deadline, call->function->sch.settings.timeout_ms, on_deadline);
     gw_call_pump(call);
+}
+
+/* Takes a call that was sent ahead back, where its instance has not begun it. */
+static void
+recall(struct gw *gw, struct gw_call *call, struct sch_slot *slot)
+{
+    if (call->sch.slot != slot || call->sch.state != SCH_CALL_RUNNING ||
+        slot->runs.head == &call->sch)
+        return;
+    if (call->head_sent && !chan_revoke(&call->instance->chan, call->position))
+        return;
+    call->instance = NULL;
+    call->head_sent = call->end_sent = false;
+    gw_timer_unset(gw, &call->deadline);
+    if (call->conn == NULL) { /* nobody waits for it any more */
+        sch_call_recalled(gw->sch, &call->sch, gw_now_ns());
+        if (call->sch.state == SCH_CALL_WAITING) {
+            sch_call_gone(gw->sch, &call->sch, gw_now_ns());
+            gw_call_free(call);
+        }
+        return;
+    }
+    sch_call_recalled(gw->sch, &call->sch, gw_now_ns());
 }
 
 static void
@@ -92,6 +126,9 @@ gw_dispatch(struct gw *gw)
         case SCH_DISPATCH:
             dispatch(gw, call, action.slot->user);
             break;
+        case SCH_RECALL:
+            recall(gw, call, action.slot);
+            break;
         case SCH_LAUNCH:
             launch(gw, action.slot);
             break;
@@ -114,10 +151,10 @@ on_tick(uv_timer_t *ticker)
     struct gw *gw = ticker->data;
 
     gw_wheel_run(&gw->wheel, gw_now_ms());
-    gw_dispatch_tick(gw);
+    gw_dispatch(gw);
     if (gw->draining && gw_now_ms() >= gw->drain_by_ms)
         gw_server_check_drained(gw);
-    if (gw->wheel.armed == 0 && sch_wake_at(gw->sch) == INT64_MAX && !gw->draining) {
+    if (gw->wheel.armed == 0 && !gw->draining) {
         (void)uv_timer_stop(&gw->ticker);
         gw->ticking = false;
     }
@@ -146,11 +183,28 @@ gw_timer_unset(struct gw *gw, struct gw_timer *timer)
     gw_wheel_unset(&gw->wheel, timer);
 }
 
-void
-gw_dispatch_tick(struct gw *gw)
+static void
+on_alarm(uv_timer_t *alarm)
 {
+    struct gw *gw = alarm->data;
+
+    gw->alarm_ns = INT64_MAX;
     sch_tick(gw->sch, gw_now_ns());
     gw_dispatch(gw);
+}
+
+/* Sets the alarm to the scheduler's next moment, where that has come nearer. */
+static void
+set_alarm(struct gw *gw)
+{
+    int64_t at_ns = sch_wake_at(gw->sch), left_ns;
+
+    if (at_ns >= gw->alarm_ns)
+        return;
+    gw->alarm_ns = at_ns;
+    left_ns = at_ns - gw_now_ns();
+    uv_update_time(gw->loop);
+    (void)uv_timer_start(&gw->alarm, on_alarm, left_ns > 0 ? (uint64_t)(left_ns / MS + 1) : 0, 0);
 }
 
 /* ---- sleeping and waking ---- */
@@ -175,6 +229,18 @@ gw_instances_ready(struct gw *gw)
     return false;
 }
 
+/* One wake-up for all that this turn of the loop sent to a worker. */
+static void
+wake_workers(struct gw *gw)
+{
+    for (struct gw_instance *inst = gw->busy; inst != NULL; inst = inst->busy_next) {
+        if (!inst->wake || !inst->open)
+            continue;
+        inst->wake = false;
+        chan_wake_worker(&inst->chan);
+    }
+}
+
 static void
 say_asleep(struct gw *gw, bool asleep)
 {
@@ -197,8 +263,8 @@ on_prepare(uv_prepare_t *prepare)
     struct gw *gw = prepare->data;
 
     poll_busy(gw);
-    if (sch_wake_at(gw->sch) != INT64_MAX)
-        gw_keep_ticking(gw);
+    wake_workers(gw);
+    set_alarm(gw);
     say_asleep(gw, true);
     if (gw_instances_ready(gw))
         (void)uv_idle_start(&gw->spin, on_spin);
@@ -220,6 +286,9 @@ gw_dispatch_attach(struct gw *gw)
 {
     gw_wheel_init(&gw->wheel, gw_now_ms());
     (void)uv_timer_init(gw->loop, &gw->ticker);
+    (void)uv_timer_init(gw->loop, &gw->alarm);
+    gw->alarm_ns = INT64_MAX;
+    gw->alarm.data = gw;
     (void)uv_prepare_init(gw->loop, &gw->prepare);
     (void)uv_check_init(gw->loop, &gw->check);
     (void)uv_idle_init(gw->loop, &gw->spin);

@@ -123,6 +123,7 @@ struct gw_call {
     int64_t body_seen;       /* bytes of it so far */
     bool submitted, head_sent, body_complete, end_sent;
     bool response_begun, bodiless, finished;
+    uint64_t position;            /* of its frame in the ring, once sent */
     int64_t declared_left; /* of the response's Content-Length; -1: none */
     char id[LIMIT_CALL_ID + 1];
 };
@@ -153,6 +154,7 @@ struct gw_instance {
     char unfit[192];               /* why it could not serve, in its own words */
     int64_t launched_ns, start_ns; /* when asked for; how long until it was ready */
     struct chan chan;
+    bool wake; /* something was sent: wake the worker if it sleeps */
     bool open; /* the channel and the descriptors below are */
     uv_poll_t bell, log;
     int bell_fd, log_fd, memory_fd, peak_fd, cpu_fd;
@@ -217,6 +219,8 @@ struct gw {
     struct gw_wheel wheel;
     uv_timer_t ticker;
     bool ticking;
+    uv_timer_t alarm;      /* the scheduler's next moment, to the millisecond */
+    int64_t alarm_ns;      /* when it goes off; INT64_MAX: it is not set */
     uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t spin; /* active while the loop must not sleep */
@@ -303,6 +307,9 @@ void gw_call_submit(struct gw_call *call);
 void gw_call_body_end(struct gw_call *call);
 /* The client has gone, or the platform answered: the call goes on without it. */
 void gw_call_detach(struct gw_call *call, int why);
+/* Makes head and body one piece, so that it can be sent more than once: for a call
+ * that is sent ahead. False without memory. */
+bool gw_call_keep_whole(struct gw_call *call);
 /* Moves what there is of head and body into the ring. */
 void gw_call_pump(struct gw_call *call);
 /* Answers, or closes the connection where the response has begun. */
@@ -316,7 +323,6 @@ int gw_response_frame(struct gw_call *call, const struct frame *frame);
 
 /* dispatch.c */
 void gw_dispatch(struct gw *gw); /* carries out what the scheduler decided */
-void gw_dispatch_tick(struct gw *gw);
 void gw_dispatch_attach(struct gw *gw);
 
 /* instance.c */

@@ -53,9 +53,13 @@ gw_instance_busy(struct gw_instance *inst, bool busy)
     if (inst->busy_next != NULL)
         inst->busy_next->busy_prev = inst->busy_prev;
     inst->busy_next = inst->busy_prev = NULL;
+    if (!inst->open)
+        return;
     /* nobody looks at its ring any more: it has to ring */
-    if (inst->open)
-        chan_gateway_sleeps(&inst->chan, true);
+    chan_gateway_sleeps(&inst->chan, true);
+    if (inst->wake)
+        chan_wake_worker(&inst->chan);
+    inst->wake = false;
 }
 
 /* A new version is checked under the settings that it will have. */
@@ -268,7 +272,7 @@ uses_too_much(struct gw_instance *inst)
 {
     int64_t percent = inst->function->sch.settings.recycle_memory;
 
-    if (inst->calls % 32 != 0)
+    if (inst->calls % 256 != 0)
         return false;
     return gw_instance_read(inst->memory_fd) > inst->limit_bytes / 100 * percent;
 }
@@ -414,7 +418,7 @@ gw_instance_poll(struct gw_instance *inst)
     if (call != NULL && !call->end_sent)
         gw_call_pump(call);
     else if (consumed)
-        chan_wake_worker(&inst->chan);
+        inst->wake = true; /* it may wait for room */
     if (call != NULL && call->finished && call->end_sent)
         complete_call(inst, call);
     gw_instance_busy(inst, inst->slot != NULL && inst->slot->runs.head != NULL);

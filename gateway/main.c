@@ -264,7 +264,7 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
     if (status < 0)
         return status;
     gw->loop = uv_default_loop();
-    gw->sch = sch_new();
+    gw->sch = sch_new(uv_available_parallelism() > 1 ? uv_available_parallelism() - 1 : 1);
     if (gw->loop == NULL || gw->sch == NULL ||
         getrandom(&gw->id_seed, sizeof gw->id_seed, 0) != sizeof gw->id_seed)
         return err_set(err, ENOMEM, "make the loop");

@@ -20,6 +20,8 @@ struct sch {
     int64_t wake_at;
     struct sch_slot *free_slots;
     uint64_t next_id;
+    uint32_t cores;
+    uint32_t busy; /* slots of all functions that run something */
 };
 
 static const char *const state_names[] = {
@@ -35,13 +37,14 @@ sch_slot_state_name(enum sch_slot_state state)
 }
 
 struct sch *
-sch_new(void)
+sch_new(uint32_t cores)
 {
     struct sch *sch = calloc(1, sizeof *sch);
 
     if (sch == NULL)
         return NULL;
     sch->room = 64;
+    sch->cores = cores > 0 ? cores : 1;
     sch->wake_at = INT64_MAX;
     sch->actions = calloc(sch->room, sizeof *sch->actions);
     if (sch->actions == NULL) {
@@ -107,13 +110,18 @@ calls_append(struct sch_call_list *list, struct sch_call *call)
     list->count++;
 }
 
+/* Before another one of the list; at its end for NULL. */
 static void
-calls_prepend(struct sch_call_list *list, struct sch_call *call)
+calls_insert(struct sch_call_list *list, struct sch_call *before, struct sch_call *call)
 {
-    call->prev = NULL;
-    call->next = list->head;
-    *(list->head != NULL ? &list->head->prev : &list->tail) = call;
-    list->head = call;
+    if (before == NULL) {
+        calls_append(list, call);
+        return;
+    }
+    call->next = before;
+    call->prev = before->prev;
+    *(before->prev != NULL ? &before->prev->next : &list->head) = call;
+    before->prev = call;
     list->count++;
 }
 
@@ -148,9 +156,11 @@ slots_remove(struct sch_slot_list *list, struct sch_slot *slot)
 
 /* The one place that assigns a slot's state. */
 static void
-enter(struct sch_slot *slot, enum sch_slot_state state, int64_t now_ns)
+enter(struct sch *sch, struct sch_slot *slot, enum sch_slot_state state, int64_t now_ns)
 {
     slots_remove(&slot->function->slots[slot->state], slot);
+    sch->busy -= slot->state == SCH_SLOT_BUSY;
+    sch->busy += state == SCH_SLOT_BUSY;
     slot->state = state;
     slot->since_ns = now_ns;
     slots_push(&slot->function->slots[state], slot);
@@ -226,10 +236,28 @@ outdated(const struct sch_slot *slot)
     return f->removed || slot->doomed || slot->generation != f->generation;
 }
 
+/* How long a call may run before those behind it are taken back. */
+static int64_t
+overdue_after(const struct sch_function *f)
+{
+    int64_t usual = 20 * f->service_ns;
+
+    return usual > SCH_OVERDUE_NS ? usual : SCH_OVERDUE_NS;
+}
+
+/* recycle_calls is kept to exactly: no call stands behind the last one. */
+static bool
+last_before_recycling(const struct sch_slot *slot)
+{
+    int64_t most = slot->function->settings.recycle_calls;
+
+    return most > 0 && slot->calls + slot->runs.count >= (uint64_t)most;
+}
+
 static void
 retire(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
 {
-    enter(slot, SCH_SLOT_RETIRING, now_ns);
+    enter(sch, slot, SCH_SLOT_RETIRING, now_ns);
     act(sch, (struct sch_action){.type = SCH_RETIRE, .slot = slot});
 }
 
@@ -249,9 +277,79 @@ dispatch(struct sch *sch, struct sch_slot *slot, struct sch_call *call, int64_t 
     call->state = SCH_CALL_RUNNING;
     call->slot = slot;
     call->started_ns = now_ns;
-    if (slot->state == SCH_SLOT_IDLE)
-        enter(slot, SCH_SLOT_BUSY, now_ns);
+    if (slot->state == SCH_SLOT_IDLE) {
+        slot->head_since_ns = now_ns;
+        slot->woken = true;
+        enter(sch, slot, SCH_SLOT_BUSY, now_ns);
+    } else {
+        wake_by(sch, slot->function, slot->head_since_ns + overdue_after(slot->function));
+    }
     act(sch, (struct sch_action){.type = SCH_DISPATCH, .call = call, .slot = slot});
+}
+
+/* Whether one more call may stand behind those of a busy slot, of at most `work`. */
+static bool
+takes_ahead(const struct sch_slot *slot, int64_t work_ns, int64_t now_ns)
+{
+    const struct sch_function *f = slot->function;
+
+    return !outdated(slot) && !slot->recalling && slot->runs.count < SCH_AHEAD_MAX &&
+           slot->runs.head->stackable && slot->runs.count * f->service_ns <= work_ns &&
+           now_ns - slot->head_since_ns < overdue_after(f) / 2 && !last_before_recycling(slot);
+}
+
+/* The slot that serves the call soonest, or NULL where it has to wait: the busy one
+ * used last, while what stands in it is less than a wake-up, or while every core has
+ * its instance already; an idle one; the busy one with the least to do. */
+static struct sch_slot *
+place(const struct sch *sch, struct sch_function *f, const struct sch_call *call, int64_t now_ns)
+{
+    struct sch_slot *idle = f->slots[SCH_SLOT_IDLE].head, *busy = f->slots[SCH_SLOT_BUSY].head;
+    struct sch_slot *best = NULL;
+    bool may = call->stackable && f->service_ns > 0 && now_ns >= f->no_stacking_until_ns;
+    int64_t near_ns = sch->busy >= sch->cores ? SCH_AHEAD_NS : SCH_WAKE_NS;
+
+    if (may && busy != NULL && takes_ahead(busy, near_ns, now_ns))
+        return busy;
+    if (idle != NULL || !may)
+        return idle;
+    for (; busy != NULL; busy = busy->next)
+        if (takes_ahead(busy, SCH_AHEAD_NS, now_ns) &&
+            (best == NULL || busy->runs.count < best->runs.count))
+            best = busy;
+    return best;
+}
+
+/* Instances to make for the calls that wait. Short calls do not pay for one: where
+ * the line moves faster than an instance starts, they wait for their turn. Until
+ * a first call was measured, one instance is made, and more once the line has
+ * stood for as long as a start takes. */
+static uint32_t
+wanted_for_waiting(struct sch *sch, struct sch_function *f, int64_t now_ns)
+{
+    uint32_t starting = f->slots[SCH_SLOT_STARTING].count;
+    uint32_t serving = f->slots[SCH_SLOT_BUSY].count;
+    int64_t start_ns = f->start_ns > 0 ? f->start_ns : SCH_START_NS;
+    int64_t wait_ns, needed;
+
+    if (f->waiting.count <= starting)
+        return 0;
+    if (starting + serving == 0 && f->service_ns == 0)
+        return 1;
+    if (serving == 0)
+        start_ns *= 4; /* the one that starts may take longer than usual */
+    wait_ns = (int64_t)f->waiting.count * f->service_ns / (starting + serving + 1);
+    if (starting + serving == 0 && wait_ns < start_ns)
+        return 1;
+    if (wait_ns < start_ns && now_ns - f->waiting.head->arrived_ns < start_ns) {
+        wake_by(sch, f, f->waiting.head->arrived_ns + start_ns);
+        return 0;
+    }
+    /* as many as clear the line in the time that a start takes, no more */
+    needed = (int64_t)f->waiting.count * f->service_ns / start_ns + 1;
+    if (f->service_ns == 0 || needed > f->waiting.count)
+        needed = f->waiting.count;
+    return needed > starting ? (uint32_t)needed - starting : 0;
 }
 
 /* Gives idle slots to waiting calls, and makes as many instances as the calls
@@ -259,18 +357,18 @@ dispatch(struct sch *sch, struct sch_slot *slot, struct sch_call *call, int64_t 
 static void
 pump(struct sch *sch, struct sch_function *f, int64_t now_ns)
 {
-    uint32_t starting, wanted;
+    struct sch_slot *slot;
+    uint32_t wanted;
 
-    while (f->waiting.head != NULL && f->slots[SCH_SLOT_IDLE].head != NULL) {
+    while (f->waiting.head != NULL && (slot = place(sch, f, f->waiting.head, now_ns)) != NULL) {
         struct sch_call *call = f->waiting.head;
 
         calls_remove(&f->waiting, call);
-        dispatch(sch, f->slots[SCH_SLOT_IDLE].head, call, now_ns);
+        dispatch(sch, slot, call, now_ns);
     }
     if (f->removed)
         return;
-    starting = f->slots[SCH_SLOT_STARTING].count;
-    wanted = f->waiting.count > starting ? f->waiting.count - starting : 0;
+    wanted = wanted_for_waiting(sch, f, now_ns);
     if (sch_function_live(f) + wanted < (uint64_t)f->settings.min)
         wanted = (uint32_t)f->settings.min - sch_function_live(f);
     while (wanted-- > 0 && sch_function_live(f) < (uint64_t)f->settings.max) {
@@ -296,7 +394,7 @@ settle(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
         return;
     }
     if (slot->state != SCH_SLOT_IDLE)
-        enter(slot, SCH_SLOT_IDLE, now_ns);
+        enter(sch, slot, SCH_SLOT_IDLE, now_ns);
     pump(sch, f, now_ns);
     if (slot->state == SCH_SLOT_IDLE)
         wake_by(sch, f, now_ns + f->settings.idle_timeout_ms * MS);
@@ -366,6 +464,19 @@ sch_function_empty(const struct sch_function *f)
 
 /* ---- calls ---- */
 
+/* Back into the queue by its arrival, so that order and timeouts stay right. */
+static void
+wait_again(struct sch *sch, struct sch_function *f, struct sch_call *call)
+{
+    struct sch_call *after = f->waiting.head;
+
+    call->state = SCH_CALL_WAITING;
+    while (after != NULL && after->arrived_ns <= call->arrived_ns)
+        after = after->next;
+    calls_insert(&f->waiting, after, call);
+    wake_by(sch, f, call->arrived_ns + f->settings.queue_timeout_ms * MS);
+}
+
 /* A call that an instance is being made for, or will be, does not count as
  * waiting in line: so a function with queue 0 can still be started. */
 static bool
@@ -382,6 +493,8 @@ queue_is_full(const struct sch_function *f)
 void
 sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call, int64_t now_ns)
 {
+    struct sch_slot *slot;
+
     assert(call->state == SCH_CALL_OUT);
     call->function = f;
     call->slot = NULL;
@@ -391,8 +504,8 @@ sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call,
         refuse(sch, call, SCH_REMOVED);
         return;
     }
-    if (f->waiting.head == NULL && f->slots[SCH_SLOT_IDLE].head != NULL) {
-        dispatch(sch, f->slots[SCH_SLOT_IDLE].head, call, now_ns);
+    if (f->waiting.head == NULL && (slot = place(sch, f, call, now_ns)) != NULL) {
+        dispatch(sch, slot, call, now_ns);
         return;
     }
     if (queue_is_full(f)) {
@@ -416,9 +529,16 @@ sch_call_gone(struct sch *sch, struct sch_call *call, int64_t now_ns)
     call->state = SCH_CALL_OUT;
 }
 
+/* A call that came to an idle instance took a wake-up besides: that is no part of
+ * what a call costs the one behind it. */
 static void
-measure(struct sch_function *f, int64_t ran_ns)
+measure(struct sch_slot *slot, int64_t now_ns)
 {
+    struct sch_function *f = slot->function;
+    int64_t ran_ns = now_ns - slot->head_since_ns - (slot->woken ? SCH_WAKE_NS : 0);
+
+    if (ran_ns < 1000)
+        ran_ns = 1000;
     f->service_ns = f->service_ns == 0 ? ran_ns : f->service_ns + (ran_ns - f->service_ns) / 8;
 }
 
@@ -433,11 +553,28 @@ sch_call_done(struct sch *sch, struct sch_call *call, int64_t now_ns)
     call->state = SCH_CALL_OUT;
     call->slot = NULL;
     slot->calls++;
-    measure(slot->function, now_ns - call->started_ns);
+    measure(slot, now_ns);
+    slot->head_since_ns = now_ns;
+    slot->woken = false;
+    slot->recalling = false;
     if (settings->recycle_calls > 0 && slot->calls >= (uint64_t)settings->recycle_calls)
         slot->doomed = true;
     if (slot->runs.head == NULL)
         settle(sch, slot, now_ns);
+    else if (slot->function->waiting.head != NULL)
+        pump(sch, slot->function, now_ns);
+}
+
+void
+sch_call_recalled(struct sch *sch, struct sch_call *call, int64_t now_ns)
+{
+    struct sch_function *f = call->function;
+
+    assert(call->state == SCH_CALL_RUNNING && call->slot->runs.head != call);
+    calls_remove(&call->slot->runs, call);
+    call->slot = NULL;
+    wait_again(sch, f, call);
+    pump(sch, f, now_ns);
 }
 
 void
@@ -456,7 +593,11 @@ sch_call_lost(struct sch *sch, struct sch_call *call)
 void
 sch_slot_ready(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
 {
+    struct sch_function *f = slot->function;
+    int64_t took_ns = now_ns - slot->since_ns;
+
     assert(slot->state == SCH_SLOT_STARTING);
+    f->start_ns = f->start_ns == 0 ? took_ns : f->start_ns + (took_ns - f->start_ns) / 8;
     settle(sch, slot, now_ns);
 }
 
@@ -493,10 +634,10 @@ sch_slot_gone(struct sch *sch, struct sch_slot *slot, bool could_not_start, int6
 
         calls_remove(&slot->runs, call);
         call->slot = NULL;
-        call->state = SCH_CALL_WAITING;
-        calls_prepend(&f->waiting, call);
+        wait_again(sch, f, call);
     }
     slots_remove(&f->slots[slot->state], slot);
+    sch->busy -= slot->state == SCH_SLOT_BUSY;
     slot->next = sch->free_slots;
     sch->free_slots = slot;
     if (f->removed)
@@ -538,6 +679,27 @@ expire_idle(struct sch *sch, struct sch_function *f, int64_t now_ns)
         wake_by(sch, f, coldest->since_ns + keep);
 }
 
+/* Takes back what was sent ahead behind a call that runs far too long, and sends
+ * nothing ahead for a while: this function's calls are not alike. */
+static void
+recall_overdue(struct sch *sch, struct sch_function *f, int64_t now_ns)
+{
+    for (struct sch_slot *slot = f->slots[SCH_SLOT_BUSY].head; slot != NULL; slot = slot->next) {
+        int64_t due_ns = slot->head_since_ns + overdue_after(f);
+
+        if (slot->runs.count < 2 || slot->recalling)
+            continue;
+        if (now_ns < due_ns) {
+            wake_by(sch, f, due_ns);
+            continue;
+        }
+        slot->recalling = true;
+        f->no_stacking_until_ns = now_ns + 10 * overdue_after(f);
+        for (struct sch_call *c = slot->runs.head->next; c != NULL; c = c->next)
+            act(sch, (struct sch_action){.type = SCH_RECALL, .call = c, .slot = slot});
+    }
+}
+
 void
 sch_tick(struct sch *sch, int64_t now_ns)
 {
@@ -551,7 +713,10 @@ sch_tick(struct sch *sch, int64_t now_ns)
         next = f->next;
         f->next = f->prev = NULL;
         f->timed = false;
+        recall_overdue(sch, f, now_ns);
         expire_waiting(sch, f, now_ns);
+        if (f->waiting.head != NULL)
+            pump(sch, f, now_ns);
         expire_idle(sch, f, now_ns);
     }
 }

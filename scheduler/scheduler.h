@@ -18,6 +18,21 @@
 
 struct sch;
 
+/* Sending ahead. An instance runs one call at a time; a call may be sent to a busy
+ * one where that is sooner than any other way:
+ * - SCH_WAKE_NS: what waking an idle instance costs. A call goes behind work of up
+ *   to that much rather than to an idle instance.
+ * - SCH_AHEAD_NS, SCH_AHEAD_MAX: the work that may stand before a call, and how
+ *   many calls, where no instance is idle, or no core is left for one.
+ * - SCH_OVERDUE_NS: once the running call has taken so long, and far longer than
+ *   the average, those behind it are taken back for others to run. */
+#define SCH_WAKE_NS    INT64_C(70000)
+#define SCH_AHEAD_NS   INT64_C(250000)
+#define SCH_AHEAD_MAX  96
+#define SCH_OVERDUE_NS INT64_C(4000000)
+/* The start of an instance, as long as none of the function was measured. */
+#define SCH_START_NS INT64_C(5000000)
+
 /* One list, and the names come from it. */
 #define SCH_SLOT_STATES(X)                                                                         \
     X(STARTING, "starting")                                                                        \
@@ -45,6 +60,7 @@ struct sch_call {
     struct sch_slot *slot;
     enum sch_call_state state;
     bool cold; /* it waited for an instance to be made */
+    bool stackable; /* by the caller: whole and small, so it may be sent ahead */
     int64_t arrived_ns, started_ns;
 };
 
@@ -61,9 +77,12 @@ struct sch_slot {
     enum sch_slot_state state;
     uint32_t generation;
     bool doomed;               /* to be retired after what it runs */
-    struct sch_call_list runs; /* the head is the one that runs */
+    struct sch_call_list runs; /* the head is the one that runs; the rest was sent ahead */
     uint64_t calls;            /* answered */
     int64_t since_ns;          /* in this state */
+    int64_t head_since_ns;     /* when the head could begin to run */
+    bool woken;                /* the head came while it was idle */
+    bool recalling;            /* its calls sent ahead were asked back */
 };
 
 struct sch_slot_list {
@@ -81,11 +100,15 @@ struct sch_function {
     struct sch_call_list waiting;
     struct sch_slot_list slots[SCH_SLOT_STATE_COUNT];
     int64_t service_ns; /* moving average of a call's run; 0: none measured yet */
+    int64_t start_ns;   /* likewise of an instance's start */
+    int64_t no_stacking_until_ns; /* a call ran far longer than the average */
 };
 
 enum sch_action_type {
     SCH_DISPATCH, /* send `call` to `slot` */
     SCH_LAUNCH,   /* make an instance for `slot`, of its function's generation */
+    SCH_RECALL,   /* take `call`, sent ahead to `slot`, back if it has not begun; then say
+                     sch_call_recalled; if it has begun, say nothing */
     SCH_RETIRE,   /* end the idle instance of `slot`; then say sch_slot_gone */
     SCH_REFUSE,   /* answer `call`: `reason` */
 };
@@ -104,8 +127,9 @@ struct sch_action {
     struct sch_slot *slot;
 };
 
-/* NULL with ENOMEM. Freed with nothing left in it. */
-struct sch *sch_new(void);
+/* cores: how many are there for instances; short calls are not spread over more
+ * instances than that. NULL with ENOMEM. Freed with nothing left in it. */
+struct sch *sch_new(uint32_t cores);
 void sch_free(struct sch *sch);
 
 /* Takes the next action; false when there is none. To be called until then after
@@ -136,6 +160,8 @@ void sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *
 void sch_call_gone(struct sch *sch, struct sch_call *call, int64_t now_ns);
 /* The call that ran first in its slot was answered. */
 void sch_call_done(struct sch *sch, struct sch_call *call, int64_t now_ns);
+/* A call that was sent ahead has been taken back: it waits again, in its place. */
+void sch_call_recalled(struct sch *sch, struct sch_call *call, int64_t now_ns);
 /* The call that ran first in its slot was answered because the instance is dead
  * or about to be: the slot waits for sch_slot_gone. */
 void sch_call_lost(struct sch *sch, struct sch_call *call);

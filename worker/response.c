@@ -184,6 +184,8 @@ open_response(hearth_call *call, bool always)
     return true;
 }
 
+/* The last frame of a call does not ring by itself: the call loop does, once for
+ * all the requests that it found in the ring. */
 static void
 send_frame(hearth_call *call, unsigned flags)
 {
@@ -191,7 +193,8 @@ send_frame(hearth_call *call, unsigned flags)
                 call->out_at);
     call->begun = true;
     call->out = NULL;
-    wrk_ring_bell(call->chan);
+    if ((flags & FRAME_END) == 0)
+        wrk_ring_bell(call->chan);
 }
 
 /* Makes room in the current frame, sending the full one first. */
@@ -279,7 +282,6 @@ send_failed(hearth_call *call, int32_t returned)
     memcpy(call->out, &returned, sizeof returned);
     chan_commit(call->chan, FRAME_FAILED, FRAME_END, call->serial, sizeof returned);
     call->out = NULL;
-    wrk_ring_bell(call->chan);
 }
 
 void

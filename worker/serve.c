@@ -4,9 +4,21 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "worker.h"
+
+#define RING_AFTER_NS 50000
+
+static int64_t
+now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
 
 static void
 serve_one(struct hearth_call *call, const struct wrk_function *function, const struct frame *frame)
@@ -26,8 +38,26 @@ serve_one(struct hearth_call *call, const struct wrk_function *function, const s
     if (__fpending(stdout) > 0)
         (void)fflush(stdout);
     wrk_call_respond(call, returned);
+    if (!call->held)
+        wrk_ring_bell(chan); /* the gateway still owes the end of the body */
     wrk_call_finish_request(call);
     wrk_arena_release(arena);
+}
+
+/* Answers wait for the bell while more requests are at hand, but not for long: not
+ * past RING_AFTER_NS since the first of them, nor through a slow call unless the
+ * gateway, which watches the clock, comes by itself. */
+static void
+ring_for_answers(struct chan *chan, int64_t *first_ns)
+{
+    int64_t now = now_ns();
+
+    if (*first_ns == 0)
+        *first_ns = now;
+    if (chan_ready(chan) && now - *first_ns < RING_AFTER_NS)
+        return;
+    *first_ns = 0;
+    wrk_ring_bell(chan);
 }
 
 static _Noreturn void
@@ -45,6 +75,8 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
     static struct wrk_arena arena;
     static struct hearth_call call;
 
+    int64_t first_ns = 0; /* when the first answer was sent that the bell waits for */
+
     call.chan = chan;
     call.arena = &arena;
     for (;;) {
@@ -55,7 +87,14 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
             continue;
         switch (frame.header.type) {
         case FRAME_REQUEST:
-            serve_one(&call, function, &frame);
+            if (chan_claim(chan, &frame)) {
+                serve_one(&call, function, &frame);
+                ring_for_answers(chan, &first_ns);
+            } else {
+                chan_consume(chan, &frame); /* taken back: another instance runs it */
+                if (first_ns != 0 && !chan_ready(chan))
+                    ring_for_answers(chan, &first_ns);
+            }
             break;
         case FRAME_RETIRE:
             retire(function);

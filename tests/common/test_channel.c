@@ -240,7 +240,7 @@ lie_length_that_wraps(struct pair *p)
 static void
 lie_type(struct pair *p)
 {
-    raw_header(p, 0, (struct frame_header){.length = 16, .type = 999});
+    raw_header(p, 0, (struct frame_header){.length = 16, .type = 200});
     atomic_store(&p->worker.shared->response.tail, (uint64_t)16);
 }
 
@@ -300,7 +300,7 @@ test_random_bytes_in_the_ring_never_leave_it(void **state)
         for (int i = 0; i < 8; i++) /* make some headers plausible */
             raw_header(&p, (uint64_t)(rand_r(&seed) % 256) * 16,
                        (struct frame_header){.length = (uint32_t)rand_r(&seed) % 400,
-                                             .type = (uint16_t)(rand_r(&seed) % FRAME_TYPES)});
+                                             .type = (uint8_t)(rand_r(&seed) % FRAME_TYPES)});
         atomic_store(&p.worker.shared->response.tail, (uint64_t)(rand_r(&seed) % 256) * 16);
         while (status == 1 && (status = chan_peek(&p.gateway, &frame)) == 1) {
             assert_true(frame.payload >= p.gateway.in_bytes);
@@ -355,6 +355,31 @@ test_a_sleeping_worker_is_always_woken(void **state)
 }
 
 static void
+test_a_frame_is_either_begun_or_taken_back(void **state)
+{
+    struct pair p;
+    struct frame frame;
+    uint64_t at[2];
+
+    (void)state;
+    open_pair(&p);
+    for (int i = 0; i < 2; i++) {
+        assert_non_null(chan_reserve(&p.gateway, 8));
+        at[i] = chan_commit(&p.gateway, FRAME_REQUEST, FRAME_END, 1, 8);
+    }
+    assert_true(chan_revoke(&p.gateway, at[1]));
+    assert_false(chan_revoke(&p.gateway, at[1]));
+    assert_int_equal(chan_peek(&p.worker, &frame), 1);
+    assert_true(chan_claim(&p.worker, &frame));
+    assert_false(chan_revoke(&p.gateway, at[0]));
+    chan_consume(&p.worker, &frame);
+    assert_false(chan_revoke(&p.gateway, at[0]));
+    assert_int_equal(chan_peek(&p.worker, &frame), 1);
+    assert_false(chan_claim(&p.worker, &frame));
+    close_pair(&p);
+}
+
+static void
 test_the_bell_is_wanted_once_per_sleep(void **state)
 {
     struct pair p;
@@ -382,6 +407,7 @@ main(void)
         cmocka_unit_test(test_a_lie_about_consumption_makes_no_room),
         cmocka_unit_test(test_random_bytes_in_the_ring_never_leave_it),
         cmocka_unit_test(test_a_sleeping_worker_is_always_woken),
+        cmocka_unit_test(test_a_frame_is_either_begun_or_taken_back),
         cmocka_unit_test(test_the_bell_is_wanted_once_per_sleep),
     };
 

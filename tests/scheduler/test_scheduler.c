@@ -30,7 +30,7 @@ begin(struct fixture *x, int64_t min, int64_t max, int64_t queue)
     s.min = min;
     s.max = max;
     s.queue = queue;
-    x->sch = sch_new();
+    x->sch = sch_new(4);
     x->now = 1000 * MS;
     sch_function_init(&x->f, &s);
 }
@@ -520,7 +520,7 @@ test_random_events_lose_no_call_and_keep_every_bound(void **state)
     print_message("HEARTH_SEED=%u\n", w.seed);
     sch_settings_default(&s);
     s.queue = 32;
-    w.sch = sch_new();
+    w.sch = sch_new(4);
     sch_function_init(&w.f, &s);
     for (long i = 0; i < events; i++) {
         w.now += rand_r(&w.seed) % (2 * MS);
