@@ -135,7 +135,11 @@ gw_call_body(struct gw_call *call, const unsigned char *bytes, size_t n)
         return;
     call->body = bytes;
     call->body_len = n;
-    if (settle_body(call) && call->submitted)
+    if (!settle_body(call) || !call->submitted)
+        return;
+    if (call->sch.state == SCH_CALL_WAITING)
+        gw_conn_read_stop(call->conn);
+    else
         gw_call_pump(call);
 }
 
@@ -154,13 +158,14 @@ gw_call_submit(struct gw_call *call)
     struct gw *gw = call->gw;
 
     call->submitted = true;
-    call->sch.stackable = call->body_complete && call->stash == NULL &&
-                          call->body_len <= AHEAD_BODY;
+    call->sch.stackable =
+        call->body_complete && call->stash == NULL && call->body_len <= AHEAD_BODY;
     sch_call_arrived(gw->sch, &call->function->sch, &call->sch, gw_now_ns());
     gw_dispatch(gw);
-    if (conn->call != call || call->sch.state != SCH_CALL_WAITING)
-        return; /* on its way, or refused and gone */
-    if (settle_body(call) && !call->body_complete)
+    if (conn->call != call)
+        return; /* refused, and gone */
+    /* whatever was not sent leaves the read buffer now: it is another's soon */
+    if (settle_body(call) && call->sch.state == SCH_CALL_WAITING && !call->body_complete)
         gw_conn_read_stop(conn);
 }
 
@@ -169,8 +174,12 @@ gw_call_submit(struct gw_call *call)
 bool
 gw_call_keep_whole(struct gw_call *call)
 {
-    struct gw_buffer *head = call->head;
+    struct gw_buffer *head = call->head, *stashed = call->stash;
 
+    if (stashed != NULL && call->body_len == 0) {
+        call->body = stashed->bytes + stashed->at;
+        call->body_len = stashed->len - stashed->at;
+    }
     if (call->body_len == 0)
         return true;
     if (head->len + call->body_len > head->size) {
@@ -187,6 +196,8 @@ gw_call_keep_whole(struct gw_call *call)
     head->len += (uint32_t)call->body_len;
     call->body = NULL;
     call->body_len = 0;
+    gw_pool_give(&call->gw->pool, stashed);
+    call->stash = NULL;
     return true;
 }
 
@@ -195,8 +206,8 @@ send_head(struct gw_call *call)
 {
     struct chan *chan = &call->instance->chan;
     struct gw_buffer *head = call->head;
-    uint64_t deadline = (uint64_t)(call->sch.started_ns +
-                                   call->function->sch.settings.timeout_ms * NS_PER_MS);
+    uint64_t deadline =
+        (uint64_t)(call->sch.started_ns + call->function->sch.settings.timeout_ms * NS_PER_MS);
     size_t body = call->body_len <= LIMIT_FRAME_BODY ? call->body_len : 0;
     bool whole = call->body_complete && body == call->body_len && call->stash == NULL;
     unsigned char *payload = chan_reserve(chan, head->len + body);
@@ -211,7 +222,8 @@ send_head(struct gw_call *call)
         call->body = NULL;
         call->body_len = 0;
     }
-    call->position = chan_commit(chan, FRAME_REQUEST, whole ? FRAME_END : 0, call->serial, head->len + body);
+    call->position =
+        chan_commit(chan, FRAME_REQUEST, whole ? FRAME_END : 0, call->serial, head->len + body);
     call->head_sent = true;
     call->end_sent = whole;
 }
@@ -244,30 +256,6 @@ send_piece(struct gw_call *call)
     return true;
 }
 
-void
-gw_call_pump(struct gw_call *call)
-{
-    if (call->instance == NULL || !call->instance->open || call->end_sent)
-        return;
-    if (!call->head_sent)
-        send_head(call);
-    if (!settle_body(call))
-        return;
-    if (call->head_sent) {
-        while (!call->end_sent && send_piece(call))
-            ;
-    }
-    call->instance->wake = true; /* once for all that this turn of the loop sends */
-    if (call->conn == NULL || call->end_sent)
-        return;
-    if (call->stash == NULL)
-        gw_conn_read_on(call->conn);
-    else
-        gw_conn_read_stop(call->conn);
-}
-
-/* ---- the end ---- */
-
 /* Tells the worker that no more of the body comes. */
 static void
 abort_body(struct gw_call *call, int why)
@@ -278,18 +266,56 @@ abort_body(struct gw_call *call, int why)
 
     if (!call->head_sent || call->end_sent || inst == NULL || !inst->open)
         return;
+    gw_pool_give(&call->gw->pool, call->stash);
+    call->stash = NULL;
+    call->aborted = why;
     payload = chan_reserve(&inst->chan, sizeof code);
-    if (payload == NULL) {
-        /* the ring is full of this body: gw_call_pump ends it when there is room */
-        gw_pool_give(&call->gw->pool, call->stash);
-        call->stash = NULL;
-        call->body_complete = true;
-        return;
-    }
+    if (payload == NULL)
+        return; /* the ring is full of this body: gw_call_pump tries again */
     memcpy(payload, &code, sizeof code);
     chan_commit(&inst->chan, FRAME_ABORT, FRAME_END, call->serial, sizeof code);
     call->end_sent = true;
 }
+
+/* Room that the ring must have before more of the call can be sent; 0 where
+ * nothing is left to send, or it has not come yet. */
+static size_t
+room_wanted(const struct gw_call *call)
+{
+    if (call->end_sent)
+        return 0;
+    if (!call->head_sent)
+        return call->head->len + (call->body_len <= LIMIT_FRAME_BODY ? call->body_len : 0);
+    return call->stash != NULL || call->aborted != 0 || call->body_complete ? sizeof(int32_t) : 0;
+}
+
+void
+gw_call_pump(struct gw_call *call)
+{
+    struct gw_instance *inst = call->instance;
+
+    if (inst == NULL || !inst->open || call->end_sent)
+        return;
+    if (!call->head_sent)
+        send_head(call);
+    if (!settle_body(call))
+        return;
+    if (call->head_sent && call->aborted != 0)
+        abort_body(call, call->aborted);
+    else if (call->head_sent)
+        while (!call->end_sent && send_piece(call))
+            ;
+    inst->wake = true; /* once for all that this turn of the loop sends */
+    inst->room_wanted = room_wanted(call);
+    if (call->conn == NULL || call->end_sent)
+        return;
+    if (call->stash == NULL)
+        gw_conn_read_on(call->conn);
+    else
+        gw_conn_read_stop(call->conn);
+}
+
+/* ---- the end ---- */
 
 /* A call that nobody will hear of: out of the queue where it waits; where it
  * runs, the worker is told, and the call ends with the handler's return. */
@@ -336,16 +362,16 @@ gw_call_problem(struct gw_call *call, enum gw_code code, json_t *facts, const ch
     va_start(ap, fmt);
     (void)vsnprintf(detail, sizeof detail, fmt, ap);
     va_end(ap);
-    call->function->errors[code]++;
-    if (conn == NULL) {
+    if (conn == NULL) { /* nobody hears of it, so it counts for nothing */
         json_decref(facts);
         return;
     }
+    call->function->errors[code]++;
     conn->call = NULL;
     if (begun) { /* a client can tell a cut answer from a whole one */
         json_decref(facts);
         gw_call_detach(call, EPIPE);
-        gw_conn_close(conn);
+        gw_conn_cut(conn);
         return;
     }
     conn->route = GW_ROUTE_DISCARD;

@@ -16,7 +16,9 @@
 #include "gateway.h"
 #include "log.h"
 
-#define LINGER_MS 2000 /* how long a closing client may still send */
+#define LINGER_MS     2000  /* how long a closing client may still send */
+#define STALL_MS      30000 /* how long a client may take none of what was written */
+#define DISCARD_BYTES (16 * 1024 * 1024)
 
 static llhttp_settings_t parser_settings;
 
@@ -107,9 +109,9 @@ make_origin_form(struct gw_conn *conn)
 {
     char *target = (char *)conn->head->bytes + conn->name_at;
     char *host = target[0] != '/' ? strstr(target, "://") : NULL;
-    char *path = host != NULL ? strchr(host + 3, '/') : NULL;
+    char *path = host != NULL ? strpbrk(host + 3, "/?") : NULL;
 
-    if (path == NULL)
+    if (path == NULL || *path != '/')
         return;
     memmove(target, path, strlen(path) + 1);
     conn->head->len = conn->name_at + (uint32_t)strlen(target) + 1;
@@ -249,6 +251,23 @@ gw_conn_field(const struct gw_conn *conn, const char *wanted)
     return NULL;
 }
 
+/* Something has to happen within the time for a head, or the connection closes. */
+static void
+expect_progress(struct gw_conn *conn)
+{
+    gw_timer_set(conn->gw, &conn->timer, conn->gw->config.header_timeout_ms, conn->timer.fire);
+}
+
+/* A body that nobody wants is read so that the connection can go on, up to a bound. */
+static void
+discard(struct gw_conn *conn, size_t n)
+{
+    conn->discarded += (int64_t)n;
+    if (conn->discarded > DISCARD_BYTES)
+        conn->close_after = true;
+    expect_progress(conn);
+}
+
 /* ---- what to do with a request ---- */
 
 static void
@@ -341,6 +360,7 @@ on_headers_complete(llhttp_t *parser)
         begin_call(conn);
     } else {
         conn->route = GW_ROUTE_ADMIN;
+        expect_progress(conn);
         gw_admin_begin(conn);
     }
     if (!conn->responded)
@@ -355,8 +375,12 @@ on_body(llhttp_t *parser, const char *at, size_t n)
 
     if (conn->route == GW_ROUTE_CALL && conn->call != NULL)
         gw_call_body(conn->call, (const unsigned char *)at, n);
-    else if (conn->route == GW_ROUTE_ADMIN && conn->admin != NULL)
+    else if (conn->route == GW_ROUTE_ADMIN && conn->admin != NULL) {
+        expect_progress(conn);
         gw_admin_body(conn->admin, at, n);
+    } else if (conn->route == GW_ROUTE_DISCARD) {
+        discard(conn, n);
+    }
     return 0;
 }
 
@@ -366,6 +390,7 @@ on_message_complete(llhttp_t *parser)
     struct gw_conn *conn = parser->data;
 
     conn->message_complete = true;
+    gw_timer_unset(conn->gw, &conn->timer);
     if (conn->route == GW_ROUTE_CALL && conn->call != NULL)
         gw_call_body_end(conn->call);
     else if (conn->route == GW_ROUTE_ADMIN && conn->admin != NULL)
@@ -490,6 +515,8 @@ advance(struct gw_conn *conn)
         }
         if (!conn->message_complete)
             break; /* the rest of the body is on its way to nowhere */
+        if (conn->writes > 0)
+            break; /* a client that does not read its answers gets no more of them */
         begin_next(conn);
         if (early == NULL)
             break;
@@ -500,7 +527,8 @@ advance(struct gw_conn *conn)
         if (early->at == early->len) {
             conn->early = NULL;
             gw_pool_give(&conn->gw->pool, early);
-            gw_conn_read_on(conn);
+            if (conn->call == NULL || conn->call->stash == NULL)
+                gw_conn_read_on(conn);
         }
     }
     conn->advancing = false;
@@ -596,6 +624,7 @@ on_written(uv_write_t *req, int status)
     }
     if (conn->writes > 0)
         return;
+    gw_timer_unset(conn->gw, &conn->timer);
     inst = conn->blocks;
     conn->blocks = NULL;
     if (inst != NULL) {
@@ -603,6 +632,10 @@ on_written(uv_write_t *req, int status)
         gw_instance_poll(inst);
         gw_dispatch(conn->gw);
     }
+    if (conn->closing)
+        return;
+    if (conn->responded && !conn->message_complete)
+        expect_progress(conn);
     advance(conn);
 }
 
@@ -633,6 +666,7 @@ write_later(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
         return false;
     }
     conn->writes++;
+    gw_timer_set(conn->gw, &conn->timer, STALL_MS, conn->timer.fire);
     return true;
 }
 
@@ -674,9 +708,12 @@ gw_conn_responded(struct gw_conn *conn)
     conn->responded = true;
     conn->call = NULL;
     conn->admin = NULL;
+    if (conn->closing)
+        return;
     if (!conn->message_complete) {
         conn->route = GW_ROUTE_DISCARD;
-        gw_timer_set(conn->gw, &conn->timer, conn->gw->config.header_timeout_ms, conn->timer.fire);
+        conn->discarded = 0;
+        expect_progress(conn);
     }
     gw_conn_read_on(conn);
     if (!conn->feeding)
@@ -691,6 +728,7 @@ on_closed(uv_handle_t *handle)
     struct gw_conn *conn = handle->data;
     struct gw *gw = conn->gw;
 
+    gw_timer_unset(gw, &conn->timer);
     gw_pool_give(&gw->pool, conn->head);
     gw_pool_give(&gw->pool, conn->early);
     *(conn->prev != NULL ? &conn->prev->next : &gw->conns) = conn->next;
@@ -723,6 +761,18 @@ gw_conn_close(struct gw_conn *conn)
     }
     uv_close(&conn->u.handle, on_closed);
     gw_dispatch(conn->gw);
+}
+
+void
+gw_conn_cut(struct gw_conn *conn)
+{
+    struct linger reset = {.l_onoff = 1};
+    int fd;
+
+    /* without chunks or a length, only a reset tells a cut response from a whole one */
+    if (!conn->closing && conn->http10 && uv_fileno(&conn->u.handle, &fd) == 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    gw_conn_close(conn);
 }
 
 /* Closes so that the answer is not lost: a socket closed over unread bytes is

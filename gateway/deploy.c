@@ -77,6 +77,16 @@ on_unstaged(uv_work_t *work, int status)
 static void
 fail(struct gw_deploy *d, enum gw_code code, json_t *facts, const char *text)
 {
+    gw_timer_unset(d->gw, &d->retry);
+    if (d->instance != NULL) {
+        d->instance->deploy = NULL;
+        gw_instance_kill(d->instance);
+        d->instance = NULL;
+    }
+    if (d->function != NULL && d->function->removed) {
+        code = GW_FUNCTION_NOT_FOUND;
+        text = "the function was deleted while it was deployed";
+    }
     gw_request_problem(d->req, code, facts, "%s", text);
     d->req = NULL;
     (void)uv_queue_work(d->gw->loop, &d->work, unstage, on_unstaged);
@@ -331,7 +341,7 @@ on_collected(uv_work_t *work, int status)
     struct gw_deploy *d = work->data;
 
     (void)status;
-    d->diagnostics = gw_diagnostics(d->said);
+    d->diagnostics = gw_diagnostics(d->said, d->code == GW_BUILD_FAILED);
     if (d->code == GW_BUILD_FAILED) {
         if (d->err.text[0] != '\0')
             add_reason(d, d->err.text);
@@ -381,7 +391,9 @@ void
 gw_deploy_instance_failed(struct gw_deploy *d, const char *why)
 {
     d->instance = NULL;
-    fail(d, GW_INIT_FAILED, NULL, why);
+    /* while its version is being kept, it may die: it did load and initialise */
+    if (!d->committing)
+        fail(d, GW_INIT_FAILED, NULL, why);
 }
 
 static void
@@ -390,44 +402,52 @@ commit(uv_work_t *work)
     struct gw_deploy *d = work->data;
 
     d->status = store_commit(d->name, d->version, d->version_json, &d->err);
+    for (unsigned i = 0; d->status == 0 && i < d->dropped_count; i++)
+        (void)store_remove_version(d->name, d->dropped[i], NULL);
 }
 
+/* Takes the versions beyond the last few out of the record; their files go with
+ * the commit of the new one. */
 static void
 drop_old_versions(struct gw_deploy *d)
 {
     struct gw_function *f = d->function;
-    unsigned kept = 0;
+    unsigned kept = 1; /* the new one */
 
     for (struct gw_version **at = &f->versions; *at != NULL;) {
         struct gw_version *v = *at;
 
-        if (++kept <= VERSIONS_KEPT || v->number == f->live) {
+        if (++kept <= VERSIONS_KEPT || v->number == f->live ||
+            d->dropped_count == sizeof d->dropped / sizeof d->dropped[0]) {
             at = &v->next;
             continue;
         }
-        (void)store_remove_version(f->name, v->number, NULL);
+        d->dropped[d->dropped_count++] = v->number;
         *at = v->next;
         free(v);
     }
 }
 
-/* The instance that checked the version serves it too, where the function has
- * calls to serve; else it goes: a function that nobody calls costs nothing. */
-static void
+/* True where the instance that checked the version serves it too: where the function
+ * has calls to serve. Else it goes: a function that nobody calls costs nothing. */
+static bool
 place_instance(struct gw_deploy *d)
 {
     struct gw_function *f = d->function;
     struct gw_instance *inst = d->instance;
     bool wanted =
-        sch_function_live(&f->sch) > 0 || d->settings.numbers.min > 0 || f->sch.waiting.count > 0;
+        sch_function_live(&f->sch) > 0 || f->settings.numbers.min > 0 || f->sch.waiting.count > 0;
 
-    d->instance = NULL;
-    inst->deploy = NULL;
     f->sch.settings = f->settings.numbers;
+    d->instance = NULL;
+    if (inst == NULL)
+        return false; /* it died meanwhile */
+    inst->deploy = NULL;
     if (wanted)
         inst->slot = sch_slot_adopt(d->gw->sch, &f->sch, inst, f->sch.generation + 1, gw_now_ns());
     if (inst->slot == NULL)
         gw_instance_retire(inst);
+    return inst->slot != NULL;
 }
 
 static void
@@ -440,15 +460,12 @@ on_committed(uv_work_t *work, int status)
     json_t *answer;
 
     (void)status;
-    if (d->status < 0 || version == NULL || d->instance == NULL || f->removed) {
+    d->committing = false;
+    if (d->status < 0 || version == NULL || f->removed) {
         free(version);
-        if (d->instance != NULL) {
-            d->instance->deploy = NULL;
-            gw_instance_kill(d->instance);
-        }
         gw_change_end(f);
-        fail(d, d->status < 0 ? GW_STORAGE_FAILED : GW_INIT_FAILED, NULL,
-             d->status < 0 ? d->err.text : "the instance that checked the version died");
+        fail(d, d->status < 0 ? GW_STORAGE_FAILED : GW_INTERNAL, NULL,
+             d->status < 0 ? d->err.text : "no memory");
         return;
     }
     *version = (struct gw_version){.next = f->versions,
@@ -459,9 +476,7 @@ on_committed(uv_work_t *work, int status)
     f->live = d->version;
     f->settings = d->settings;
     d->settings = was;
-    place_instance(d);
-    gw_function_apply(d->gw, f, f->sch.slots[SCH_SLOT_IDLE].head == NULL);
-    drop_old_versions(d);
+    gw_function_apply(d->gw, f, !place_instance(d));
     answer = gw_function_json(f);
     (void)json_object_set(answer, "diagnostics", d->diagnostics);
     log_info("function %s: version %u is live", f->name, f->live);
@@ -494,6 +509,8 @@ keep(struct gw_deploy *d)
     }
     d->created_ms = wall_clock_ms();
     d->version_json = gw_manage_version_text(d->version, d->created_ms, &d->settings);
+    drop_old_versions(d);
+    d->committing = true;
     (void)uv_queue_work(d->gw->loop, &d->work, commit, on_committed);
 }
 

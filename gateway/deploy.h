@@ -15,6 +15,9 @@ struct gw_deploy {
     char name[LIMIT_NAME + 1];
     enum gw_deploy_kind kind;
     bool running, is_new;
+    bool committing;      /* the thread pool is making the version live */
+    uint32_t dropped[32]; /* older versions that go with it */
+    unsigned dropped_count;
     struct gw_function *function;
     uint32_t version;
     struct gw_settings settings;
@@ -48,6 +51,6 @@ int gw_bundle_read(const void *bytes, size_t len, gw_bundle_fn on_file, void *us
                    struct hearth_err *err);
 
 /* diagnostics.c: what gcc and ld said, as an array of objects. */
-json_t *gw_diagnostics(const char *text);
+json_t *gw_diagnostics(const char *text, bool failed);
 
 #endif

@@ -24,9 +24,8 @@ take_severity(const char *at, const char **severity)
 {
     static const struct {
         const char *said, *means;
-    } words[] = {{"error: ", "error"},
-                 {"fatal error: ", "error"},
-                 {"warning: ", "warning"},
+    } words[] = {{"error: ", "error"},       {"fatal error: ", "error"}, {"Error: ", "error"},
+                 {"Fatal error: ", "error"}, {"Warning: ", "warning"},   {"warning: ", "warning"},
                  {"note: ", "note"}};
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -41,8 +40,12 @@ static json_t *
 printable(const char *text, size_t n)
 {
     cleanup_free char *copy = strndup(text, n);
-    json_t *json = copy != NULL ? json_string(copy) : NULL;
+    json_t *json;
 
+    for (char *p = copy; p != NULL && *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 && *p != '\t')
+            *p = '?';
+    json = copy != NULL ? json_string(copy) : NULL;
     if (json != NULL || copy == NULL)
         return json;
     for (char *p = copy; *p != '\0'; p++)
@@ -61,6 +64,8 @@ add(json_t *list, const char *file, size_t file_len, json_int_t line, json_int_t
         file += 2;
         file_len -= 2;
     }
+    if (file_len > 0 && (file[0] == '{' || file[0] == '/'))
+        file_len = line = column = 0; /* the assembler's input, a temporary file */
     (void)json_object_set_new(one, "file", file_len > 0 ? printable(file, file_len) : json_null());
     (void)json_object_set_new(one, "line", line > 0 ? json_integer(line) : json_null());
     (void)json_object_set_new(one, "column", column > 0 ? json_integer(column) : json_null());
@@ -115,9 +120,43 @@ add_line(json_t *list, const char *text)
         add(list, "", 0, 0, 0, "error", text + 13);
 }
 
-json_t *
-gw_diagnostics(const char *text)
+static bool
+has_error(json_t *list)
 {
+    json_t *one;
+    size_t i;
+
+    json_array_foreach (list, i, one) {
+        if (strcmp(json_string_value(json_object_get(one, "severity")), "error") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Where nothing looked like an error, the last lines as they are: better raw than
+ * lost. */
+static void
+add_last_lines(json_t *list, const char *text)
+{
+    size_t n = strlen(text);
+    const char *at = text + n;
+
+    for (int lines = 0; at > text && lines < 5; at--)
+        lines += at[-1] == '\n' && at < text + n;
+    while (*at != '\0') {
+        size_t len = strcspn(at, "\n");
+        cleanup_free char *line = strndup(at, len);
+
+        if (line != NULL && len > 0)
+            add(list, "", 0, 0, 0, "error", line);
+        at += len + (at[len] == '\n');
+    }
+}
+
+json_t *
+gw_diagnostics(const char *text, bool failed)
+{
+    const char *all = text;
     json_t *list = json_array();
 
     while (text != NULL && *text != '\0' && json_array_size(list) < DIAGNOSTICS_MAX) {
@@ -128,5 +167,7 @@ gw_diagnostics(const char *text)
             add_line(list, line);
         text += n + (text[n] == '\n');
     }
+    if (failed && all != NULL && !has_error(list))
+        add_last_lines(list, all);
     return list;
 }

@@ -41,17 +41,20 @@ on_deadline(struct gw_timer *timer)
 static void
 dispatch(struct gw *gw, struct gw_call *call, struct gw_instance *inst)
 {
-    bool ahead = inst->slot->runs.head != &call->sch;
+    struct gw_call *before = (struct gw_call *)(void *)call->sch.prev;
 
     call->instance = inst;
     call->head_sent = call->end_sent = false;
-    if (ahead && !gw_call_keep_whole(call)) {
-        /* it stays where it is, unsent, and is sent when it comes to be the first */
+    /* sent in order, each in one piece: one that cannot be is sent by
+     * gw_instance_poll when there is room */
+    if (before != NULL && (!gw_call_keep_whole(call) || !before->end_sent)) {
+        inst->unsent = true;
         return;
     }
     gw_instance_busy(inst, true);
     gw_timer_set(gw, &call->deadline, call->function->sch.settings.timeout_ms, on_deadline);
     gw_call_pump(call);
+    inst->unsent = inst->unsent || (before != NULL && !call->end_sent);
 }
 
 /* Takes a call that was sent ahead back, where its instance has not begun it. */
@@ -152,8 +155,7 @@ on_tick(uv_timer_t *ticker)
 
     gw_wheel_run(&gw->wheel, gw_now_ms());
     gw_dispatch(gw);
-    if (gw->draining && gw_now_ms() >= gw->drain_by_ms)
-        gw_server_check_drained(gw);
+    gw_server_check_drained(gw);
     if (gw->wheel.armed == 0 && !gw->draining) {
         (void)uv_timer_stop(&gw->ticker);
         gw->ticking = false;
@@ -209,12 +211,23 @@ set_alarm(struct gw *gw)
 
 /* ---- sleeping and waking ---- */
 
+/* Frames to take, or room for what could not be sent: a worker rings for either,
+ * but only while the gateway sleeps. */
+static bool
+has_work(struct gw_instance *inst)
+{
+    if (!inst->open || inst->blocked || inst->broken)
+        return false;
+    return chan_ready(&inst->chan) ||
+           (inst->room_wanted > 0 && chan_room(&inst->chan) >= inst->room_wanted);
+}
+
 static void
 poll_busy(struct gw *gw)
 {
     for (struct gw_instance *inst = gw->busy, *next; inst != NULL; inst = next) {
         next = inst->busy_next;
-        if (inst->open && chan_ready(&inst->chan))
+        if (has_work(inst))
             gw_instance_poll(inst);
     }
     gw_dispatch(gw);
@@ -224,7 +237,7 @@ bool
 gw_instances_ready(struct gw *gw)
 {
     for (struct gw_instance *inst = gw->busy; inst != NULL; inst = inst->busy_next)
-        if (inst->open && !inst->blocked && !inst->broken && chan_ready(&inst->chan))
+        if (has_work(inst))
             return true;
     return false;
 }

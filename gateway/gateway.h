@@ -123,7 +123,8 @@ struct gw_call {
     int64_t body_seen;       /* bytes of it so far */
     bool submitted, head_sent, body_complete, end_sent;
     bool response_begun, bodiless, finished;
-    uint64_t position;            /* of its frame in the ring, once sent */
+    int aborted;           /* why no more of the body comes; 0: it does */
+    uint64_t position;     /* of its frame in the ring, once sent */
     int64_t declared_left; /* of the response's Content-Length; -1: none */
     char id[LIMIT_CALL_ID + 1];
 };
@@ -154,8 +155,10 @@ struct gw_instance {
     char unfit[192];               /* why it could not serve, in its own words */
     int64_t launched_ns, start_ns; /* when asked for; how long until it was ready */
     struct chan chan;
-    bool wake; /* something was sent: wake the worker if it sleeps */
-    bool open; /* the channel and the descriptors below are */
+    size_t room_wanted; /* in the ring, before more can be sent; 0: nothing waits */
+    bool unsent;        /* calls behind the first wait for room in the ring */
+    bool wake;          /* something was sent: wake the worker if it sleeps */
+    bool open;          /* the channel and the descriptors below are */
     uv_poll_t bell, log;
     int bell_fd, log_fd, memory_fd, peak_fd, cpu_fd;
     int closing; /* handles whose close callback is due */
@@ -164,10 +167,12 @@ struct gw_instance {
     int64_t limit_bytes;
     int64_t born_ms;
     uint64_t calls;
-    bool blocked;           /* a slow client holds the response ring */
-    struct gw_timer timer;  /* start, or retirement, takes too long */
-    struct gw_patch *patch; /* who waits for LAUNCH_LIMITED */
-    char *log_line;         /* an unfinished line of output */
+    bool blocked;              /* a slow client holds the response ring */
+    struct gw_timer timer;     /* start, or retirement, takes too long */
+    struct gw_patch *patch;    /* who waits for LAUNCH_LIMITED */
+    struct gw_timer hushed;    /* it made too much noise */
+    uint32_t rings, log_bytes; /* for nothing in a row; since the last hush */
+    char *log_line;            /* an unfinished line of output */
     uint32_t log_len;
 };
 
@@ -206,6 +211,7 @@ struct gw_conn {
     bool http10;
     /* bytes that came before their turn */
     struct gw_buffer *early;
+    int64_t discarded;          /* bytes of a body that nobody wanted */
     uint32_t writes;            /* not yet done */
     struct gw_instance *blocks; /* waits until this connection's writes are done */
 };
@@ -219,8 +225,8 @@ struct gw {
     struct gw_wheel wheel;
     uv_timer_t ticker;
     bool ticking;
-    uv_timer_t alarm;      /* the scheduler's next moment, to the millisecond */
-    int64_t alarm_ns;      /* when it goes off; INT64_MAX: it is not set */
+    uv_timer_t alarm; /* the scheduler's next moment, to the millisecond */
+    int64_t alarm_ns; /* when it goes off; INT64_MAX: it is not set */
     uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t spin; /* active while the loop must not sleep */
@@ -276,6 +282,8 @@ void gw_server_check_drained(struct gw *gw);
 /* connection.c */
 void gw_conn_accept(struct gw *gw, uv_stream_t *listener, bool calls, bool admin);
 void gw_conn_close(struct gw_conn *conn);
+/* Closes so that the client can tell that the response is not whole. */
+void gw_conn_cut(struct gw_conn *conn);
 /* Reads on, where reading had stopped. */
 void gw_conn_read_on(struct gw_conn *conn);
 void gw_conn_read_stop(struct gw_conn *conn);

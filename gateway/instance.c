@@ -20,6 +20,14 @@
 #define START_MS        10000 /* to load and initialise */
 #define RETIRE_MS       2000  /* for hearth_fini */
 
+/* what a worker may say before it is hushed, and for how long it is */
+#define RINGS_FOR_NOTHING 16
+#define LOG_BYTES_AT_ONCE (128 * 1024)
+#define HUSH_MS           20
+
+static void on_bell(uv_poll_t *poll, int status, int events);
+static void on_log(uv_poll_t *poll, int status, int events);
+
 /* ---- birth ---- */
 
 static void
@@ -108,6 +116,29 @@ gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool 
 }
 
 static void
+on_hush_over(struct gw_timer *timer)
+{
+    struct gw_instance *inst =
+        (struct gw_instance *)(void *)((char *)timer - offsetof(struct gw_instance, hushed));
+
+    inst->rings = inst->log_bytes = 0;
+    (void)uv_poll_start(&inst->bell, UV_READABLE, on_bell);
+    (void)uv_poll_start(&inst->log, UV_READABLE, on_log);
+    gw_instance_poll(inst);
+    gw_dispatch(inst->gw);
+}
+
+/* A worker that rings for nothing, or prints without end, is not listened to for a
+ * moment: its noise is to cost it, and not the gateway. */
+static void
+hush(struct gw_instance *inst)
+{
+    (void)uv_poll_stop(&inst->bell);
+    (void)uv_poll_stop(&inst->log);
+    gw_timer_set(inst->gw, &inst->hushed, HUSH_MS, on_hush_over);
+}
+
+static void
 on_bell(uv_poll_t *poll, int status, int events)
 {
     struct gw_instance *inst = poll->data;
@@ -116,6 +147,10 @@ on_bell(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     (void)!read(inst->bell_fd, &count, sizeof count);
+    inst->rings =
+        inst->open && (chan_ready(&inst->chan) || inst->room_wanted > 0) ? 0 : inst->rings + 1;
+    if (inst->rings > RINGS_FOR_NOTHING)
+        hush(inst);
     gw_instance_poll(inst);
     gw_dispatch(inst->gw);
 }
@@ -163,9 +198,12 @@ on_log(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    if (got > 0)
+    if (got > 0) {
         take_output(inst, bytes, (size_t)got);
-    else if (got == 0 || (errno != EAGAIN && errno != EINTR))
+        inst->log_bytes += (uint32_t)got;
+        if (inst->log_bytes > LOG_BYTES_AT_ONCE)
+            hush(inst);
+    } else if (got == 0 || (errno != EAGAIN && errno != EINTR))
         (void)uv_poll_stop(poll);
 }
 
@@ -314,7 +352,7 @@ finish_call(struct gw_instance *inst, struct gw_call *call, const struct frame *
     if (conn == NULL)
         return;
     if (cut)
-        gw_conn_close(conn);
+        gw_conn_cut(conn);
     else
         gw_conn_responded(conn);
 }
@@ -387,6 +425,24 @@ take_frame(struct gw_instance *inst, const struct frame *frame)
 
 static void bury(struct gw_instance *inst);
 
+/* Sends the calls that found no room, in their order. */
+static void
+send_unsent(struct gw_instance *inst)
+{
+    struct sch_call *c = inst->slot != NULL ? inst->slot->runs.head : NULL;
+
+    inst->unsent = false;
+    for (; c != NULL && !inst->unsent; c = c->next) {
+        struct gw_call *call = (struct gw_call *)(void *)c;
+
+        if (c->prev != NULL && !call->head_sent && !gw_call_keep_whole(call))
+            inst->unsent = true;
+        else if (!call->end_sent)
+            gw_call_pump(call);
+        inst->unsent = inst->unsent || !call->end_sent;
+    }
+}
+
 void
 gw_instance_poll(struct gw_instance *inst)
 {
@@ -415,30 +471,40 @@ gw_instance_poll(struct gw_instance *inst)
         return;
     }
     call = inst->slot != NULL ? (struct gw_call *)(void *)inst->slot->runs.head : NULL;
+    inst->room_wanted = 0;
     if (call != NULL && !call->end_sent)
         gw_call_pump(call);
     else if (consumed)
         inst->wake = true; /* it may wait for room */
     if (call != NULL && call->finished && call->end_sent)
         complete_call(inst, call);
+    if (inst->unsent)
+        send_unsent(inst);
     gw_instance_busy(inst, inst->slot != NULL && inst->slot->runs.head != NULL);
 }
 
 /* ---- death ---- */
 
 static void
-on_handle_closed(uv_handle_t *handle)
+free_instance(struct gw_instance *inst)
 {
-    struct gw_instance *inst = handle->data;
     int fds[] = {inst->bell_fd, inst->log_fd, inst->memory_fd, inst->peak_fd, inst->cpu_fd};
 
-    if (--inst->closing > 0)
-        return;
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
-        (void)close(fds[i]);
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
     chan_close(&inst->chan);
     free(inst->log_line);
     free(inst);
+}
+
+static void
+on_handle_closed(uv_handle_t *handle)
+{
+    struct gw_instance *inst = handle->data;
+
+    if (--inst->closing == 0)
+        free_instance(inst);
 }
 
 static void
@@ -451,6 +517,7 @@ release(struct gw_instance *inst)
 
     gw_instance_busy(inst, false);
     gw_timer_unset(gw, &inst->timer);
+    gw_timer_unset(gw, &inst->hushed);
     HASH_DEL(gw->instances, inst);
     *(inst->prev != NULL ? &inst->prev->next : &f->instances) = inst->next;
     if (inst->next != NULL)
@@ -465,7 +532,7 @@ release(struct gw_instance *inst)
         uv_close((uv_handle_t *)&inst->bell, on_handle_closed);
         uv_close((uv_handle_t *)&inst->log, on_handle_closed);
     } else {
-        free(inst);
+        free_instance(inst);
     }
     gw_function_release(gw, f);
 }

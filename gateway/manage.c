@@ -254,11 +254,13 @@ static void
 apply_memory(struct gw_function *f, struct gw_patch *patch)
 {
     for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next) {
-        if (inst->phase == GW_INSTANCE_RETIRING || inst->killed || inst->patch != NULL ||
-            inst->deploy != NULL || !inst->open)
+        if (inst->phase == GW_INSTANCE_RETIRING || inst->killed || inst->deploy != NULL ||
+            !inst->open)
             continue;
-        inst->patch = patch;
-        patch->waiting++;
+        if (inst->patch == NULL) { /* else another PATCH waits for its answer */
+            inst->patch = patch;
+            patch->waiting++;
+        }
         gw_instance_send_limit(inst);
     }
 }

@@ -226,7 +226,8 @@ write_pieces(struct gw_call *call, struct out *head, const unsigned char *body, 
 static int
 first_frame(struct gw_call *call, const struct frame *frame)
 {
-    bool last = (frame->header.flags & FRAME_END) != 0;
+    /* a cut one is sent as if more came, and the connection closes: that tells */
+    bool last = (frame->header.flags & (FRAME_END | FRAME_CUT)) == FRAME_END;
     struct frame_response head;
     struct out out;
     size_t body;

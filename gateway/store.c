@@ -327,7 +327,10 @@ store_commit(const char *name, uint32_t version, const char *json, struct hearth
         status = -errno;
     if (status < 0)
         return err_set(err, -status, "keep version %u of %s", version, name);
-    return store_live(name, version, err);
+    status = store_live(name, version, err);
+    if (status < 0) /* not live: back to what can be removed */
+        (void)renameat(dir, to, dir, from);
+    return status;
 }
 
 int

@@ -179,7 +179,7 @@ remove_group(int parent, const char *name)
 static bool
 is_left_over(const char *name)
 {
-    char path[64], comm[32] = "";
+    char path[64], stat[128] = "";
     cleanup_close int fd = -1;
     long pid;
     char *end;
@@ -191,12 +191,13 @@ is_left_over(const char *name)
         return false;
     if (pid == getpid())
         return true;
-    (void)snprintf(path, sizeof path, "/proc/%ld/comm", pid);
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return true;
-    (void)!read(fd, comm, sizeof comm - 1);
-    return strncmp(comm, "hearth-launcher", 15) != 0;
+    (void)!read(fd, stat, sizeof stat - 1);
+    /* "pid (comm) state": a dead one may stay as a zombie for a while */
+    return strstr(stat, "(hearth-launcher)") == NULL || strstr(stat, ") Z ") != NULL;
 }
 
 static void

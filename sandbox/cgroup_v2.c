@@ -131,15 +131,22 @@ v2_leaf_reset(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
     return status;
 }
 
-/* A write below the present use would make the kernel kill: ask first. */
+/* A memory.max below the present use makes the kernel kill. memory.high reclaims
+ * and never kills: so first that, then a look at what is left, then the limit. */
 static int
 v2_set_memory(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
 {
     uint64_t now = 0;
+    int status = sbx_cgroup_write_u64(leaf->dir[0], "memory.high", bytes, err);
 
+    if (status < 0)
+        return status;
     if (sbx_cgroup_read_u64(leaf->dir[0], "memory.current", NULL, &now) == 0 && now > bytes)
-        return err_set(err, EBUSY, "%s uses more than that", leaf->name);
-    return sbx_cgroup_write_u64(leaf->dir[0], "memory.max", bytes, err);
+        status = err_set(err, EBUSY, "%s uses more than that", leaf->name);
+    else
+        status = sbx_cgroup_write_u64(leaf->dir[0], "memory.max", bytes, err);
+    (void)sbx_cgroup_write(leaf->dir[0], "memory.high", "max", NULL);
+    return status;
 }
 
 const struct sbx_cgroup_ops sbx_cgroup_v2 = {

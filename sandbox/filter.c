@@ -23,6 +23,10 @@
 #include "cleanup.h"
 #include "filter_table.h"
 
+#define CLONE_NAMESPACES                                                                           \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
+     CLONE_NEWNET)
+
 static uint32_t
 default_action(enum sbx_profile profile)
 {
@@ -60,6 +64,20 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
             status = seccomp_rule_add(ctx, action, nr, 2, SCMP_A0(SCMP_CMP_NE, SIG_UNBLOCK),
                                       SCMP_A1(SCMP_CMP_EQ, 0));
         return status;
+    case SBX_MAP_DATA:
+        return seccomp_rule_add(ctx, action, nr, 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                                SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0));
+    case SBX_MAP_CODE:
+        status = seccomp_rule_add(ctx, action, nr, 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                                  SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0));
+        if (status == 0)
+            status = seccomp_rule_add(
+                ctx, action, nr, 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC),
+                SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0));
+        return status;
+    case SBX_PLAIN_CLONE:
+        return seccomp_rule_add(ctx, action, nr, 1,
+                                SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NAMESPACES, 0));
     case SBX_THREAD:
         return seccomp_rule_add(ctx, action, nr, 1,
                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));

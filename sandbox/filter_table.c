@@ -26,8 +26,8 @@ const struct sbx_rule sbx_rules[] = {
 
     /* memory */
     {"brk", L | R | B | G, SBX_ALWAYS, 0, "malloc"},
-    {"mmap", L, SBX_NOT_WX, 0, "map the function's code"},
-    {"mmap", R | G, SBX_NOT_EXEC, 0, "malloc"},
+    {"mmap", L, SBX_MAP_CODE, 0, "map the function's code"},
+    {"mmap", R | G, SBX_MAP_DATA, 0, "malloc"},
     {"mmap", B, SBX_ALWAYS, 0, "malloc, libraries of the toolchain"},
     {"munmap", L | R | B | G, SBX_ALWAYS, 0, "free"},
     {"mremap", L | R | B | G, SBX_ALWAYS, 0, "realloc"},
@@ -71,7 +71,8 @@ const struct sbx_rule sbx_rules[] = {
     /* loading only */
     {"openat", L | B | G, SBX_ALWAYS, 0, "libraries in the jail; state files"},
     {"seccomp", L, SBX_ALWAYS, 0, "narrow to the next profile"},
-    {"readlink", L | B, SBX_ALWAYS, 0, "the loader's $ORIGIN"},
+    {"readlink", L, SBX_ALWAYS, EINVAL, "links of /fd tell paths of the host"},
+    {"readlink", B, SBX_ALWAYS, 0, "files in the jail"},
 
     /* the gateway: its loop, its clients, its state folder */
     {"epoll_wait", G, SBX_ALWAYS, 0, "the loop"},
@@ -137,7 +138,7 @@ const struct sbx_rule sbx_rules[] = {
     {"pipe", B, SBX_ALWAYS, 0, "pipes"},
     {"poll", B, SBX_ALWAYS, 0, "pipes"},
     {"pselect6", B, SBX_ALWAYS, 0, "pipes"},
-    {"clone", B, SBX_ALWAYS, 0, "cc1, as and ld"},
+    {"clone", B, SBX_PLAIN_CLONE, 0, "cc1, as and ld"},
     {"fork", B, SBX_ALWAYS, 0, "cc1, as and ld"},
     {"vfork", B, SBX_ALWAYS, 0, "cc1, as and ld"},
     {"execve", B, SBX_ALWAYS, 0, "cc1, as and ld"},

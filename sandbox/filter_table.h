@@ -8,6 +8,9 @@ enum sbx_when {
     SBX_NOT_EXEC,     /* third argument without PROT_EXEC */
     SBX_NOT_WX,       /* third argument not both PROT_WRITE and PROT_EXEC */
     SBX_UNBLOCK,      /* rt_sigprocmask: only unblocks, or only asks */
+    SBX_MAP_DATA,     /* mmap: as SBX_NOT_EXEC, and no huge pages: no cgroup limits those */
+    SBX_MAP_CODE,     /* mmap: as SBX_NOT_WX, likewise */
+    SBX_PLAIN_CLONE,  /* clone: into no namespace of its own */
     SBX_THREAD,       /* clone: only with CLONE_THREAD */
     SBX_FD_FLAGS,     /* fcntl: only F_GETFD, F_SETFD, F_GETFL, F_SETFL */
     SBX_STREAM_IOCTL, /* ioctl: only FIONBIO, FIONREAD, FIOCLEX */

@@ -244,6 +244,7 @@ make_network(struct sbx_jail *jail, struct hearth_err *err)
 int
 sbx_jail_make(const char *state, const char *prefix, struct sbx_jail *jail, struct hearth_err *err)
 {
+    struct stat st;
     int status;
 
     (void)snprintf(jail->base, sizeof jail->base, "%s/jail", state);
@@ -253,6 +254,8 @@ sbx_jail_make(const char *state, const char *prefix, struct sbx_jail *jail, stru
         return err_set(err, errno, "wall \"mount\": unshare the mounts");
     if (mkdir(jail->base, 0700) != 0 && errno != EEXIST)
         return err_set(err, errno, "wall \"mount\": make %s", jail->base);
+    if (lstat(jail->base, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != 0)
+        return err_set(err, EPERM, "wall \"mount\": %s is not a folder of root's", jail->base);
     if (mount("tmpfs", jail->base, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m") != 0)
         return err_set(err, errno, "wall \"mount\": mount a tmpfs on %s", jail->base);
     status = make_worker_root(jail, err);

@@ -156,7 +156,7 @@ launch_receive(int sock, struct launch_message *msg, int *fds, unsigned *n_fds)
     bool whole;
 
     do {
-        got = recvmsg(sock, &hdr, MSG_CMSG_CLOEXEC);
+        got = recvmsg(sock, &hdr, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
     if (got <= 0) {
         *n_fds = 0;

@@ -125,7 +125,7 @@ int launch_decode(const void *bytes, size_t len, struct launch_message *msg);
  * 0, -EAGAIN on a full non-blocking socket, or another negative errno. */
 int launch_send(int sock, struct launch_message *msg, const int *fds, unsigned n_fds);
 
-/* Receives one message. *n_fds: in, room in fds; out, how many came (they belong
+/* Receives one message, if one is there. *n_fds: in, room in fds; out, how many came (they belong
  * to the caller, close-on-exec). 1; 0 at the end; -EAGAIN; -EPROTO for what
  * launch_decode refuses (its descriptors are closed); or another negative errno. */
 int launch_receive(int sock, struct launch_message *msg, int *fds, unsigned *n_fds);

@@ -34,6 +34,7 @@
 #define RESTARTS_MAX       5
 #define RESTARTS_WINDOW_MS 10000
 #define DESCRIPTORS_WANTED 65536
+#define DESCRIPTORS_LEAST  512
 #define GATEWAY_FD_SOCK    3
 #define GATEWAY_FD_FIRST   4
 
@@ -96,8 +97,10 @@ open_state(struct launcher *l, struct hearth_err *err)
         return err_set(err, errno, "open the state folder %s", path);
     if ((fs.f_flag & ST_NOEXEC) != 0)
         return err_set(err, EACCES, "the state folder %s is on a file system mounted noexec", path);
-    if (fchown(l->state_fd, l->gateway_uid, l->gateway_gid) != 0 || fchmod(l->state_fd, 0700) != 0)
-        return err_set(err, errno, "give the state folder %s to the gateway's user", path);
+    /* root's, and sticky: the gateway makes its own things in it, and can neither
+     * remove nor rename the jail and the lock */
+    if (fchown(l->state_fd, 0, l->gateway_gid) != 0 || fchmod(l->state_fd, 01770) != 0)
+        return err_set(err, errno, "give the state folder %s to the gateway's group", path);
     lock = openat(l->state_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0)
         return err_set(err, errno, "lock the state folder %s (does another hearthd use it?)", path);
@@ -189,13 +192,13 @@ open_sockets(struct launcher *l, struct hearth_err *err)
 }
 
 /* Many instances mean many descriptors, here and in the gateway. */
-static void
-raise_descriptors(void)
+static int
+raise_descriptors(struct hearth_err *err)
 {
     struct rlimit lim, wider;
 
     if (getrlimit(RLIMIT_NOFILE, &lim) != 0)
-        return;
+        return err_set(err, errno, "ask for the limit of open files");
     lim.rlim_cur = lim.rlim_max;
     wider = lim;
     if (wider.rlim_max < DESCRIPTORS_WANTED)
@@ -203,6 +206,10 @@ raise_descriptors(void)
     /* a container may not be allowed to raise it: then as far as it goes */
     if (setrlimit(RLIMIT_NOFILE, &wider) != 0 && setrlimit(RLIMIT_NOFILE, &lim) != 0)
         log_warning("the limit of open files could not be raised");
+    if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur < DESCRIPTORS_LEAST)
+        return err_set(err, EMFILE, "at least %d open files must be allowed (ulimit -n), not %llu",
+                       DESCRIPTORS_LEAST, (unsigned long long)lim.rlim_cur);
+    return 0;
 }
 
 int
@@ -219,10 +226,11 @@ launcher_open(struct launcher *l, struct hearth_err *err)
     if (l->life < 0 || l->null < 0)
         return err_set(err, errno, "open a pidfd and /dev/null");
     l->gateway_pidfd = l->gateway_sock = -1;
-    raise_descriptors();
     choose_user(l);
     launcher_children_init(l);
-    status = find_prefix(l, err);
+    status = raise_descriptors(err);
+    if (status == 0)
+        status = find_prefix(l, err);
     if (status == 0)
         status = open_program(l->prefix, "hearth-worker", &l->worker_program, err);
     if (status == 0)
@@ -432,7 +440,7 @@ on_gateway_message(struct launcher *l)
     unsigned n = 0;
     int got = launch_receive(l->gateway_sock, &msg, NULL, &n);
 
-    if (got == 0 || got == -EAGAIN || got == -ECONNRESET)
+    if (got == -EAGAIN)
         return;
     if (got == 1) {
         switch (msg.type) {
@@ -455,8 +463,12 @@ on_gateway_message(struct launcher *l)
             break;
         }
     }
-    log_error("the gateway sent what it may not send: ending it");
-    (void)kill(l->gateway_pid, SIGKILL);
+    /* the end of its socket, or what it may not send: it is dead or worth ending */
+    if (got != 0 && got != -ECONNRESET)
+        log_error("the gateway sent what it may not send: ending it");
+    (void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->gateway_sock, NULL);
+    if (!l->stopping)
+        (void)kill(l->gateway_pid, SIGKILL);
 }
 
 /* ---- signals ---- */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "launcher.h"
 #include "log.h"
@@ -23,6 +24,7 @@ main(int argc, char **argv)
     int status;
 
     log_open("hearth-launcher", LOG_LEVEL_INFO);
+    (void)umask(022); /* the jails' folders are for other users to enter */
     if (argc < 6) {
         (void)fprintf(stderr, "hearth-launcher is started by hearthd, not by hand\n");
         return 2;

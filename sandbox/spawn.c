@@ -117,6 +117,19 @@ reset_signals(struct hearth_err *err)
     return 0;
 }
 
+/* A daemon that the kernel may not kill for memory has children that it may: else
+ * a limit that cannot be kept would stall the instance instead of ending it. */
+static int
+be_killable(struct hearth_err *err)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, "500", 3) != 3)
+        return err_set(err, errno, "wall \"memory\": let the kernel end this process");
+    (void)close(fd);
+    return 0;
+}
+
 static int
 descend(struct sbx_spawn *spawn, struct hearth_err *err)
 {
@@ -125,6 +138,8 @@ descend(struct sbx_spawn *spawn, struct hearth_err *err)
     if (status < 0)
         return err_set(err, -status, "wall \"cgroup\": enter %s", spawn->leaf->name);
     status = reset_signals(err);
+    if (status == 0)
+        status = be_killable(err);
     if (status == 0)
         status = spawn->source >= 0 ? sbx_jail_enter_builder(spawn->jail, spawn->file_bytes, err)
                                     : sbx_jail_enter_worker(spawn->jail, err);

@@ -59,7 +59,7 @@ struct sch_call {
     struct sch_function *function;
     struct sch_slot *slot;
     enum sch_call_state state;
-    bool cold; /* it waited for an instance to be made */
+    bool cold;      /* it waited for an instance to be made */
     bool stackable; /* by the caller: whole and small, so it may be sent ahead */
     int64_t arrived_ns, started_ns;
 };
@@ -99,8 +99,8 @@ struct sch_function {
     bool removed;        /* no new calls; slots end after what they run */
     struct sch_call_list waiting;
     struct sch_slot_list slots[SCH_SLOT_STATE_COUNT];
-    int64_t service_ns; /* moving average of a call's run; 0: none measured yet */
-    int64_t start_ns;   /* likewise of an instance's start */
+    int64_t service_ns;           /* moving average of a call's run; 0: none measured yet */
+    int64_t start_ns;             /* likewise of an instance's start */
     int64_t no_stacking_until_ns; /* a call ran far longer than the average */
 };
 

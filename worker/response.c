@@ -287,8 +287,8 @@ send_failed(hearth_call *call, int32_t returned)
 void
 wrk_call_respond(hearth_call *call, int returned)
 {
-    bool whole = call->declared < 0 || call->declared == call->written ||
-                 strcmp(hearth_method(call), "HEAD") == 0;
+    bool whole = call->declared < 0 || call->declared == call->written || call->status == 304 ||
+                 call->status == 204 || strcmp(hearth_method(call), "HEAD") == 0;
 
     if (!call->begun && returned != 0) {
         send_failed(call, returned);

@@ -20,6 +20,9 @@
 #include "worker.h"
 
 #define INSTRUCTIONS_MAX 2048
+#ifndef SYS_SECCOMP
+#define SYS_SECCOMP 1 /* asm-generic/siginfo.h; the C library has no name for it */
+#endif
 
 static struct {
     struct sock_filter *load, *run;
@@ -34,8 +37,11 @@ static _Alignas(16) unsigned char signal_stack[16384];
 static void
 on_forbidden_call(int sig, siginfo_t *info, void *context)
 {
-    (void)sig;
     (void)context;
+    if (info->si_code != SYS_SECCOMP) { /* it sent the signal itself */
+        atomic_store(&noted_in->shared->trapped, CHAN_NOTED_SIGNAL + (uint32_t)sig);
+        _exit(128 + sig);
+    }
     atomic_store(&noted_in->shared->trapped, (uint32_t)info->si_syscall + 1);
     for (;;)
         (void)syscall(SYS_ptrace, -1L, 0L, 0L, 0L);

@@ -316,7 +316,7 @@ test_many_workers_start_at_once(void **state)
 
         (void)snprintf(name, sizeof name, "burst%d", round);
         deploy_ok(&d, name, "memory=8M&max=24&queue=64", SLOW);
-        (void)snprintf(path, sizeof path, "/function/%s", name);
+        (void)snprintf(path, sizeof path, "/function/%s?slow", name);
         (void)snprintf(request, sizeof request,
                        "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
         for (int i = 0; i < 24; i++) {

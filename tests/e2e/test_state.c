@@ -61,7 +61,7 @@ test_a_restart_serves_the_same_functions_without_a_build(void **state)
 static void
 make(const char *state, const char *path, const char *text)
 {
-    char whole[512];
+    char whole[512], owner[256];
     FILE *file;
 
     struct stat st;
@@ -76,7 +76,8 @@ make(const char *state, const char *path, const char *text)
         (void)fclose(file);
     }
     /* as the gateway would have left it */
-    assert_int_equal(stat(state, &st), 0);
+    (void)snprintf(owner, sizeof owner, "%s/functions", state);
+    assert_int_equal(stat(owner, &st), 0);
     assert_int_equal(chown(whole, st.st_uid, st.st_gid), 0);
 }
 

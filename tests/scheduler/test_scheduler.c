@@ -74,7 +74,11 @@ warm(struct fixture *x, struct sch_slot **slots, int n)
 
     for (int i = 0; i < n; i++)
         arrive(x, &calls[i]);
-    for (int i = 0; i < n; i++)
+    slots[0] = next(x, SCH_LAUNCH).slot;
+    nothing_more(x); /* the rest once the line has stood for as long as starts take */
+    x->now += 4 * SCH_START_NS;
+    sch_tick(x->sch, x->now);
+    for (int i = 1; i < n; i++)
         slots[i] = next(x, SCH_LAUNCH).slot;
     for (int i = 0; i < n; i++)
         sch_slot_ready(x->sch, slots[i], x->now);
@@ -362,6 +366,119 @@ test_a_call_whose_client_left_leaves_the_queue(void **state)
     end(&x);
 }
 
+/* ---- sending ahead ---- */
+
+static void
+arrive_short(struct fixture *x, struct sch_call *call)
+{
+    memset(call, 0, sizeof *call);
+    call->stackable = true;
+    sch_call_arrived(x->sch, &x->f, call, x->now);
+}
+
+static void
+test_short_calls_go_behind_the_busy_instance_used_last(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[2];
+    struct sch_call calls[10];
+
+    (void)state;
+    begin(&x, 0, 2, 100);
+    warm(&x, slots, 2);
+    for (int i = 0; i < 10; i++) {
+        struct sch_action a;
+
+        arrive_short(&x, &calls[i]);
+        a = next(&x, SCH_DISPATCH);
+        assert_ptr_equal(a.slot, slots[1]);
+        assert_ptr_equal(a.call, &calls[i]);
+    }
+    assert_int_equal(slots[0]->state, SCH_SLOT_IDLE);
+    for (int i = 0; i < 10; i++) {
+        assert_ptr_equal(slots[1]->runs.head, &calls[i]);
+        sch_call_done(x.sch, &calls[i], x.now);
+    }
+    assert_int_equal(slots[1]->state, SCH_SLOT_IDLE);
+    end(&x);
+}
+
+static void
+test_a_large_call_is_never_sent_ahead_nor_has_one_behind(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[2];
+    struct sch_call large, other, small;
+
+    (void)state;
+    begin(&x, 0, 2, 100);
+    warm(&x, slots, 2);
+    arrive(&x, &large);
+    assert_ptr_equal(next(&x, SCH_DISPATCH).slot, slots[1]);
+    arrive_short(&x, &small);
+    assert_ptr_equal(next(&x, SCH_DISPATCH).slot, slots[0]);
+    arrive(&x, &other);
+    nothing_more(&x);
+    assert_int_equal(other.state, SCH_CALL_WAITING);
+    end(&x);
+}
+
+/* A slow call holds up no fast one that another instance could take. */
+static void
+test_calls_behind_a_slow_one_are_taken_back_for_another_instance(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[2];
+    struct sch_call slow, fast[3];
+
+    (void)state;
+    begin(&x, 0, 2, 100);
+    warm(&x, slots, 2);
+    arrive_short(&x, &slow);
+    (void)next(&x, SCH_DISPATCH);
+    for (int i = 0; i < 3; i++) {
+        arrive_short(&x, &fast[i]);
+        assert_ptr_equal(next(&x, SCH_DISPATCH).slot, slots[1]);
+    }
+    assert_true(sch_wake_at(x.sch) <= x.now + SCH_OVERDUE_NS);
+    x.now += SCH_OVERDUE_NS;
+    sch_tick(x.sch, x.now);
+    for (int i = 0; i < 3; i++)
+        assert_ptr_equal(next(&x, SCH_RECALL).call, &fast[i]);
+    sch_call_recalled(x.sch, &fast[0], x.now);
+    assert_ptr_equal(next(&x, SCH_DISPATCH).slot, slots[0]);
+    sch_call_recalled(x.sch, &fast[1], x.now);
+    sch_call_recalled(x.sch, &fast[2], x.now);
+    nothing_more(&x); /* nothing is sent ahead for a while */
+    sch_call_done(x.sch, &fast[0], x.now);
+    assert_ptr_equal(next(&x, SCH_DISPATCH).call, &fast[1]);
+    end(&x);
+}
+
+static void
+test_calls_behind_one_that_dies_wait_again_in_order(void **state)
+{
+    struct fixture x;
+    struct sch_slot *slots[1];
+    struct sch_call calls[3];
+
+    (void)state;
+    begin(&x, 0, 1, 100);
+    warm(&x, slots, 1);
+    for (int i = 0; i < 3; i++) {
+        arrive_short(&x, &calls[i]);
+        (void)next(&x, SCH_DISPATCH);
+        x.now++;
+    }
+    sch_call_lost(x.sch, &calls[0]);
+    sch_slot_gone(x.sch, slots[0], false, x.now);
+    slots[0] = next(&x, SCH_LAUNCH).slot;
+    sch_slot_ready(x.sch, slots[0], x.now);
+    assert_ptr_equal(next(&x, SCH_DISPATCH).call, &calls[1]);
+    assert_ptr_equal(next(&x, SCH_DISPATCH).call, &calls[2]);
+    end(&x);
+}
+
 /* ---- a property test ---- */
 
 enum { CALLS = 64, SLOTS = 64 };
@@ -401,9 +518,16 @@ carry_out(struct world *w)
         case SCH_DISPATCH:
             (void)slot_index(w, a.slot);
             assert_int_equal(w->call_state[c], SENT);
-            assert_ptr_equal(a.slot->runs.head, a.call);
-            assert_int_equal(a.slot->runs.count, 1);
+            assert_ptr_equal(a.call->slot, a.slot);
+            assert_true(a.slot->runs.count == 1 || a.slot->runs.head->stackable);
+            assert_true(a.slot->runs.head == a.call || a.call->stackable);
             w->call_state[c] = RUNS;
+            break;
+        case SCH_RECALL:
+            if (a.call->slot != a.slot || a.slot->runs.head == a.call || rand_r(&w->seed) % 2 == 0)
+                break; /* it has begun */
+            w->call_state[c] = SENT;
+            sch_call_recalled(w->sch, a.call, w->now);
             break;
         case SCH_LAUNCH:
             for (int i = 0; i < SLOTS; i++)
@@ -438,7 +562,6 @@ check_bounds(struct world *w)
     }
     assert_int_equal(waiting, w->f.waiting.count);
     assert_int_equal(w->arrived, w->answered + waiting + running);
-    assert_true(w->f.waiting.count <= (uint64_t)(w->f.settings.queue + w->f.settings.max));
     /* a call does not wait while an instance is idle */
     assert_true(w->f.waiting.count == 0 || w->f.slots[SCH_SLOT_IDLE].count == 0);
 }
@@ -450,15 +573,21 @@ random_call(struct world *w)
     struct sch_call *call = &w->calls[i];
 
     if (w->call_state[i] == FREE) {
+        uint32_t before = w->f.waiting.count;
+
         memset(call, 0, sizeof *call);
+        call->stackable = rand_r(&w->seed) % 4 != 0;
         w->call_state[i] = SENT;
         w->arrived++;
         sch_call_arrived(w->sch, &w->f, call, w->now);
+        /* the queue's bound: only calls that were taken back can exceed it */
+        assert_true(call->state != SCH_CALL_WAITING ||
+                    before < (uint64_t)(w->f.settings.queue + w->f.settings.max));
     } else if (w->call_state[i] == SENT && rand_r(&w->seed) % 4 == 0) {
         sch_call_gone(w->sch, call, w->now);
         w->call_state[i] = FREE;
         w->answered++;
-    } else if (w->call_state[i] == RUNS) {
+    } else if (w->call_state[i] == RUNS && call->slot->runs.head == call) {
         sch_call_done(w->sch, call, w->now);
         w->call_state[i] = FREE;
         w->answered++;
@@ -485,6 +614,8 @@ random_slot(struct world *w)
             w->call_state[head - w->calls] = FREE;
             w->answered++;
         }
+        for (struct sch_call *c = slot->runs.head; c != NULL; c = c->next)
+            w->call_state[c - w->calls] = SENT;
         w->slots[i] = NULL;
         sch_slot_gone(w->sch, slot, starting, w->now);
     } else if (rand_r(&w->seed) % 8 == 0) {
@@ -545,11 +676,14 @@ test_random_events_lose_no_call_and_keep_every_bound(void **state)
     }
     sch_function_remove(w.sch, &w.f, w.now);
     carry_out(&w);
-    for (int i = 0; i < CALLS; i++)
-        if (w.call_state[i] == RUNS) {
-            sch_call_done(w.sch, &w.calls[i], w.now);
-            w.call_state[i] = FREE;
+    for (int at = 0; at < SLOTS; at++)
+        while (w.slots[at] != NULL && w.slots[at]->runs.head != NULL) {
+            struct sch_call *head = w.slots[at]->runs.head;
+
+            sch_call_done(w.sch, head, w.now);
+            w.call_state[head - w.calls] = FREE;
             w.answered++;
+            carry_out(&w);
         }
     carry_out(&w);
     for (int i = 0; i < SLOTS; i++)
@@ -579,6 +713,10 @@ main(void)
         cmocka_unit_test(test_a_removed_function_refuses_and_retires),
         cmocka_unit_test(test_recycle_calls_retires_after_so_many),
         cmocka_unit_test(test_a_call_whose_client_left_leaves_the_queue),
+        cmocka_unit_test(test_short_calls_go_behind_the_busy_instance_used_last),
+        cmocka_unit_test(test_a_large_call_is_never_sent_ahead_nor_has_one_behind),
+        cmocka_unit_test(test_calls_behind_a_slow_one_are_taken_back_for_another_instance),
+        cmocka_unit_test(test_calls_behind_one_that_dies_wait_again_in_order),
         cmocka_unit_test(test_random_events_lose_no_call_and_keep_every_bound),
     };
 
