@@ -1,5 +1,6 @@
 /* test_call.c: calling functions: hearth.h and HTTP as clients use it. */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -549,10 +550,187 @@ test_a_wait_over_queue_timeout_says_overloaded(void **state)
     (void)close(fd);
 }
 
+/* ---- clients that misbehave ---- */
+
+static void
+test_clients_that_reset_leave_the_gateway_as_it_was(void **state)
+{
+    struct daemon *d = *state;
+    pid_t before = find_process(d->pid, "hearth-gateway");
+    struct linger reset = {.l_onoff = 1};
+
+    for (int i = 0; i < 300; i++) {
+        int fd = raw_connect(d);
+
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        raw_send(fd, "POST /function/nope HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n", 62);
+        (void)close(fd);
+    }
+    expect(post(d, "/function/echo", "ok", 2), "ok");
+    assert_int_equal(find_process(d->pid, "hearth-gateway"), before);
+}
+
+/* Sends without reading until the peer takes no more; the bytes it took. */
+static size_t
+push(int fd, const char *text, size_t most)
+{
+    size_t sent = 0;
+    int idle = 0;
+
+    while (sent < most && idle < 100) {
+        ssize_t n = send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n > 0) {
+            sent += (size_t)n;
+            idle = 0;
+        } else {
+            idle++;
+            (void)poll(NULL, 0, 2);
+        }
+    }
+    return sent;
+}
+
+static void
+test_a_client_that_reads_no_answers_is_read_no_further(void **state)
+{
+    char value[64];
+    struct daemon *d = *state;
+    int fd = raw_connect(d);
+
+    assert_true(push(fd, "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n", 64 << 20) < 32 << 20);
+    assert_true(
+        strtol(proc_status(find_process(d->pid, "hearth-gateway"), "VmRSS", value, sizeof value),
+               NULL, 10) < 64 * 1024);
+    (void)close(fd);
+    expect(post(d, "/function/echo", "ok", 2), "ok");
+}
+
+static void
+test_a_response_shorter_than_declared_is_told_as_cut(void **state)
+{
+    struct reply r;
+
+    deploy_ok(
+        *state, "short", "",
+        "#include <hearth.h>\nint hearth_handle(hearth_call *c) { return "
+        "hearth_set_header(c, \"Content-Length\", \"100\") || hearth_printf(c, \"half\"); }\n");
+    r = get(*state, "/function/short");
+    assert_int_equal(r.status, 200);
+    assert_int_not_equal(r.error, 0);
+    reply_free(&r);
+}
+
+static void
+test_304_may_name_the_length_that_it_does_not_send(void **state)
+{
+    struct reply r;
+
+    deploy_ok(*state, "cached", "",
+              "#include <hearth.h>\nint hearth_handle(hearth_call *c) { return "
+              "hearth_status(c, 304) || hearth_set_header(c, \"Content-Length\", \"100\"); }\n");
+    r = get(*state, "/function/cached");
+    assert_int_equal(r.status, 304);
+    assert_int_equal(r.error, 0);
+    reply_free(&r);
+}
+
+static void
+test_an_upload_that_breaks_is_no_whole_body_to_the_function(void **state)
+{
+    static const char head[] = "POST /function/upload HTTP/1.1\r\nHost: x\r\n"
+                               "Transfer-Encoding: chunked\r\n\r\n";
+    static char chunk[1010] = "3e8\r\n";
+    struct reply r;
+    int fd = raw_connect(*state);
+
+    deploy_ok(*state, "upload", "max=1&max_body=1M",
+              "#include <hearth.h>\n#include <time.h>\nstatic long last = 99;\n"
+              "int hearth_handle(hearth_call *c) { char b[500]; long n; struct timespec t = {0, "
+              "1000000};\n"
+              "  if (hearth_query(c, \"last\")) return hearth_printf(c, \"%ld\", last);\n"
+              "  while ((n = hearth_read(c, b, sizeof b)) > 0) nanosleep(&t, 0);\n"
+              "  last = n; return 0; }\n");
+    memset(chunk + 5, 'x', 1000);
+    memcpy(chunk + 1005, "\r\n", 2);
+    raw_send(fd, head, sizeof head - 1);
+    for (int i = 0; i < 300; i++)
+        raw_send(fd, chunk, 1007);
+    raw_send(fd, "nonsense\r\n", 10);
+    free(raw_receive(fd, NULL));
+    (void)close(fd);
+    r = get(*state, "/function/upload?last"); /* waits for the same instance */
+    assert_string_equal(r.body, "-1");
+    reply_free(&r);
+}
+
+/* A request that is refused later than it was read, with another one behind it in
+ * the same packet: its body must be its own. */
+static void
+test_bodies_behind_refused_requests_are_not_mixed_up(void **state)
+{
+    enum { N = 24 };
+    int fds[N], blocker = raw_connect(*state);
+
+    deploy_ok(
+        *state, "full", "max=1&queue=100&queue_timeout=100ms&timeout=10s",
+        "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
+        "  struct timespec t = {1, 0}; nanosleep(&t, 0); return hearth_printf(c, \"done\"); }\n");
+    raw_send(blocker, "GET /function/full HTTP/1.1\r\nHost: x\r\n\r\n", 42);
+    for (int i = 0; i < N; i++) {
+        char all[4096];
+        int n = sprintf(all, "GET /function/full HTTP/1.1\r\nHost: x\r\n\r\n"
+                             "POST /function/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                             "Content-Length: 2000\r\n\r\n");
+
+        memset(all + n, 'A' + i, 2000);
+        fds[i] = raw_connect(*state);
+        raw_send(fds[i], all, (size_t)n + 2000);
+    }
+    for (int i = 0; i < N; i++) {
+        char *got = raw_receive(fds[i], NULL), *last = strstr(got, "200 OK"), *body;
+
+        assert_non_null(strstr(got, "overloaded"));
+        assert_non_null(last);
+        body = strstr(last, "\r\n\r\n") + 4;
+        assert_int_equal(strlen(body), 2000);
+        assert_int_equal(strspn(body, (char[]){(char)('A' + i), '\0'}), 2000);
+        free(got);
+        (void)close(fds[i]);
+    }
+    (void)close(blocker);
+}
+
+static void
+test_a_slow_call_holds_up_no_fast_one(void **state)
+{
+    int slow = raw_connect(*state);
+
+    deploy_ok(*state, "mixed", "max=4&timeout=10s",
+              "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
+              "  struct timespec t = {3, 0}; if (hearth_query(c, \"slow\")) nanosleep(&t, 0);\n"
+              "  return hearth_printf(c, \"%d\", hearth_query(c, \"slow\") != NULL); }\n");
+    for (int i = 0; i < 50; i++)
+        expect(get(*state, "/function/mixed"), "0");
+    raw_send(slow, "GET /function/mixed?slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 69);
+    for (int i = 0; i < 100; i++)
+        expect(get(*state, "/function/mixed"), "0");
+    /* all of them were answered while the slow one still ran */
+    assert_int_equal(recv(slow, (char[1]){0}, 1, MSG_DONTWAIT | MSG_PEEK), -1);
+    (void)close(slow);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clients_that_reset_leave_the_gateway_as_it_was),
+        cmocka_unit_test(test_a_client_that_reads_no_answers_is_read_no_further),
+        cmocka_unit_test(test_a_response_shorter_than_declared_is_told_as_cut),
+        cmocka_unit_test(test_304_may_name_the_length_that_it_does_not_send),
+        cmocka_unit_test(test_an_upload_that_breaks_is_no_whole_body_to_the_function),
+        cmocka_unit_test(test_bodies_behind_refused_requests_are_not_mixed_up),
+        cmocka_unit_test(test_a_slow_call_holds_up_no_fast_one),
         cmocka_unit_test(test_call_passes_method_path_query_field_id_and_body),
         cmocka_unit_test(test_call_without_anything_gets_the_defaults),
         cmocka_unit_test(test_call_with_every_method_reaches_the_function),

@@ -108,6 +108,66 @@ test_a_worker_stands_behind_every_wall(void **state)
     daemon_remove(&d);
 }
 
+/* The state folder is root's, and sticky: a gateway that was taken over cannot put
+ * something else in the place of the jail. */
+static void
+test_the_gateways_user_cannot_remove_the_jail(void **state)
+{
+    struct daemon d;
+    char path[256], uid[128];
+    int status;
+    pid_t pid;
+
+    (void)state;
+    start(&d);
+    (void)snprintf(path, sizeof path, "%s/jail", d.state);
+    (void)proc_status(find_process(d.pid, "hearth-gateway"), "Uid", uid, sizeof uid);
+    pid = fork();
+    if (pid == 0) {
+        uid_t id = (uid_t)strtoul(uid, NULL, 10);
+
+        _exit(setresgid(id, id, id) != 0 || setresuid(id, id, id) != 0 || rmdir(path) == 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    deploy_ok(&d, "after", "memory=16M", SLOW);
+    daemon_remove(&d);
+}
+
+static void
+test_a_strict_umask_and_a_protected_daemon_change_nothing(void **state)
+{
+    struct daemon d;
+    mode_t was = umask(077);
+    char value[32] = "";
+    FILE *file = fopen("/proc/self/oom_score_adj", "re");
+    struct reply r;
+
+    (void)state;
+    assert_non_null(fgets(value, sizeof value, file));
+    (void)fclose(file);
+    start(&d);
+    (void)umask(was);
+    deploy_ok(&d, "bomb", "memory=16M&timeout=5s",
+              "#include <hearth.h>\n#include <stdlib.h>\n#include <string.h>\n"
+              "int hearth_handle(hearth_call *c) { (void)c; for (;;) memset(malloc(1 << 20), 1, 1 "
+              "<< 20); }\n");
+    r = get(&d, "/function/bomb");
+    assert_string_equal(reply_text(&r, "code"), "memory_exceeded");
+    reply_free(&r);
+    {
+        char path[64];
+
+        (void)snprintf(path, sizeof path, "/proc/%d/oom_score_adj",
+                       (int)find_process(d.pid, "hearth-worker"));
+        file = fopen(path, "re");
+        assert_non_null(fgets(value, sizeof value, file));
+        (void)fclose(file);
+        assert_int_equal(atoi(value), 500);
+    }
+    daemon_remove(&d);
+}
+
 static void
 test_two_workers_have_users_and_groups_of_their_own(void **state)
 {
@@ -367,8 +427,8 @@ test_sigterm_lets_running_calls_finish_and_exits_0(void **state)
     got = raw_receive(fd, NULL);
     assert_non_null(strstr(got, "hello"));
     free(got);
-    (void)close(fd);
     assert_int_equal(waitpid(d.pid, &status, 0), d.pid);
+    (void)close(fd); /* only now: a client that stays holds nothing up */
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     d.pid = 0;
     wait_for("the end of every process", all_gone, &pids);
@@ -380,6 +440,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_worker_stands_behind_every_wall),
+        cmocka_unit_test(test_the_gateways_user_cannot_remove_the_jail),
+        cmocka_unit_test(test_a_strict_umask_and_a_protected_daemon_change_nothing),
         cmocka_unit_test(test_two_workers_have_users_and_groups_of_their_own),
         cmocka_unit_test(test_the_gateway_has_no_privilege_and_sees_only_its_state),
         cmocka_unit_test(test_the_token_is_for_its_owner_alone),
