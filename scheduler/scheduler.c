@@ -307,7 +307,7 @@ place(const struct sch *sch, struct sch_function *f, const struct sch_call *call
     struct sch_slot *idle = f->slots[SCH_SLOT_IDLE].head, *busy = f->slots[SCH_SLOT_BUSY].head;
     struct sch_slot *best = NULL;
     bool may = call->stackable && f->service_ns > 0 && now_ns >= f->no_stacking_until_ns;
-    int64_t near_ns = sch->busy >= sch->cores ? SCH_AHEAD_NS : SCH_WAKE_NS;
+    int64_t near_ns = sch->busy >= sch->cores ? SCH_CROWDED_NS : SCH_WAKE_NS;
 
     if (may && busy != NULL && takes_ahead(busy, near_ns, now_ns))
         return busy;
@@ -539,6 +539,10 @@ measure(struct sch_slot *slot, int64_t now_ns)
 
     if (ran_ns < 1000)
         ran_ns = 1000;
+    /* a process that was off its core for a moment is no slow function: one sample
+     * doubles the average at the most */
+    if (f->service_ns > 0 && ran_ns > 8 * f->service_ns)
+        ran_ns = 8 * f->service_ns;
     f->service_ns = f->service_ns == 0 ? ran_ns : f->service_ns + (ran_ns - f->service_ns) / 8;
 }
 
@@ -553,6 +557,8 @@ sch_call_done(struct sch *sch, struct sch_call *call, int64_t now_ns)
     call->state = SCH_CALL_OUT;
     call->slot = NULL;
     slot->calls++;
+    if (slot->recalling && now_ns - slot->head_since_ns < 2 * overdue_after(slot->function))
+        slot->function->no_stacking_until_ns = 0; /* a moment off its core, no more */
     measure(slot, now_ns);
     slot->head_since_ns = now_ns;
     slot->woken = false;

@@ -23,11 +23,14 @@ struct sch;
  * - SCH_WAKE_NS: what waking an idle instance costs. A call goes behind work of up
  *   to that much rather than to an idle instance.
  * - SCH_AHEAD_NS, SCH_AHEAD_MAX: the work that may stand before a call, and how
- *   many calls, where no instance is idle, or no core is left for one.
+ *   many calls, where no instance is idle.
+ * - SCH_CROWDED_NS: the same while as many instances run as there are cores: one
+ *   more would take turns with them, and serve nobody sooner.
  * - SCH_OVERDUE_NS: once the running call has taken so long, and far longer than
  *   the average, those behind it are taken back for others to run. */
 #define SCH_WAKE_NS    INT64_C(70000)
 #define SCH_AHEAD_NS   INT64_C(250000)
+#define SCH_CROWDED_NS INT64_C(1000000)
 #define SCH_AHEAD_MAX  96
 #define SCH_OVERDUE_NS INT64_C(4000000)
 /* The start of an instance, as long as none of the function was measured. */
