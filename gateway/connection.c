@@ -1,9 +1,7 @@
 /* connection.c: one client: its bytes in, through llhttp, and its answers out.
  *
- * A request's head is encoded while it is parsed, in the very form that goes into
- * a worker's ring. Requests of one connection are served one after another; what
- * a client sends ahead waits in `early`, and no more is read meanwhile than one
- * buffer.
+ * Requests of one connection are served one after another; what a client sends
+ * ahead waits in `early`, and no more is read meanwhile than one buffer.
  */
 #include <assert.h>
 #include <errno.h>
@@ -16,405 +14,8 @@
 #include "gateway.h"
 #include "log.h"
 
-#define LINGER_MS     2000  /* how long a closing client may still send */
-#define STALL_MS      30000 /* how long a client may take none of what was written */
-#define DISCARD_BYTES (16 * 1024 * 1024)
-
-static llhttp_settings_t parser_settings;
-
-/* ---- the head ---- */
-
-static bool
-grow_head(struct gw_conn *conn, size_t n)
-{
-    struct gw_buffer *head = conn->head, *wider;
-
-    if (head->len + n <= head->size)
-        return true;
-    wider = gw_pool_take(&conn->gw->pool, LIMIT_FRAME_HEAD);
-    if (wider == NULL || head->len + n > wider->size) {
-        gw_pool_give(&conn->gw->pool, wider);
-        return false;
-    }
-    memcpy(wider->bytes, head->bytes, head->len);
-    wider->len = head->len;
-    gw_pool_give(&conn->gw->pool, head);
-    conn->head = wider;
-    return true;
-}
-
-static int
-stop(struct gw_conn *conn, enum gw_code code)
-{
-    conn->bad = code;
-    conn->stopped = true;
-    return HPE_USER;
-}
-
-static int
-append(struct gw_conn *conn, const char *bytes, size_t n)
-{
-    if (conn->head->len + n > LIMIT_HEAD || !grow_head(conn, n))
-        return stop(conn, GW_HEADERS_TOO_LARGE);
-    memcpy(conn->head->bytes + conn->head->len, bytes, n);
-    conn->head->len += (uint32_t)n;
-    return 0;
-}
-
-static int
-end_string(struct gw_conn *conn)
-{
-    return append(conn, "", 1);
-}
-
-static int
-on_message_begin(llhttp_t *parser)
-{
-    struct gw_conn *conn = parser->data;
-
-    gw_pool_give(&conn->gw->pool, conn->head);
-    conn->head = gw_pool_take(&conn->gw->pool, 1);
-    if (conn->head == NULL)
-        return stop(conn, GW_INTERNAL);
-    conn->head->len = sizeof(struct frame_request);
-    memset(&conn->request, 0, sizeof conn->request);
-    conn->fields = 0;
-    conn->started = true;
-    conn->call_id[0] = '\0';
-    conn->has_host = conn->expects_continue = conn->head_done = false;
-    conn->route = GW_ROUTE_NONE;
-    gw_timer_set(conn->gw, &conn->timer, conn->gw->config.header_timeout_ms, conn->timer.fire);
-    return 0;
-}
-
-static int
-on_url(llhttp_t *parser, const char *at, size_t n)
-{
-    struct gw_conn *conn = parser->data;
-
-    if (conn->request.method_len == 0) {
-        const char *method = llhttp_method_name((llhttp_method_t)llhttp_get_method(parser));
-
-        conn->request.method_len = (uint16_t)strlen(method);
-        if (append(conn, method, conn->request.method_len + 1u) != 0)
-            return HPE_USER;
-        conn->name_at = conn->head->len;
-    }
-    return append(conn, at, n);
-}
-
-/* Drops "http://host" from an absolute target. */
-static void
-make_origin_form(struct gw_conn *conn)
-{
-    char *target = (char *)conn->head->bytes + conn->name_at;
-    char *host = target[0] != '/' ? strstr(target, "://") : NULL;
-    char *path = host != NULL ? strpbrk(host + 3, "/?") : NULL;
-
-    if (path == NULL || *path != '/')
-        return;
-    memmove(target, path, strlen(path) + 1);
-    conn->head->len = conn->name_at + (uint32_t)strlen(target) + 1;
-}
-
-/* Splits the target at '?', and finds "/function/NAME". Offsets go by the start of
- * the strings, which is the end of struct frame_request. */
-static int
-on_url_complete(llhttp_t *parser)
-{
-    static const char prefix[] = "/function/";
-    struct gw_conn *conn = parser->data;
-    struct frame_request *request = &conn->request;
-    uint32_t base = sizeof *request;
-    char *target, *query;
-    size_t n;
-
-    if (end_string(conn) != 0)
-        return HPE_USER;
-    make_origin_form(conn);
-    target = (char *)conn->head->bytes + conn->name_at;
-    query = strchr(target, '?');
-    if (query != NULL) {
-        *query = '\0';
-        request->query_at = (uint32_t)(query + 1 - (char *)conn->head->bytes) - base;
-        request->query_len = (uint32_t)strlen(query + 1);
-    }
-    conn->function_len = 0;
-    if (strncmp(target, prefix, sizeof prefix - 1) == 0) {
-        n = strcspn(target + sizeof prefix - 1, "/");
-        conn->function_len = (uint32_t)n;
-        request->path_at = conn->name_at + (uint32_t)(sizeof prefix - 1 + n) - base;
-        request->path_len = (uint32_t)strlen(target + sizeof prefix - 1 + n);
-        conn->route = GW_ROUTE_CALL;
-    }
-    request->fields_at = conn->head->len - base;
-    conn->field_at = 0;
-    return 0;
-}
-
-static int
-on_header_field(llhttp_t *parser, const char *at, size_t n)
-{
-    struct gw_conn *conn = parser->data;
-
-    if (conn->head_done)
-        return 0; /* a trailer: none is passed on */
-    if (conn->field_at == 0) {
-        if (++conn->fields > LIMIT_FIELDS)
-            return stop(conn, GW_HEADERS_TOO_LARGE);
-        conn->field_at = conn->head->len;
-        if (append(conn, "\0\0\0\0", 4) != 0)
-            return HPE_USER;
-    }
-    return append(conn, at, n);
-}
-
-static int
-on_header_field_complete(llhttp_t *parser)
-{
-    struct gw_conn *conn = parser->data;
-
-    if (conn->head_done)
-        return 0;
-    conn->name_len = conn->head->len - conn->field_at - 4;
-    return end_string(conn);
-}
-
-static int
-on_header_value(llhttp_t *parser, const char *at, size_t n)
-{
-    struct gw_conn *conn = parser->data;
-
-    return conn->head_done ? 0 : append(conn, at, n);
-}
-
-static bool
-call_id_ok(const char *id, size_t n)
-{
-    if (n < 1 || n > LIMIT_CALL_ID)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!(id[i] >= '0' && id[i] <= '9') && !(id[i] >= 'a' && id[i] <= 'z') &&
-            !(id[i] >= 'A' && id[i] <= 'Z') && strchr("._-", id[i]) == NULL)
-            return false;
-    return true;
-}
-
-/* The few fields that the platform itself goes by, told apart by their length. */
-static void
-look_at_field(struct gw_conn *conn, const char *name, uint16_t name_len, const char *value,
-              uint16_t value_len)
-{
-    if (name_len == 4 && strcasecmp(name, "Host") == 0)
-        conn->has_host = true;
-    else if (name_len == 6 && strcasecmp(name, "Expect") == 0)
-        conn->expects_continue = strcasecmp(value, "100-continue") == 0;
-    else if (name_len == 9 && strcasecmp(name, "X-Call-Id") == 0 && call_id_ok(value, value_len))
-        memcpy(conn->call_id, value, value_len + 1u);
-}
-
-static int
-on_header_value_complete(llhttp_t *parser)
-{
-    struct gw_conn *conn = parser->data;
-    uint16_t lens[2];
-    const char *name;
-
-    if (conn->head_done || conn->field_at == 0)
-        return 0;
-    lens[0] = (uint16_t)conn->name_len;
-    lens[1] = (uint16_t)(conn->head->len - conn->field_at - 4 - conn->name_len - 1);
-    if (end_string(conn) != 0)
-        return HPE_USER;
-    name = (const char *)conn->head->bytes + conn->field_at + 4;
-    memcpy(conn->head->bytes + conn->field_at, lens, sizeof lens);
-    look_at_field(conn, name, lens[0], name + lens[0] + 1, lens[1]);
-    conn->field_at = 0;
-    return 0;
-}
-
-const char *
-gw_conn_field(const struct gw_conn *conn, const char *wanted)
-{
-    const char *at =
-        (const char *)conn->head->bytes + sizeof(struct frame_request) + conn->request.fields_at;
-
-    for (unsigned i = 0; i < conn->request.fields; i++) {
-        uint16_t lens[2];
-        const char *name = at + sizeof lens;
-
-        memcpy(lens, at, sizeof lens);
-        if (strlen(wanted) == lens[0] && strcasecmp(name, wanted) == 0)
-            return name + lens[0] + 1;
-        at = name + lens[0] + 1 + lens[1] + 1;
-    }
-    return NULL;
-}
-
-/* Something has to happen within the time for a head, or the connection closes. */
-static void
-expect_progress(struct gw_conn *conn)
-{
-    gw_timer_set(conn->gw, &conn->timer, conn->gw->config.header_timeout_ms, conn->timer.fire);
-}
-
-/* A body that nobody wants is read so that the connection can go on, up to a bound. */
-static void
-discard(struct gw_conn *conn, size_t n)
-{
-    conn->discarded += (int64_t)n;
-    if (conn->discarded > DISCARD_BYTES)
-        conn->close_after = true;
-    expect_progress(conn);
-}
-
-/* ---- what to do with a request ---- */
-
-static void
-refuse(struct gw_conn *conn, enum gw_code code, const char *detail)
-{
-    conn->route = GW_ROUTE_DISCARD;
-    gw_answer_problem(conn, code, conn->call_id[0] != '\0' ? conn->call_id : NULL, NULL, "%s",
-                      detail);
-}
-
-static void
-say_continue(struct gw_conn *conn)
-{
-    uv_buf_t text = uv_buf_init((char *)"HTTP/1.1 100 Continue\r\n\r\n", 25);
-
-    if (conn->expects_continue && !conn->http10)
-        (void)gw_conn_write(conn, &text, 1);
-}
-
-static void
-finish_head(struct gw_conn *conn)
-{
-    struct frame_request *request = &conn->request;
-    size_t id_len;
-    int64_t length = (conn->parser.flags & F_CONTENT_LENGTH) != 0
-                         ? (int64_t)conn->parser.content_length
-                         : ((conn->parser.flags & F_CHUNKED) != 0 ? -1 : 0);
-
-    request->fields = (uint16_t)conn->fields;
-    request->body_len = length;
-    request->id_at = conn->head->len - (uint32_t)sizeof *request;
-    if (conn->call_id[0] == '\0')
-        gw_call_make_id(conn->gw, conn->call_id);
-    id_len = strlen(conn->call_id) + 1;
-    if (grow_head(conn, id_len + 16)) {
-        memcpy(conn->head->bytes + conn->head->len, conn->call_id, id_len);
-        conn->head->len += (uint32_t)id_len;
-        while (conn->head->len % 16 != 0)
-            conn->head->bytes[conn->head->len++] = 0;
-    }
-    request->body_at = conn->head->len;
-}
-
-static void
-begin_call(struct gw_conn *conn)
-{
-    const char *name = (const char *)conn->head->bytes + conn->name_at + strlen("/function/");
-    struct gw_function *f = gw_function_find(conn->gw, name, conn->function_len);
-    int64_t limit;
-
-    if (conn->gw->draining) {
-        refuse(conn, GW_DRAINING, "the daemon is stopping: try again later");
-        return;
-    }
-    if (f == NULL || f->live == 0) {
-        refuse(conn, GW_FUNCTION_NOT_FOUND, "no function of that name is deployed");
-        return;
-    }
-    limit = f->sch.settings.max_body;
-    if (conn->request.body_len > limit) {
-        conn->route = GW_ROUTE_DISCARD;
-        f->errors[GW_BODY_TOO_LARGE]++;
-        gw_answer_problem(conn, GW_BODY_TOO_LARGE, conn->call_id,
-                          json_pack("{s:I}", "limit", (json_int_t)limit),
-                          "the body has %lld bytes, the function's max_body is %lld",
-                          (long long)conn->request.body_len, (long long)limit);
-        return;
-    }
-    conn->call = gw_call_new(conn, f);
-    if (conn->call == NULL)
-        refuse(conn, GW_INTERNAL, "no memory for the call");
-}
-
-static int
-on_headers_complete(llhttp_t *parser)
-{
-    struct gw_conn *conn = parser->data;
-
-    conn->http10 = parser->http_major == 1 && parser->http_minor == 0;
-    conn->head_only = parser->method == HTTP_HEAD;
-    conn->close_after = conn->close_after || !llhttp_should_keep_alive(parser);
-    if (parser->http_major != 1 || (!conn->has_host && !conn->http10))
-        return stop(conn, GW_BAD_REQUEST);
-    gw_timer_unset(conn->gw, &conn->timer);
-    finish_head(conn);
-    conn->head_done = true;
-    if (parser->upgrade) /* served as plain HTTP/1.1; what follows is not ours to read */
-        conn->close_after = true;
-    if (conn->route == GW_ROUTE_CALL && conn->serves_calls) {
-        begin_call(conn);
-    } else {
-        conn->route = GW_ROUTE_ADMIN;
-        expect_progress(conn);
-        gw_admin_begin(conn);
-    }
-    if (!conn->responded)
-        say_continue(conn);
-    return 0;
-}
-
-static int
-on_body(llhttp_t *parser, const char *at, size_t n)
-{
-    struct gw_conn *conn = parser->data;
-
-    if (conn->route == GW_ROUTE_CALL && conn->call != NULL)
-        gw_call_body(conn->call, (const unsigned char *)at, n);
-    else if (conn->route == GW_ROUTE_ADMIN && conn->admin != NULL) {
-        expect_progress(conn);
-        gw_admin_body(conn->admin, at, n);
-    } else if (conn->route == GW_ROUTE_DISCARD) {
-        discard(conn, n);
-    }
-    return 0;
-}
-
-static int
-on_message_complete(llhttp_t *parser)
-{
-    struct gw_conn *conn = parser->data;
-
-    conn->message_complete = true;
-    gw_timer_unset(conn->gw, &conn->timer);
-    if (conn->route == GW_ROUTE_CALL && conn->call != NULL)
-        gw_call_body_end(conn->call);
-    else if (conn->route == GW_ROUTE_ADMIN && conn->admin != NULL)
-        gw_admin_end(conn->admin);
-    return HPE_PAUSED;
-}
-
-static void
-init_parser_settings(void)
-{
-    if (parser_settings.on_message_begin != NULL)
-        return;
-    llhttp_settings_init(&parser_settings);
-    parser_settings.on_message_begin = on_message_begin;
-    parser_settings.on_url = on_url;
-    parser_settings.on_url_complete = on_url_complete;
-    parser_settings.on_header_field = on_header_field;
-    parser_settings.on_header_field_complete = on_header_field_complete;
-    parser_settings.on_header_value = on_header_value;
-    parser_settings.on_header_value_complete = on_header_value_complete;
-    parser_settings.on_headers_complete = on_headers_complete;
-    parser_settings.on_body = on_body;
-    parser_settings.on_message_complete = on_message_complete;
-}
+#define LINGER_MS 2000  /* how long a closing client may still send */
+#define STALL_MS  30000 /* how long a client may take none of what was written */
 
 /* ---- bytes in ---- */
 
@@ -635,7 +236,7 @@ on_written(uv_write_t *req, int status)
     if (conn->closing)
         return;
     if (conn->responded && !conn->message_complete)
-        expect_progress(conn);
+        gw_conn_expect_progress(conn);
     advance(conn);
 }
 
@@ -713,7 +314,7 @@ gw_conn_responded(struct gw_conn *conn)
     if (!conn->message_complete) {
         conn->route = GW_ROUTE_DISCARD;
         conn->discarded = 0;
-        expect_progress(conn);
+        gw_conn_expect_progress(conn);
     }
     gw_conn_read_on(conn);
     if (!conn->feeding)
@@ -814,7 +415,6 @@ gw_conn_accept(struct gw *gw, uv_stream_t *listener, bool calls, bool admin)
     struct gw_conn *conn = calloc(1, sizeof *conn);
     int status = UV_ENOMEM;
 
-    init_parser_settings();
     if (conn == NULL)
         return;
     if (listener->type == UV_TCP)
@@ -837,7 +437,7 @@ gw_conn_accept(struct gw *gw, uv_stream_t *listener, bool calls, bool admin)
     gw->conns = conn;
     gw->conns_count++;
     gw->conns_total++;
-    llhttp_init(&conn->parser, HTTP_REQUEST, &parser_settings);
+    llhttp_init(&conn->parser, HTTP_REQUEST, gw_parser_settings());
     conn->parser.data = conn;
     if (uv_accept(listener, &conn->u.stream) < 0) {
         gw_conn_close(conn);

@@ -225,7 +225,7 @@ struct gw {
     struct gw_wheel wheel;
     uv_timer_t ticker;
     bool ticking;
-    uv_timer_t alarm; /* the scheduler's next moment, to the millisecond */
+    uv_timer_t alarm;           /* the scheduler's next moment, to the millisecond */
     uint32_t sent, sent_before; /* calls since the workers were woken, and a turn ago */
     int64_t gather_since_ns;
     int64_t alarm_ns; /* when it goes off; INT64_MAX: it is not set */
@@ -280,6 +280,11 @@ int gw_server_open(struct gw *gw, int first_fd, int count, bool admin, struct he
 void gw_server_drain(struct gw *gw);
 /* Ends the loop once nothing runs any more. */
 void gw_server_check_drained(struct gw *gw);
+
+/* parse.c */
+const llhttp_settings_t *gw_parser_settings(void);
+/* Something has to happen within the time for a head, or the connection closes. */
+void gw_conn_expect_progress(struct gw_conn *conn);
 
 /* connection.c */
 void gw_conn_accept(struct gw *gw, uv_stream_t *listener, bool calls, bool admin);
