@@ -14,6 +14,12 @@
 #define GATHER_MOST  48
 #define GATHER_NS    INT64_C(60000)
 
+/* see look_for_answer */
+#define LOOK_NS      INT64_C(15000)
+#define LOOK_TRUST   8   /* successes that count */
+#define LOOK_PENALTY 4   /* what a failure takes of them */
+#define LOOK_PAUSE   256 /* lone calls until it is tried again */
+
 int64_t
 gw_now_ns(void)
 {
@@ -294,6 +300,48 @@ gather_more(struct gw *gw)
     return gw_now_ns() - gw->gather_since_ns < GATHER_NS;
 }
 
+static void
+relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* A lone short call is answered within microseconds where the worker's core is
+ * awake, and then looking for the answer is cheaper for both sides than sleeping and
+ * ringing. Where that core sleeps it is not, and a few failures end the looking;
+ * now and then it is tried again. True where the answer came. */
+static bool
+look_for_answer(struct gw *gw)
+{
+    struct gw_instance *inst = gw->busy;
+    int64_t until;
+
+    if (inst == NULL || inst->busy_next != NULL || !inst->open || inst->slot == NULL ||
+        inst->slot->runs.count != 1 || !inst->slot->runs.head->stackable ||
+        inst->function->sch.service_ns > LOOK_NS)
+        return false;
+    if (gw->look_score < 0) {
+        gw->look_score++;
+        return false;
+    }
+    until = gw_now_ns() + LOOK_NS;
+    do {
+        for (int i = 0; i < 16; i++) {
+            if (chan_ready(&inst->chan)) {
+                gw->look_score = gw->look_score < LOOK_TRUST ? gw->look_score + 1 : LOOK_TRUST;
+                return true;
+            }
+            relax();
+        }
+    } while (gw_now_ns() < until);
+    gw->look_score -= LOOK_PENALTY;
+    if (gw->look_score < 0)
+        gw->look_score = -LOOK_PAUSE;
+    return false;
+}
+
 /* Before the loop sleeps: take what is there, tell every worker that owes us
  * something to ring, and look once more. */
 static void
@@ -308,6 +356,10 @@ on_prepare(uv_prepare_t *prepare)
         return;
     }
     wake_workers(gw);
+    if (look_for_answer(gw)) {
+        poll_busy(gw);
+        wake_workers(gw);
+    }
     say_asleep(gw, true);
     if (gw_instances_ready(gw))
         (void)uv_idle_start(&gw->spin, on_spin);

@@ -227,6 +227,7 @@ struct gw {
     bool ticking;
     uv_timer_t alarm;           /* the scheduler's next moment, to the millisecond */
     uint32_t sent, sent_before; /* calls since the workers were woken, and a turn ago */
+    int32_t look_score;         /* whether looking for a lone answer has paid lately */
     int64_t gather_since_ns;
     int64_t alarm_ns; /* when it goes off; INT64_MAX: it is not set */
     uv_prepare_t prepare;
