@@ -16,6 +16,7 @@
 
 /* see look_for_answer */
 #define LOOK_NS      INT64_C(15000)
+#define LOOK_CALLS   24  /* with more there is enough to do meanwhile */
 #define LOOK_TRUST   8   /* successes that count */
 #define LOOK_PENALTY 4   /* what a failure takes of them */
 #define LOOK_PAUSE   256 /* lone calls until it is tried again */
@@ -308,10 +309,10 @@ relax(void)
 #endif
 }
 
-/* A lone short call is answered within microseconds where the worker's core is
+/* A few short calls are answered within microseconds where the worker's core is
  * awake, and then looking for the answer is cheaper for both sides than sleeping and
  * ringing. Where that core sleeps it is not, and a few failures end the looking;
- * now and then it is tried again. True where the answer came. */
+ * now and then it is tried again. True where an answer came. */
 static bool
 look_for_answer(struct gw *gw)
 {
@@ -319,8 +320,8 @@ look_for_answer(struct gw *gw)
     int64_t until;
 
     if (inst == NULL || inst->busy_next != NULL || !inst->open || inst->slot == NULL ||
-        inst->slot->runs.count != 1 || !inst->slot->runs.head->stackable ||
-        inst->function->sch.service_ns > LOOK_NS)
+        inst->slot->runs.count < 1 || inst->slot->runs.count > LOOK_CALLS ||
+        !inst->slot->runs.head->stackable || inst->function->sch.service_ns > LOOK_NS)
         return false;
     if (gw->look_score < 0) {
         gw->look_score++;

@@ -1,7 +1,5 @@
 /* count_alloc.c: preloaded into the gateway by test_warm.c: counts what is taken
  * from the heap, and says at the end how much that was. */
-#define _GNU_SOURCE
-#include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>

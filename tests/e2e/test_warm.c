@@ -85,7 +85,7 @@ static void
 test_a_warm_call_makes_few_system_calls(void **state)
 {
     struct daemon d = {0};
-    char command[256], line[256], path[128];
+    char command[256], line[256], path[256];
     double total = 0;
     const int calls = 2000;
     pid_t tracer;
