@@ -33,7 +33,7 @@ static const struct option options[] = {
     {"admin", TEXT, AT(admin), 0, 0, "ADDR:PORT or unix:PATH",
      "where /v1 is served; as --listen if not given", true},
     {"state", TEXT, AT(state), 0, 0, "an absolute path", "folder for all that is kept", true},
-    {"threads", COUNT, AT(threads), 1, LIMIT_THREADS, "1 to 64", "loops that serve clients", true},
+    {"threads", COUNT, AT(threads), 1, LIMIT_THREADS, "1 to 64", "listeners for clients; one loop serves them all as yet", true},
     {"drain_time", TIME, AT(drain_time_ms), 0, 3600000, "0 to 1h",
      "how long running calls may take after SIGTERM", true},
     {"header_timeout", TIME, AT(header_timeout_ms), 100, 3600000, "100ms to 1h",

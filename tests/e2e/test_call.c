@@ -550,6 +550,27 @@ test_a_wait_over_queue_timeout_says_overloaded(void **state)
     (void)close(fd);
 }
 
+/* What glibc does behind such calls (files, sysinfo) must not look like an offence. */
+static void
+test_a_function_may_sort_tell_the_time_and_print_numbers(void **state)
+{
+    deploy_ok(
+        *state, "libc", "libs=m",
+        "#include <hearth.h>\n#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
+        "#include <string.h>\n#include <time.h>\n"
+        "static int up(const void *a, const void *b) { return *(const int *)a - *(const int *)b; "
+        "}\n"
+        "int hearth_handle(hearth_call *c) { static int v[5000]; char t[64]; time_t at = 86399;\n"
+        "  struct tm tm; for (int i = 0; i < 5000; i++) v[i] = rand() % 1000;\n"
+        "  qsort(v, 5000, sizeof *v, up); for (int i = 1; i < 5000; i++) if (v[i - 1] > v[i]) "
+        "return 1;\n"
+        "  localtime_r(&at, &tm); strftime(t, sizeof t, \"%H:%M:%S %Z\", &tm); (void)time(NULL);\n"
+        "  char *big = malloc(3 << 20); memset(big, 1, 3 << 20); free(big); (void)clock();\n"
+        "  return hearth_printf(c, \"%s %.2f %s\", t, pow(2, 0.5), strerror(2)); }\n");
+    expect(get(*state, "/function/libc"), "23:59:59 UTC 1.41 No such file or directory");
+    expect(get(*state, "/function/libc"), "23:59:59 UTC 1.41 No such file or directory");
+}
+
 /* ---- clients that misbehave ---- */
 
 static void
@@ -724,6 +745,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_function_may_sort_tell_the_time_and_print_numbers),
         cmocka_unit_test(test_clients_that_reset_leave_the_gateway_as_it_was),
         cmocka_unit_test(test_a_client_that_reads_no_answers_is_read_no_further),
         cmocka_unit_test(test_a_response_shorter_than_declared_is_told_as_cut),
