@@ -158,6 +158,7 @@ gw_call_submit(struct gw_call *call)
     struct gw *gw = call->gw;
 
     call->submitted = true;
+    call->resendable = call->body_complete && call->stash == NULL && call->body_len == 0;
     call->sch.stackable =
         call->body_complete && call->stash == NULL && call->body_len <= AHEAD_BODY;
     sch_call_arrived(gw->sch, &call->function->sch, &call->sch, gw_now_ns());
@@ -180,11 +181,16 @@ gw_call_keep_whole(struct gw_call *call)
         call->body = stashed->bytes + stashed->at;
         call->body_len = stashed->len - stashed->at;
     }
-    if (call->body_len == 0)
+    call->resendable = call->body_len == 0;
+    if (call->resendable)
         return true;
     if (head->len + call->body_len > head->size) {
         struct gw_buffer *wider = gw_pool_take(&call->gw->pool, head->len + call->body_len);
 
+        if (wider == NULL && stashed != NULL) { /* the body stays in the stash alone */
+            call->body = NULL;
+            call->body_len = 0;
+        }
         if (wider == NULL)
             return false;
         memcpy(wider->bytes, head->bytes, head->len);
@@ -198,6 +204,7 @@ gw_call_keep_whole(struct gw_call *call)
     call->body_len = 0;
     gw_pool_give(&call->gw->pool, stashed);
     call->stash = NULL;
+    call->resendable = true;
     return true;
 }
 

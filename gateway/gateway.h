@@ -122,6 +122,7 @@ struct gw_call {
     struct gw_buffer *stash; /* body that the ring had no room for */
     int64_t body_seen;       /* bytes of it so far */
     bool submitted, head_sent, body_complete, end_sent;
+    bool resendable; /* head and body are whole in `head` */
     bool response_begun, bodiless, finished;
     int aborted;           /* why no more of the body comes; 0: it does */
     uint64_t position;     /* of its frame in the ring, once sent */

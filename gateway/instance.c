@@ -627,6 +627,26 @@ explain_failed_start(struct gw_instance *inst, char *text, size_t n)
         (void)snprintf(text, n, "it exited with status %d while it was loaded", v.exit);
 }
 
+/* Whether the first call was sent, but the instance died without having begun it:
+ * then another one runs it, and its client hears of nothing. */
+static bool
+never_begun(struct gw_instance *inst, struct gw_call *call)
+{
+    if (call->conn == NULL || call->response_begun || !call->resendable || !inst->open ||
+        inst->broken || inst->killed)
+        return false;
+    return !call->head_sent || chan_revoke(&inst->chan, call->position);
+}
+
+/* A call that waits for another instance is as if it had never been sent. */
+static void
+send_again(struct gw *gw, struct gw_call *call)
+{
+    call->instance = NULL;
+    call->head_sent = call->end_sent = false;
+    gw_timer_unset(gw, &call->deadline);
+}
+
 static void
 bury(struct gw_instance *inst)
 {
@@ -640,7 +660,7 @@ bury(struct gw_instance *inst)
         f->peak_bytes = inst->death.peak;
     if (failed_start)
         explain_failed_start(inst, f->last_failure, sizeof f->last_failure);
-    if (call != NULL) {
+    if (call != NULL && !never_begun(inst, call)) {
         if (call->conn != NULL)
             answer_death(inst, call);
         sch_call_lost(gw->sch, &call->sch);
@@ -653,7 +673,7 @@ bury(struct gw_instance *inst)
     }
     if (slot != NULL) {
         for (struct sch_call *c = slot->runs.head; c != NULL; c = c->next)
-            ((struct gw_call *)(void *)c)->instance = NULL;
+            send_again(gw, (struct gw_call *)(void *)c);
         sch_slot_gone(gw->sch, slot, failed_start, gw_now_ns());
     }
     if (inst->patch != NULL)
