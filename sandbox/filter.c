@@ -81,10 +81,6 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
     case SBX_THREAD:
         return seccomp_rule_add(ctx, action, nr, 1,
                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-    case SBX_FD_FLAGS:
-        for (int cmd = F_GETFD; cmd <= F_SETFL && status == 0; cmd++)
-            status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)cmd));
-        return status;
     case SBX_STREAM_IOCTL:
         status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A1(SCMP_CMP_EQ, FIONBIO));
         if (status == 0)

@@ -12,7 +12,6 @@ enum sbx_when {
     SBX_MAP_CODE,     /* mmap: as SBX_NOT_WX, likewise */
     SBX_PLAIN_CLONE,  /* clone: into no namespace of its own */
     SBX_THREAD,       /* clone: only with CLONE_THREAD */
-    SBX_FD_FLAGS,     /* fcntl: only F_GETFD, F_SETFD, F_GETFL, F_SETFL */
     SBX_STREAM_IOCTL, /* ioctl: only FIONBIO, FIONREAD, FIOCLEX */
     SBX_OWN_LIMITS,   /* prlimit64: only asks, of itself */
 };
