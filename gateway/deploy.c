@@ -406,26 +406,33 @@ commit(uv_work_t *work)
         (void)store_remove_version(d->name, d->dropped[i], NULL);
 }
 
-/* Takes the versions beyond the last few out of the record; their files go with
- * the commit of the new one. */
+/* Which versions are beyond the last few: their files go with the commit of the new
+ * one, their records once that has succeeded. */
 static void
-drop_old_versions(struct gw_deploy *d)
+choose_dropped(struct gw_deploy *d)
 {
-    struct gw_function *f = d->function;
+    const struct gw_function *f = d->function;
     unsigned kept = 1; /* the new one */
 
-    for (struct gw_version **at = &f->versions; *at != NULL;) {
-        struct gw_version *v = *at;
+    d->dropped_count = 0;
+    for (const struct gw_version *v = f->versions; v != NULL; v = v->next)
+        if (++kept > VERSIONS_KEPT && v->number != f->live &&
+            d->dropped_count < sizeof d->dropped / sizeof d->dropped[0])
+            d->dropped[d->dropped_count++] = v->number;
+}
 
-        if (++kept <= VERSIONS_KEPT || v->number == f->live ||
-            d->dropped_count == sizeof d->dropped / sizeof d->dropped[0]) {
-            at = &v->next;
-            continue;
-        }
-        d->dropped[d->dropped_count++] = v->number;
-        *at = v->next;
-        free(v);
-    }
+static void
+forget_dropped(struct gw_deploy *d)
+{
+    for (unsigned i = 0; i < d->dropped_count; i++)
+        for (struct gw_version **at = &d->function->versions; *at != NULL; at = &(*at)->next)
+            if ((*at)->number == d->dropped[i]) {
+                struct gw_version *gone = *at;
+
+                *at = gone->next;
+                free(gone);
+                break;
+            }
 }
 
 /* True where the instance that checked the version serves it too: where the function
@@ -473,6 +480,7 @@ on_committed(uv_work_t *work, int status)
                                    .created_ms = d->created_ms,
                                    .object_bytes = d->object_bytes};
     f->versions = version;
+    forget_dropped(d);
     f->live = d->version;
     f->settings = d->settings;
     d->settings = was;
@@ -509,7 +517,7 @@ keep(struct gw_deploy *d)
     }
     d->created_ms = wall_clock_ms();
     d->version_json = gw_manage_version_text(d->version, d->created_ms, &d->settings);
-    drop_old_versions(d);
+    choose_dropped(d);
     d->committing = true;
     (void)uv_queue_work(d->gw->loop, &d->work, commit, on_committed);
 }
