@@ -284,11 +284,10 @@ claim_at(unsigned char *ring, uint64_t position)
 }
 
 bool
-chan_claim(struct chan *chan, const struct frame *frame)
+chan_claim(struct chan *chan)
 {
     uint16_t none = CLAIM_NONE;
 
-    (void)frame;
     return atomic_compare_exchange_strong(claim_at(chan->in_bytes, chan->in_head), &none,
                                           CLAIM_BEGUN);
 }

@@ -147,7 +147,7 @@ bool chan_ready(struct chan *chan);
 /* A request that was sent ahead can be taken back as long as the worker has not
  * begun it. The worker, before it begins the frame that it peeked at: false where
  * it was taken back, and is to be consumed unread. */
-bool chan_claim(struct chan *chan, const struct frame *frame);
+bool chan_claim(struct chan *chan);
 /* The gateway: true where the frame at this position was taken back in time. */
 bool chan_revoke(struct chan *chan, uint64_t position);
 

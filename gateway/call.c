@@ -54,7 +54,6 @@ gw_call_new(struct gw_conn *conn, struct gw_function *function)
     conn->head = NULL;
     function->refs++;
     function->calls++;
-    gw->calls_total++;
     return call;
 }
 
@@ -206,6 +205,14 @@ gw_call_keep_whole(struct gw_call *call)
     call->stash = NULL;
     call->resendable = true;
     return true;
+}
+
+void
+gw_call_unsend(struct gw_call *call)
+{
+    call->instance = NULL;
+    call->head_sent = call->end_sent = false;
+    gw_timer_unset(call->gw, &call->deadline);
 }
 
 static void

@@ -56,16 +56,15 @@ dispatch(struct gw *gw, struct gw_call *call, struct gw_instance *inst)
     struct gw_call *before = (struct gw_call *)(void *)call->sch.prev;
 
     call->instance = inst;
-    call->head_sent = call->end_sent = false;
+    gw->sent++;
+    gw_instance_busy(inst, true);
+    gw_timer_set(gw, &call->deadline, call->function->sch.settings.timeout_ms, on_deadline);
     /* sent in order, each in one piece: one that cannot be is sent by
      * gw_instance_poll when there is room */
     if (before != NULL && (!gw_call_keep_whole(call) || !before->end_sent)) {
         inst->unsent = true;
         return;
     }
-    gw->sent++;
-    gw_instance_busy(inst, true);
-    gw_timer_set(gw, &call->deadline, call->function->sch.settings.timeout_ms, on_deadline);
     gw_call_pump(call);
     inst->unsent = inst->unsent || (before != NULL && !call->end_sent);
 }
@@ -79,18 +78,12 @@ recall(struct gw *gw, struct gw_call *call, struct sch_slot *slot)
         return;
     if (call->head_sent && !chan_revoke(&call->instance->chan, call->position))
         return;
-    call->instance = NULL;
-    call->head_sent = call->end_sent = false;
-    gw_timer_unset(gw, &call->deadline);
-    if (call->conn == NULL) { /* nobody waits for it any more */
-        sch_call_recalled(gw->sch, &call->sch, gw_now_ns());
-        if (call->sch.state == SCH_CALL_WAITING) {
-            sch_call_gone(gw->sch, &call->sch, gw_now_ns());
-            gw_call_free(call);
-        }
-        return;
-    }
+    gw_call_unsend(call);
     sch_call_recalled(gw->sch, &call->sch, gw_now_ns());
+    if (call->conn == NULL && call->sch.state == SCH_CALL_WAITING) {
+        sch_call_gone(gw->sch, &call->sch, gw_now_ns()); /* nobody waits for it any more */
+        gw_call_free(call);
+    }
 }
 
 static void
@@ -246,8 +239,8 @@ poll_busy(struct gw *gw)
     gw_dispatch(gw);
 }
 
-bool
-gw_instances_ready(struct gw *gw)
+static bool
+any_has_work(struct gw *gw)
 {
     for (struct gw_instance *inst = gw->busy; inst != NULL; inst = inst->busy_next)
         if (has_work(inst))
@@ -362,7 +355,7 @@ on_prepare(uv_prepare_t *prepare)
         wake_workers(gw);
     }
     say_asleep(gw, true);
-    if (gw_instances_ready(gw))
+    if (any_has_work(gw))
         (void)uv_idle_start(&gw->spin, on_spin);
     else
         (void)uv_idle_stop(&gw->spin);

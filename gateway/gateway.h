@@ -255,11 +255,10 @@ struct gw {
     uint64_t id_seed;
     bool draining, ready;
     int64_t drain_by_ms;
-    int64_t started_ms;
     char token[65];
     char date[40];
     int64_t date_s;
-    uint64_t calls_total, conns_total, launches_total, kills_total;
+    uint64_t conns_total, launches_total, kills_total;
     struct gw_deploy *deploys; /* waiting and running */
     unsigned deploys_running;
     unsigned char read_buffer[64 * 1024];
@@ -327,6 +326,8 @@ void gw_call_detach(struct gw_call *call, int why);
 /* Makes head and body one piece, so that it can be sent more than once: for a call
  * that is sent ahead. False without memory. */
 bool gw_call_keep_whole(struct gw_call *call);
+/* It was not begun, and waits for another instance: as if it had never been sent. */
+void gw_call_unsend(struct gw_call *call);
 /* Moves what there is of head and body into the ring. */
 void gw_call_pump(struct gw_call *call);
 /* Answers, or closes the connection where the response has begun. */
@@ -354,7 +355,6 @@ void gw_instance_busy(struct gw_instance *inst, bool busy);
 void gw_instance_on_message(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n);
 int64_t gw_instance_read(int fd); /* the number in a meter, or 0 */
 int64_t gw_instance_cpu_us(const struct gw_instance *inst);
-bool gw_instances_ready(struct gw *gw); /* whether any busy ring holds something */
 
 /* function.c */
 struct gw_function *gw_function_find(struct gw *gw, const char *name, size_t len);

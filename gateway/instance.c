@@ -638,15 +638,6 @@ never_begun(struct gw_instance *inst, struct gw_call *call)
     return !call->head_sent || chan_revoke(&inst->chan, call->position);
 }
 
-/* A call that waits for another instance is as if it had never been sent. */
-static void
-send_again(struct gw *gw, struct gw_call *call)
-{
-    call->instance = NULL;
-    call->head_sent = call->end_sent = false;
-    gw_timer_unset(gw, &call->deadline);
-}
-
 static void
 bury(struct gw_instance *inst)
 {
@@ -673,7 +664,7 @@ bury(struct gw_instance *inst)
     }
     if (slot != NULL) {
         for (struct sch_call *c = slot->runs.head; c != NULL; c = c->next)
-            send_again(gw, (struct gw_call *)(void *)c);
+            gw_call_unsend((struct gw_call *)(void *)c);
         sch_slot_gone(gw->sch, slot, failed_start, gw_now_ns());
     }
     if (inst->patch != NULL)

@@ -268,7 +268,6 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
     if (gw->loop == NULL || gw->sch == NULL ||
         getrandom(&gw->id_seed, sizeof gw->id_seed, 0) != sizeof gw->id_seed)
         return err_set(err, ENOMEM, "make the loop");
-    gw->started_ms = gw_now_ms();
     gw_dispatch_attach(gw);
     gw->launcher.user = gw;
     gw->launcher.on_message = on_launcher_message;

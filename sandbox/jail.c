@@ -161,6 +161,22 @@ make_root(const char *root, const char *const *folders, struct hearth_err *err)
     return make_folders(root, folders, err);
 }
 
+/* Another usual name of a folder that is shown, for run paths that say it. */
+static int
+copy_link(const char *root, const char *path, struct hearth_err *err)
+{
+    char link[64], place[PATH_MAX];
+    ssize_t got = readlink(path, link, sizeof link - 1);
+
+    if (got <= 0)
+        return 0; /* no link on this host */
+    link[got] = '\0';
+    (void)snprintf(place, sizeof place, "%s%s", root, path);
+    if (symlink(link, place) != 0 && errno != EEXIST)
+        return err_set(err, errno, "copy the link %s", path);
+    return 0;
+}
+
 static int
 make_worker_root(const struct sbx_jail *jail, struct hearth_err *err)
 {
@@ -176,19 +192,8 @@ make_worker_root(const struct sbx_jail *jail, struct hearth_err *err)
         status = show(jail->worker, "/lib64", err);
     if (status == 0)
         status = show_loader_cache(jail->worker, err);
-    /* the usual names of the same folder, for run paths that name it */
-    for (const char *const *p = (const char *const[]){"/lib", NULL}; *p != NULL && status == 0;
-         p++) {
-        char link[64], place[PATH_MAX];
-        ssize_t got = readlink(*p, link, sizeof link - 1);
-
-        if (got <= 0)
-            continue;
-        link[got] = '\0';
-        (void)snprintf(place, sizeof place, "%s%s", jail->worker, *p);
-        if (symlink(link, place) != 0 && errno != EEXIST)
-            status = err_set(err, errno, "copy the link %s", *p);
-    }
+    if (status == 0)
+        status = copy_link(jail->worker, "/lib", err);
     return status == 0 ? freeze(jail->worker, err) : status;
 }
 
@@ -212,7 +217,6 @@ make_builder_root(const struct sbx_jail *jail, const char *prefix, struct hearth
         if (fd < 0 || mount("/dev/null", to, NULL, MS_BIND, NULL) != 0)
             status = err_set(err, errno, "bind /dev/null into the builder's jail");
     }
-    (void)snprintf(from, sizeof from, "%s/include", prefix);
     (void)snprintf(to, sizeof to, "%s/hearth/include", jail->builder);
     /* the one header, not the folder: a prefix such as /usr has others beside it */
     (void)snprintf(from, sizeof from, "%s/include/hearth.h", prefix);

@@ -50,12 +50,14 @@ serve_one(struct hearth_call *call, const struct wrk_function *function, const s
 static void
 ring_for_answers(struct chan *chan, int64_t *first_ns)
 {
-    int64_t now = now_ns();
+    if (chan_ready(chan)) { /* a lone call asks for no time */
+        int64_t now = now_ns();
 
-    if (*first_ns == 0)
-        *first_ns = now;
-    if (chan_ready(chan) && now - *first_ns < RING_AFTER_NS)
-        return;
+        if (*first_ns == 0)
+            *first_ns = now;
+        if (now - *first_ns < RING_AFTER_NS)
+            return;
+    }
     *first_ns = 0;
     wrk_ring_bell(chan);
 }
@@ -87,7 +89,7 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
             continue;
         switch (frame.header.type) {
         case FRAME_REQUEST:
-            if (chan_claim(chan, &frame)) {
+            if (chan_claim(chan)) {
                 serve_one(&call, function, &frame);
                 ring_for_answers(chan, &first_ns);
             } else {

@@ -370,12 +370,12 @@ test_a_frame_is_either_begun_or_taken_back(void **state)
     assert_true(chan_revoke(&p.gateway, at[1]));
     assert_false(chan_revoke(&p.gateway, at[1]));
     assert_int_equal(chan_peek(&p.worker, &frame), 1);
-    assert_true(chan_claim(&p.worker, &frame));
+    assert_true(chan_claim(&p.worker));
     assert_false(chan_revoke(&p.gateway, at[0]));
     chan_consume(&p.worker, &frame);
     assert_false(chan_revoke(&p.gateway, at[0]));
     assert_int_equal(chan_peek(&p.worker, &frame), 1);
-    assert_false(chan_claim(&p.worker, &frame));
+    assert_false(chan_claim(&p.worker));
     close_pair(&p);
 }
 

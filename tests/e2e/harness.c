@@ -416,6 +416,39 @@ raw_receive(int fd, const char *until)
     return all;
 }
 
+struct figure {
+    const struct daemon *d;
+    const char *name, *object, *member;
+    json_int_t value;
+};
+
+static bool
+has_value(void *user)
+{
+    const struct figure *f = user;
+    char path[128];
+    struct reply r;
+    json_t *at;
+    bool has;
+
+    (void)snprintf(path, sizeof path, "/v1/functions/%s", f->name);
+    r = get(f->d, path);
+    at = f->object != NULL ? json_object_get(r.json, f->object) : r.json;
+    at = json_object_get(at, f->member);
+    has = json_is_integer(at) && json_integer_value(at) == f->value;
+    reply_free(&r);
+    return has;
+}
+
+void
+wait_for_figure(const struct daemon *d, const char *name, const char *object, const char *member,
+                json_int_t value)
+{
+    struct figure f = {d, name, object, member, value};
+
+    wait_for(member, has_value, &f);
+}
+
 /* ---- processes and files ---- */
 
 static pid_t

@@ -80,6 +80,11 @@ char *raw_receive(int fd, const char *until);
 /* Polls until condition(user) or the deadline; fails the test with `what`. */
 void wait_for(const char *what, bool (*condition)(void *user), void *user);
 
+/* Waits until a number of GET /v1/functions/NAME has that value: `member`, or
+ * `object.member` where object is not NULL. */
+void wait_for_figure(const struct daemon *d, const char *name, const char *object,
+                     const char *member, json_int_t value);
+
 /* Processes whose /proc/PID/comm begins with `comm` and that descend from root. */
 int count_processes(pid_t root, const char *comm);
 pid_t find_process(pid_t root, const char *comm);

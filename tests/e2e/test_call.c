@@ -498,14 +498,7 @@ test_a_queue_that_is_full_says_overloaded(void **state)
         fds[i] = raw_connect(*state);
         raw_send(fds[i], "GET /function/busy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 61);
     }
-    do { /* until the three have been read, the queue has room */
-        reply_free(&(struct reply){0});
-        r = get(*state, "/v1/functions/busy");
-        if (reply_number(&r, "waiting") == 2)
-            break;
-        reply_free(&r);
-    } while (true);
-    reply_free(&r);
+    wait_for_figure(*state, "busy", NULL, "waiting", 2);
     r = get(*state, "/function/busy");
     assert_int_equal(r.status, 503);
     assert_string_equal(reply_text(&r, "code"), "overloaded");
@@ -536,13 +529,7 @@ test_a_wait_over_queue_timeout_says_overloaded(void **state)
     expect(get(*state, "/function/late?quick"), "done");
     fd = raw_connect(*state);
     raw_send(fd, "GET /function/late HTTP/1.1\r\nHost: x\r\n\r\n", 42);
-    do {
-        r = get(*state, "/v1/functions/late");
-        if (json_integer_value(json_object_get(json_object_get(r.json, "instances"), "busy")) == 1)
-            break;
-        reply_free(&r);
-    } while (true);
-    reply_free(&r);
+    wait_for_figure(*state, "late", "instances", "busy", 1);
     r = get(*state, "/function/late?quick");
     assert_int_equal(r.status, 503);
     assert_string_equal(reply_text(&r, "code"), "overloaded");

@@ -189,7 +189,6 @@ test_errors_are_counted_by_code(void **state)
     struct reply r;
     json_t *errors;
 
-    reply_free(&(struct reply){0});
     r = expect(state, "exit", 502, "function_crashed");
     reply_free(&r);
     r = get(*state, "/v1/functions/naughty");

@@ -410,12 +410,7 @@ test_sigterm_lets_running_calls_finish_and_exits_0(void **state)
     remember(&pids, d.pid);
     fd = raw_connect(&d);
     raw_send(fd, "GET /function/hello?slow HTTP/1.1\r\nHost: x\r\n\r\n", 46);
-    do {
-        r = get(&d, "/v1/functions/hello");
-        status =
-            (int)json_integer_value(json_object_get(json_object_get(r.json, "instances"), "busy"));
-        reply_free(&r);
-    } while (status == 0);
+    wait_for_figure(&d, "hello", "instances", "busy", 1);
     (void)kill(d.pid, SIGTERM);
     do { /* from some moment on, new calls are refused */
         r = get(&d, "/function/hello");
