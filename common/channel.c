@@ -25,6 +25,7 @@
 #define FRAME_ALIGN  16u
 
 enum { CLAIM_NONE, CLAIM_BEGUN, CLAIM_REVOKED };
+enum { WORKER_AWAKE, WORKER_WANTS_FRAME, WORKER_WANTS_ROOM }; /* chan_shared.worker_asleep */
 
 static_assert(sizeof(struct chan_shared) <= CHAN_PAGE, "the control page is one page");
 static_assert(sizeof(struct frame_header) == FRAME_ALIGN, "payloads stay aligned");
@@ -312,16 +313,30 @@ futex(_Atomic uint32_t *word, int op, uint32_t value)
     (void)syscall(SYS_futex, word, op, value, NULL, NULL, 0);
 }
 
+static void
+wake_worker_from(struct chan *chan, uint32_t least)
+{
+    struct chan_shared *shared = chan->shared;
+
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&shared->worker_asleep, memory_order_relaxed) < least)
+        return;
+    if (atomic_exchange(&shared->worker_asleep, WORKER_AWAKE) == WORKER_AWAKE)
+        return;
+    atomic_fetch_add(&shared->worker_bell, 1);
+    futex(&shared->worker_bell, FUTEX_WAKE, 1);
+}
+
 void
 chan_wake_worker(struct chan *chan)
 {
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&chan->shared->worker_asleep, memory_order_relaxed) == 0)
-        return;
-    if (atomic_exchange(&chan->shared->worker_asleep, 0) == 0)
-        return;
-    atomic_fetch_add(&chan->shared->worker_bell, 1);
-    futex(&chan->shared->worker_bell, FUTEX_WAKE, 1);
+    wake_worker_from(chan, WORKER_WANTS_FRAME);
+}
+
+void
+chan_wake_worker_for_room(struct chan *chan)
+{
+    wake_worker_from(chan, WORKER_WANTS_ROOM);
 }
 
 void
@@ -357,10 +372,11 @@ chan_worker_wait(struct chan *chan, size_t want_room, uint64_t serial)
     while (!worker_may_go_on(chan, want_room, serial)) {
         uint32_t bell = atomic_load(&shared->worker_bell);
 
-        atomic_store(&shared->worker_asleep, 1);
+        atomic_store(&shared->worker_asleep,
+                     want_room > 0 ? WORKER_WANTS_ROOM : WORKER_WANTS_FRAME);
         atomic_thread_fence(memory_order_seq_cst);
         if (!worker_may_go_on(chan, want_room, serial))
             futex(&shared->worker_bell, FUTEX_WAIT, bell);
-        atomic_store_explicit(&shared->worker_asleep, 0, memory_order_relaxed);
+        atomic_store_explicit(&shared->worker_asleep, WORKER_AWAKE, memory_order_relaxed);
     }
 }

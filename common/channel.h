@@ -151,8 +151,11 @@ bool chan_claim(struct chan *chan);
 /* The gateway: true where the frame at this position was taken back in time. */
 bool chan_revoke(struct chan *chan, uint64_t position);
 
-/* The gateway, after a commit or a consume: wakes the worker if it sleeps. */
+/* The gateway, after a commit: wakes the worker if it sleeps; after a consume: if
+ * it sleeps until there is room. A worker that waits for its next request has no
+ * use for room, and a wake-up for nothing costs as much as a call. */
 void chan_wake_worker(struct chan *chan);
+void chan_wake_worker_for_room(struct chan *chan);
 /* The gateway: says whether it is about to sleep. After true, look once more. */
 void chan_gateway_sleeps(struct chan *chan, bool asleep);
 

@@ -319,7 +319,7 @@ gw_call_pump(struct gw_call *call)
     else if (call->head_sent)
         while (!call->end_sent && send_piece(call))
             ;
-    inst->wake = true; /* once for all that this turn of the loop sends */
+    inst->sent = true; /* once for all that this turn of the loop sends */
     inst->room_wanted = room_wanted(call);
     if (call->conn == NULL || call->end_sent)
         return;

@@ -252,12 +252,8 @@ any_has_work(struct gw *gw)
 static void
 wake_workers(struct gw *gw)
 {
-    for (struct gw_instance *inst = gw->busy; inst != NULL; inst = inst->busy_next) {
-        if (!inst->wake || !inst->open)
-            continue;
-        inst->wake = false;
-        chan_wake_worker(&inst->chan);
-    }
+    for (struct gw_instance *inst = gw->busy; inst != NULL; inst = inst->busy_next)
+        gw_instance_wake(inst);
     gw->sent = gw->sent_before = 0;
     gw->gather_since_ns = 0;
 }

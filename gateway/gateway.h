@@ -158,7 +158,8 @@ struct gw_instance {
     struct chan chan;
     size_t room_wanted; /* in the ring, before more can be sent; 0: nothing waits */
     bool unsent;        /* calls behind the first wait for room in the ring */
-    bool wake;          /* something was sent: wake the worker if it sleeps */
+    bool sent;          /* wake the worker if it sleeps */
+    bool made_room;     /* wake it if it sleeps until there is room */
     bool open;          /* the channel and the descriptors below are */
     uv_poll_t bell, log;
     int bell_fd, log_fd, memory_fd, peak_fd, cpu_fd;
@@ -352,6 +353,7 @@ void gw_instance_send_limit(struct gw_instance *inst); /* the function's memory 
 void gw_instance_retire(struct gw_instance *inst);
 void gw_instance_poll(struct gw_instance *inst);
 void gw_instance_busy(struct gw_instance *inst, bool busy);
+void gw_instance_wake(struct gw_instance *inst); /* for what was sent and consumed since */
 void gw_instance_on_message(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n);
 int64_t gw_instance_read(int fd); /* the number in a meter, or 0 */
 int64_t gw_instance_cpu_us(const struct gw_instance *inst);

@@ -65,9 +65,17 @@ gw_instance_busy(struct gw_instance *inst, bool busy)
         return;
     /* nobody looks at its ring any more: it has to ring */
     chan_gateway_sleeps(&inst->chan, true);
-    if (inst->wake)
+    gw_instance_wake(inst);
+}
+
+void
+gw_instance_wake(struct gw_instance *inst)
+{
+    if (inst->sent && inst->open)
         chan_wake_worker(&inst->chan);
-    inst->wake = false;
+    else if (inst->made_room && inst->open)
+        chan_wake_worker_for_room(&inst->chan);
+    inst->sent = inst->made_room = false;
 }
 
 /* A new version is checked under the settings that it will have. */
@@ -474,8 +482,7 @@ gw_instance_poll(struct gw_instance *inst)
     inst->room_wanted = 0;
     if (call != NULL && !call->end_sent)
         gw_call_pump(call);
-    else if (consumed)
-        inst->wake = true; /* it may wait for room */
+    inst->made_room = inst->made_room || consumed;
     if (call != NULL && call->finished && call->end_sent)
         complete_call(inst, call);
     if (inst->unsent)

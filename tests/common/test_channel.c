@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -354,6 +355,73 @@ test_a_sleeping_worker_is_always_woken(void **state)
     close_pair(&p);
 }
 
+static void *
+wait_for_frame_thread(void *arg)
+{
+    struct pair *p = arg;
+
+    chan_worker_wait(&p->worker, 0, 0);
+    return NULL;
+}
+
+static void
+wait_until_asleep(struct pair *p)
+{
+    while (atomic_load(&p->gateway.shared->worker_asleep) == 0)
+        (void)sched_yield();
+}
+
+static void
+test_a_worker_that_waits_for_a_request_is_not_woken_for_room(void **state)
+{
+    struct pair p;
+    pthread_t thread;
+    uint32_t rung;
+
+    (void)state;
+    open_pair(&p);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_frame_thread, &p), 0);
+    wait_until_asleep(&p);
+    rung = atomic_load(&p.gateway.shared->worker_bell);
+    chan_wake_worker_for_room(&p.gateway);
+    assert_int_equal(atomic_load(&p.gateway.shared->worker_bell), rung);
+    send_bytes(&p.gateway, FRAME_BODY, 1, "x", 1);
+    chan_wake_worker(&p.gateway);
+    assert_int_not_equal(atomic_load(&p.gateway.shared->worker_bell), rung);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close_pair(&p);
+}
+
+static void *
+wait_for_room_thread(void *arg)
+{
+    struct pair *p = arg;
+
+    chan_worker_wait(&p->worker, LIMIT_FRAME, 0);
+    return NULL;
+}
+
+static void
+test_a_worker_that_waits_for_room_is_woken_by_it(void **state)
+{
+    static unsigned char bytes[LIMIT_FRAME];
+    struct pair p;
+    struct frame frame;
+    pthread_t thread;
+
+    (void)state;
+    open_pair(&p);
+    while (chan_room(&p.worker) == LIMIT_FRAME)
+        send_bytes(&p.worker, FRAME_BODY, 1, bytes, sizeof bytes);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_room_thread, &p), 0);
+    wait_until_asleep(&p);
+    while (chan_peek(&p.gateway, &frame) == 1)
+        chan_consume(&p.gateway, &frame);
+    chan_wake_worker_for_room(&p.gateway);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close_pair(&p);
+}
+
 static void
 test_a_frame_is_either_begun_or_taken_back(void **state)
 {
@@ -407,6 +475,8 @@ main(void)
         cmocka_unit_test(test_a_lie_about_consumption_makes_no_room),
         cmocka_unit_test(test_random_bytes_in_the_ring_never_leave_it),
         cmocka_unit_test(test_a_sleeping_worker_is_always_woken),
+        cmocka_unit_test(test_a_worker_that_waits_for_a_request_is_not_woken_for_room),
+        cmocka_unit_test(test_a_worker_that_waits_for_room_is_woken_by_it),
         cmocka_unit_test(test_a_frame_is_either_begun_or_taken_back),
         cmocka_unit_test(test_the_bell_is_wanted_once_per_sleep),
     };
