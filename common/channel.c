@@ -345,6 +345,19 @@ chan_gateway_sleeps(struct chan *chan, bool asleep)
     atomic_store(&chan->shared->gateway_asleep, asleep);
 }
 
+void
+chan_hint_core(struct chan *chan, uint32_t core)
+{
+    if (core != atomic_load_explicit(&chan->shared->core, memory_order_relaxed))
+        atomic_store_explicit(&chan->shared->core, core, memory_order_relaxed);
+}
+
+uint32_t
+chan_hinted_core(const struct chan *chan)
+{
+    return atomic_load_explicit(&chan->shared->core, memory_order_relaxed);
+}
+
 bool
 chan_gateway_wants_bell(struct chan *chan)
 {

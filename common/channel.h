@@ -42,6 +42,7 @@ struct chan_shared {
     _Alignas(64) _Atomic uint32_t gateway_asleep;
     _Alignas(64) _Atomic uint64_t cancelled; /* serial of the call whose client has gone */
     _Atomic uint64_t memory_limit;           /* bytes, for hearth_memory_limit */
+    _Atomic uint32_t core;                   /* see chan_hint_core */
     _Alignas(64) _Atomic uint32_t trapped;   /* why the worker dies, as it noted itself */
 };
 
@@ -158,6 +159,11 @@ void chan_wake_worker(struct chan *chan);
 void chan_wake_worker_for_room(struct chan *chan);
 /* The gateway: says whether it is about to sleep. After true, look once more. */
 void chan_gateway_sleeps(struct chan *chan, bool asleep);
+
+/* The gateway: a worker does best on this core (1 is the first); 0: on any. The
+ * worker looks at it before every request. */
+void chan_hint_core(struct chan *chan, uint32_t core);
+uint32_t chan_hinted_core(const struct chan *chan);
 
 /* The worker, after a commit: true where the gateway sleeps and its eventfd has
  * to be written. */

@@ -2,6 +2,7 @@
  * loop, channel, launcher and scheduler together. It also decides when the loop
  * may sleep: only after every worker that owes something was told to ring.
  */
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,6 +14,10 @@
 #define GATHER_LEAST 2
 #define GATHER_MOST  48
 #define GATHER_NS    INT64_C(60000)
+
+/* see wake_workers */
+#define NEAR_NS         INT64_C(5000)
+#define TURNS_TO_SETTLE 64
 
 /* see look_for_answer */
 #define LOOK_NS      INT64_C(15000)
@@ -248,12 +253,49 @@ any_has_work(struct gw *gw)
     return false;
 }
 
-/* One wake-up for all that this turn of the loop sent to a worker. */
+static bool
+is_short(const struct gw_instance *inst)
+{
+    int64_t service_ns = inst->function->sch.service_ns;
+
+    return service_ns > 0 && service_ns <= NEAR_NS;
+}
+
+/* The core that this loop has kept to for a while, from 1; 0 while it moves. */
+static uint32_t
+settled_core(struct gw *gw)
+{
+    int core = sched_getcpu();
+
+    if (core != gw->core) {
+        gw->core = core;
+        gw->turns_on_core = 0;
+    }
+    if (core < 0 || gw->turns_on_core < TURNS_TO_SETTLE)
+        gw->turns_on_core++;
+    return core >= 0 && gw->turns_on_core >= TURNS_TO_SETTLE ? (uint32_t)core + 1 : 0;
+}
+
+static void
+hint(struct gw_instance *inst, uint32_t core)
+{
+    inst->near = core != 0;
+    chan_hint_core(&inst->chan, core);
+}
+
+/* One wake-up for all that this turn of the loop sent to a worker. Calls that are
+ * shorter than what this loop does for each are best run on its own core: nothing
+ * is gained by the other one, and waking it costs more than they do. */
 static void
 wake_workers(struct gw *gw)
 {
-    for (struct gw_instance *inst = gw->busy; inst != NULL; inst = inst->busy_next)
+    uint32_t core = gw->busy != NULL ? settled_core(gw) : 0;
+
+    for (struct gw_instance *inst = gw->busy; inst != NULL; inst = inst->busy_next) {
+        if (inst->sent && inst->open)
+            hint(inst, is_short(inst) ? core : 0);
         gw_instance_wake(inst);
+    }
     gw->sent = gw->sent_before = 0;
     gw->gather_since_ns = 0;
 }
@@ -316,6 +358,8 @@ look_for_answer(struct gw *gw)
         gw->look_score++;
         return false;
     }
+    if (inst->near) /* on this very core: it has run already, or runs when we sleep */
+        return chan_ready(&inst->chan);
     until = gw_now_ns() + LOOK_NS;
     do {
         for (int i = 0; i < 16; i++) {

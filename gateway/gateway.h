@@ -159,6 +159,7 @@ struct gw_instance {
     size_t room_wanted; /* in the ring, before more can be sent; 0: nothing waits */
     bool unsent;        /* calls behind the first wait for room in the ring */
     bool sent;          /* wake the worker if it sleeps */
+    bool near;          /* it was told to run on the loop's core */
     bool made_room;     /* wake it if it sleeps until there is room */
     bool open;          /* the channel and the descriptors below are */
     uv_poll_t bell, log;
@@ -229,7 +230,9 @@ struct gw {
     bool ticking;
     uv_timer_t alarm;           /* the scheduler's next moment, to the millisecond */
     uint32_t sent, sent_before; /* calls since the workers were woken, and a turn ago */
-    int32_t look_score;         /* whether looking for a lone answer has paid lately */
+    int core;                   /* where the loop ran last, and for how many turns */
+    uint32_t turns_on_core;
+    int32_t look_score; /* whether looking for a lone answer has paid lately */
     int64_t gather_since_ns;
     int64_t alarm_ns; /* when it goes off; INT64_MAX: it is not set */
     uv_prepare_t prepare;

@@ -65,6 +65,7 @@ const struct sbx_rule sbx_rules[] = {
     {"getegid", L | R | B | G, SBX_ALWAYS, 0, "its own group"},
     {"lseek", L | R | B | G, SBX_ALWAYS, 0, "stdio on its output"},
     {"sched_getaffinity", L | R | B | G, SBX_ALWAYS, 0, "how many processors there are"},
+    {"sched_setaffinity", L | R, SBX_OWN_AFFINITY, 0, "short calls run on the gateway's core"},
     {"newfstatat", L | B | G, SBX_ALWAYS, 0, "the loader looks for libraries; state files"},
     {"fstat", L | R | B | G, SBX_ALWAYS, 0, "stdio on its output"},
 

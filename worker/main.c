@@ -145,6 +145,7 @@ main(void)
     (void)setvbuf(stdout, output_buffer, _IOLBF, sizeof output_buffer);
     (void)setvbuf(stderr, NULL, _IONBF, 0);
     settle_libc();
+    wrk_place_init();
     if (raise_walls(&chan, &err) < 0 || receive_task(&object, &meter, &err) < 0)
         give_up(&err);
     wrk_meters_set(&chan, meter);

@@ -85,6 +85,7 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
         struct frame frame;
 
         chan_worker_wait(chan, 0, 0);
+        wrk_place_follow(chan);
         if (chan_peek(chan, &frame) != 1)
             continue;
         switch (frame.header.type) {

@@ -105,6 +105,12 @@ int wrk_walls_prepare(int filters, struct chan *chan, struct hearth_err *err);
 int wrk_walls_load(struct hearth_err *err);   /* before anything of the tenant's */
 int wrk_walls_narrow(struct hearth_err *err); /* before the first call */
 
+/* ---- place.c ---- */
+
+void wrk_place_init(void); /* before the first filter */
+/* Moves to the core that the gateway hints at, where the hint has changed. */
+void wrk_place_follow(struct chan *chan);
+
 /* ---- serve.c ---- */
 
 /* Serves calls until the gateway retires this worker. */

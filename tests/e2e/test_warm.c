@@ -130,12 +130,76 @@ test_a_warm_call_makes_few_system_calls(void **state)
     daemon_remove(&d);
 }
 
+struct placed {
+    int connection;
+    pid_t worker;
+};
+
+/* The worker may run on one core alone. */
+static bool
+keeps_to_one_core(void *user)
+{
+    const struct placed *p = user;
+    char cores[256];
+
+    call_many(p->connection, 200);
+    (void)proc_status(p->worker, "Cpus_allowed_list", cores, sizeof cores);
+    return strpbrk(cores, ",-") == NULL;
+}
+
+static void
+test_a_worker_with_short_calls_keeps_to_the_gateway_s_core(void **state)
+{
+    struct daemon d = {0};
+    struct placed p;
+
+    (void)state;
+    if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+        return; /* there is but one */
+    daemon_start(&d);
+    deploy_ok(&d, "warm", "memory=16M&max=1", HELLO);
+    p.connection = raw_connect(&d);
+    call_many(p.connection, 1);
+    p.worker = find_process(d.pid, "hearth-worker");
+    assert_true(p.worker > 0);
+    wait_for("the worker to keep to one core", keeps_to_one_core, &p);
+    (void)close(p.connection);
+    daemon_remove(&d);
+}
+
+static void
+test_a_worker_with_long_calls_runs_anywhere(void **state)
+{
+    struct daemon d = {0};
+    char all[256], cores[256];
+    int fd;
+
+    (void)state;
+    daemon_start(&d);
+    deploy_ok(&d, "warm", "memory=16M&max=1",
+              "#include <hearth.h>\n#include <time.h>\n"
+              "int hearth_handle(hearth_call *call) {\n"
+              "    struct timespec t = {.tv_nsec = 1000000};\n"
+              "    nanosleep(&t, 0);\n"
+              "    return hearth_printf(call, \"hello, world\");\n}\n");
+    fd = raw_connect(&d);
+    call_many(fd, 300);
+    (void)proc_status(getpid(), "Cpus_allowed_list", all, sizeof all);
+    (void)proc_status(find_process(d.pid, "hearth-worker"), "Cpus_allowed_list", cores,
+                      sizeof cores);
+    assert_string_equal(cores, all);
+    (void)close(fd);
+    daemon_remove(&d);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_warm_call_takes_nothing_from_the_heap),
         cmocka_unit_test(test_a_warm_call_makes_few_system_calls),
+        cmocka_unit_test(test_a_worker_with_short_calls_keeps_to_the_gateway_s_core),
+        cmocka_unit_test(test_a_worker_with_long_calls_runs_anywhere),
     };
 
     return cmocka_run_group_tests_name("warm", tests, NULL, NULL);
