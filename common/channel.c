@@ -340,9 +340,9 @@ chan_wake_worker_for_room(struct chan *chan)
 }
 
 void
-chan_gateway_sleeps(struct chan *chan, bool asleep)
+chan_gateway_sleeps(struct chan *chan, uint32_t bell)
 {
-    atomic_store(&chan->shared->gateway_asleep, asleep);
+    atomic_store(&chan->shared->gateway_asleep, bell);
 }
 
 void
@@ -358,13 +358,13 @@ chan_hinted_core(const struct chan *chan)
     return atomic_load_explicit(&chan->shared->core, memory_order_relaxed);
 }
 
-bool
+uint32_t
 chan_gateway_wants_bell(struct chan *chan)
 {
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&chan->shared->gateway_asleep, memory_order_relaxed) == 0)
-        return false;
-    return atomic_exchange(&chan->shared->gateway_asleep, 0) != 0;
+        return 0;
+    return atomic_exchange(&chan->shared->gateway_asleep, 0);
 }
 
 static bool

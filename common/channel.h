@@ -6,8 +6,8 @@
  * every frame is contiguous. Positions are 64-bit and only ever grow.
  *
  * Waking: the worker sleeps on a futex word in the control page, the gateway in
- * its loop on an eventfd. Who is about to sleep says so first and looks once
- * more; the other side wakes it only then.
+ * its loop on an eventfd (its loops, each on one of its own). Who is about to sleep says so first
+ * and looks once more; the other side wakes it only then.
  *
  * Trust: each side keeps its own positions in private memory and reads only the
  * other's from the shared page. The gateway takes nothing on trust that a worker
@@ -39,11 +39,11 @@ struct chan_shared {
     struct chan_ring response;
     _Alignas(64) _Atomic uint32_t worker_bell; /* futex word */
     _Atomic uint32_t worker_asleep;
-    _Alignas(64) _Atomic uint32_t gateway_asleep;
-    _Alignas(64) _Atomic uint64_t cancelled; /* serial of the call whose client has gone */
-    _Atomic uint64_t memory_limit;           /* bytes, for hearth_memory_limit */
-    _Atomic uint32_t core;                   /* see chan_hint_core */
-    _Alignas(64) _Atomic uint32_t trapped;   /* why the worker dies, as it noted itself */
+    _Alignas(64) _Atomic uint32_t gateway_asleep; /* 0: awake; else the bell to ring */
+    _Alignas(64) _Atomic uint64_t cancelled;      /* serial of the call whose client has gone */
+    _Atomic uint64_t memory_limit;                /* bytes, for hearth_memory_limit */
+    _Atomic uint32_t core;                        /* see chan_hint_core */
+    _Alignas(64) _Atomic uint32_t trapped;        /* why the worker dies, as it noted itself */
 };
 
 /* chan_shared.trapped: 0 nothing noted; below CHAN_NOTED_SIGNAL, 1 + the number of
@@ -157,17 +157,18 @@ bool chan_revoke(struct chan *chan, uint64_t position);
  * use for room, and a wake-up for nothing costs as much as a call. */
 void chan_wake_worker(struct chan *chan);
 void chan_wake_worker_for_room(struct chan *chan);
-/* The gateway: says whether it is about to sleep. After true, look once more. */
-void chan_gateway_sleeps(struct chan *chan, bool asleep);
+/* The gateway: says that it is about to sleep, and which of its bells is to wake it,
+ * from 1: each of its loops has one. Then look once more. 0: it is awake. */
+void chan_gateway_sleeps(struct chan *chan, uint32_t bell);
 
 /* The gateway: a worker does best on this core (1 is the first); 0: on any. The
  * worker looks at it before every request. */
 void chan_hint_core(struct chan *chan, uint32_t core);
 uint32_t chan_hinted_core(const struct chan *chan);
 
-/* The worker, after a commit: true where the gateway sleeps and its eventfd has
- * to be written. */
-bool chan_gateway_wants_bell(struct chan *chan);
+/* The worker, after a commit: where the gateway sleeps, the bell whose eventfd has to
+ * be written; else 0. */
+uint32_t chan_gateway_wants_bell(struct chan *chan);
 /* The worker: sleeps until a frame is there or, with want_room, until there is
  * room for that many payload bytes, or until call `serial` is cancelled. */
 void chan_worker_wait(struct chan *chan, size_t want_room, uint64_t serial);

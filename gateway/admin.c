@@ -45,60 +45,77 @@ static const struct gw_admin_route routes[] = {
 
 /* ---- the request's life ---- */
 
-void
-gw_request_done(struct gw_request *req)
+static void
+request_free(struct gw_request *req)
 {
-    gw_timer_unset(req->gw, &req->timer);
+    gw_timer_unset(req->loop, &req->timer);
+    free(req->answer.body);
     free(req->query);
     free(req->body);
     free(req);
 }
 
+static void
+deliver_answer(struct gw_loop *loop, struct gw_mail *mail)
+{
+    struct gw_request *req =
+        (struct gw_request *)(void *)((char *)mail - offsetof(struct gw_request, mail));
+    const struct gw_answer *answer = &req->answer;
+    struct gw_conn *conn = req->conn;
+
+    (void)loop;
+    if (conn != NULL) {
+        conn->admin = NULL;
+        if (!conn->message_complete)
+            conn->close_after = true;
+        gw_answer(conn, answer->status, answer->type, answer->fields, answer->body, answer->len);
+    }
+    request_free(req);
+}
+
+static void
+answer_now(struct gw_request *req)
+{
+    if (req->away)
+        gw_post(req->loop, &req->mail, deliver_answer);
+    else
+        deliver_answer(req->loop, &req->mail);
+}
+
 void
 gw_request_problem(struct gw_request *req, enum gw_code code, json_t *facts, const char *fmt, ...)
 {
-    struct gw_conn *conn = req->conn;
     char detail[512];
     va_list ap;
 
     va_start(ap, fmt);
     (void)vsnprintf(detail, sizeof detail, fmt, ap);
     va_end(ap);
-    if (conn != NULL) {
-        conn->admin = NULL;
-        if (!conn->message_complete)
-            conn->close_after = true;
-        gw_answer_problem(conn, code, NULL, facts, "%s", detail);
-    } else {
-        json_decref(facts);
+    gw_problem_make(&req->answer, code, NULL, facts, detail);
+    answer_now(req);
+}
+
+void
+gw_request_text(struct gw_request *req, int status, const char *type, char *text, size_t len)
+{
+    if (text == NULL) {
+        gw_request_problem(req, GW_INTERNAL, NULL, "no memory for the answer");
+        return;
     }
-    gw_request_done(req);
+    req->answer.status = status;
+    req->answer.type = type;
+    req->answer.body = text;
+    req->answer.len = len;
+    answer_now(req);
 }
 
 void
 gw_request_json(struct gw_request *req, int status, json_t *body)
 {
-    struct gw_conn *conn = req->conn;
+    char *text = json_dumps(body, JSON_INDENT(2));
 
-    if (conn != NULL) {
-        conn->admin = NULL;
-        gw_answer_json(conn, status, body);
-    } else {
-        json_decref(body);
-    }
-    gw_request_done(req);
-}
-
-static void
-answer_text(struct gw_request *req, int status, const char *type, const char *text, size_t len)
-{
-    struct gw_conn *conn = req->conn;
-
-    if (conn != NULL) {
-        conn->admin = NULL;
-        gw_answer(conn, status, type, NULL, text, len);
-    }
-    gw_request_done(req);
+    json_decref(body);
+    gw_request_text(req, status, "application/json", text, text != NULL ? strlen(text) : 0);
 }
 
 void
@@ -106,7 +123,7 @@ gw_admin_gone(struct gw_request *req)
 {
     req->conn = NULL;
     if (!req->answered)
-        gw_request_done(req); /* nothing was begun: its body never came to an end */
+        request_free(req); /* nothing was begun: its body never came to an end */
 }
 
 bool
@@ -169,12 +186,12 @@ may(const struct gw_conn *conn, const struct gw_admin_route *route)
 {
     const char *field = gw_conn_field(conn, "Authorization");
 
-    if (route->access == OPEN || conn->gw->config.no_auth)
+    if (route->access == OPEN || conn->loop->gw->no_auth)
         return true;
     if (route->access == OPEN_ON_ADMIN && conn->admin_alone)
         return true;
     return field != NULL && strncasecmp(field, "Bearer ", 7) == 0 &&
-           same_token(field + 7, conn->gw->token);
+           same_token(field + 7, conn->loop->gw->token);
 }
 
 static void
@@ -231,7 +248,8 @@ request_new(struct gw_conn *conn, const struct gw_admin_route *route)
 
     if (req == NULL)
         return NULL;
-    req->gw = conn->gw;
+    req->gw = conn->loop->gw;
+    req->loop = conn->loop;
     req->conn = conn;
     req->route = route;
     req->most = route->most;
@@ -281,7 +299,7 @@ gw_admin_begin(struct gw_conn *conn)
         req->most = 0;
         req->answered = true;
         conn->close_after = conn->close_after || conn->request.body_len != 0;
-        gw_timer_set(conn->gw, &req->timer, REFUSAL_DELAY_MS, on_refusal_due);
+        gw_timer_set(conn->loop, &req->timer, REFUSAL_DELAY_MS, on_refusal_due);
         return;
     }
     if (name != NULL && !name_function_ok(name, name_len)) {
@@ -323,16 +341,31 @@ gw_admin_body(struct gw_request *req, const char *bytes, size_t n)
     req->body[req->len] = '\0';
 }
 
+static void
+deliver_request(struct gw_loop *loop, struct gw_mail *mail)
+{
+    struct gw_request *req =
+        (struct gw_request *)(void *)((char *)mail - offsetof(struct gw_request, mail));
+    gw_locked struct gw *held = gw_lock(req->gw);
+
+    if (req->gw->draining && req->route->method != HTTP_GET)
+        gw_request_problem(req, GW_DRAINING, NULL, "the daemon is stopping");
+    else
+        req->route->handle(req);
+    gw_dispatch(loop);
+}
+
 void
 gw_admin_end(struct gw_request *req)
 {
     if (req->answered)
         return;
     req->answered = true; /* or about to be: the handler sees to it */
-    if (req->gw->draining && req->route->method != HTTP_GET)
-        gw_request_problem(req, GW_DRAINING, NULL, "the daemon is stopping");
+    req->away = req->loop->lane != 0;
+    if (req->away)
+        gw_post(gw_main_loop(req->gw), &req->mail, deliver_request);
     else
-        req->route->handle(req);
+        deliver_request(req->loop, &req->mail);
 }
 
 /* ---- probes ---- */
@@ -340,26 +373,23 @@ gw_admin_end(struct gw_request *req)
 static void
 probe_health(struct gw_request *req)
 {
-    answer_text(req, 200, "text/plain; charset=utf-8", "ok\n", 3);
+    gw_request_text(req, 200, "text/plain; charset=utf-8", strdup("ok\n"), 3);
 }
 
 static void
 probe_ready(struct gw_request *req)
 {
     if (req->gw->ready && !req->gw->draining)
-        answer_text(req, 200, "text/plain; charset=utf-8", "ready\n", 6);
+        gw_request_text(req, 200, "text/plain; charset=utf-8", strdup("ready\n"), 6);
     else
-        answer_text(req, 503, "text/plain; charset=utf-8", "not ready\n", 10);
+        gw_request_text(req, 503, "text/plain; charset=utf-8", strdup("not ready\n"), 10);
 }
 
 static void
 show_metrics(struct gw_request *req)
 {
     size_t len = 0;
-    cleanup_free char *text = gw_metrics_text(req->gw, &len);
+    char *text = gw_metrics_text(req->gw, &len);
 
-    if (text == NULL)
-        gw_request_problem(req, GW_INTERNAL, NULL, "no memory for the metrics");
-    else
-        answer_text(req, 200, "text/plain; version=0.0.4; charset=utf-8", text, len);
+    gw_request_text(req, 200, "text/plain; version=0.0.4; charset=utf-8", text, len);
 }

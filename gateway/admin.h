@@ -1,4 +1,6 @@
-/* admin.h: /v1 and the probes: one request of an operator. */
+/* admin.h: /v1 and the probes: one request of an operator. It is read by the loop
+ * that has the client, handled by the main loop with the lock held, and answered by
+ * the first again: it travels, and belongs to the loop where it is. */
 #ifndef GATEWAY_ADMIN_H
 #define GATEWAY_ADMIN_H
 
@@ -8,7 +10,10 @@ struct gw_admin_route;
 
 struct gw_request {
     struct gw *gw;
-    struct gw_conn *conn; /* NULL once the client has gone */
+    struct gw_loop *loop; /* its client's */
+    struct gw_conn *conn; /* that loop's: NULL once the client has gone */
+    struct gw_mail mail;
+    bool away; /* the main loop, which is not its client's, has it */
     const struct gw_admin_route *route;
     char name[LIMIT_NAME + 1]; /* the function's, from the path; may be "" */
     char *query;               /* owned; NULL for none */
@@ -16,6 +21,7 @@ struct gw_request {
     char *body;                /* owned; ended by a NUL that is not counted */
     size_t len, room, most;
     bool answered;
+    struct gw_answer answer;
     struct gw_timer timer;
     struct gw_request *next; /* waits until another change of the function is done */
 };
@@ -30,9 +36,8 @@ void gw_admin_gone(struct gw_request *req);
 void gw_request_problem(struct gw_request *req, enum gw_code code, json_t *facts, const char *fmt,
                         ...) __attribute__((format(printf, 4, 5)));
 void gw_request_json(struct gw_request *req, int status, json_t *body);
-
-/* Frees a request that was answered otherwise. */
-void gw_request_done(struct gw_request *req);
+/* text: from malloc, and the callee's; NULL says that there was no memory. */
+void gw_request_text(struct gw_request *req, int status, const char *type, char *text, size_t len);
 
 /* One change of a function at a time. True: begin; false: the request waits, and
  * its handler is called again when the change before it has ended. */

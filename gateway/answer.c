@@ -93,18 +93,18 @@ gw_status_text(int status)
 
 /* "Date: …\r\n", made once a second. */
 const char *
-gw_date(struct gw *gw)
+gw_date(struct gw_loop *loop)
 {
     struct timespec now;
     struct tm tm;
 
     (void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    if (now.tv_sec != gw->date_s) {
-        gw->date_s = now.tv_sec;
+    if (now.tv_sec != loop->date_s) {
+        loop->date_s = now.tv_sec;
         (void)gmtime_r(&now.tv_sec, &tm);
-        (void)strftime(gw->date, sizeof gw->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+        (void)strftime(loop->date, sizeof loop->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
     }
-    return gw->date;
+    return loop->date;
 }
 
 void
@@ -119,7 +119,7 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
     if (conn->closing)
         return;
     n = snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\n%s%s", status, gw_status_text(status),
-                 gw_date(conn->gw), fields != NULL ? fields : "");
+                 gw_date(conn->loop), fields != NULL ? fields : "");
     if (!empty)
         n += snprintf(head + n, sizeof head - (size_t)n,
                       "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);
@@ -132,21 +132,8 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
     gw_conn_responded(conn);
 }
 
-void
-gw_answer_json(struct gw_conn *conn, int status, json_t *body)
-{
-    cleanup_free char *text = json_dumps(body, JSON_INDENT(2));
-
-    json_decref(body);
-    if (text == NULL) {
-        gw_answer_problem(conn, GW_INTERNAL, NULL, NULL, "no memory for the answer");
-        return;
-    }
-    gw_answer(conn, status, "application/json", NULL, text, strlen(text));
-}
-
 /* Fields that go with a problem's status. */
-static const char *
+static void
 problem_fields(enum gw_code code, const char *call_id, char *buf, size_t n)
 {
     const char *extra = "";
@@ -157,36 +144,48 @@ problem_fields(enum gw_code code, const char *call_id, char *buf, size_t n)
         extra = "WWW-Authenticate: Bearer\r\n";
     (void)snprintf(buf, n, "%s%s%s%s", extra, call_id != NULL ? "X-Call-Id: " : "",
                    call_id != NULL ? call_id : "", call_id != NULL ? "\r\n" : "");
-    return buf;
+}
+
+void
+gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id, json_t *facts,
+                const char *detail)
+{
+    char clean[512], type[64];
+    json_t *body;
+
+    (void)snprintf(type, sizeof type, "urn:hearth:problem:%s", codes[code].name);
+    (void)snprintf(clean, sizeof clean, "%s", detail);
+    /* what a client sent may stand in the detail, and need not be UTF-8 */
+    for (char *p = clean; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+            *p = '?';
+    body = json_pack("{s:s,s:s,s:i,s:s,s:s}", "type", type, "title", codes[code].title, "status",
+                     codes[code].status, "detail", clean, "code", codes[code].name);
+    if (body != NULL && call_id != NULL)
+        (void)json_object_set_new(body, "call_id", json_string(call_id));
+    if (body != NULL && facts != NULL)
+        (void)json_object_update(body, facts);
+    json_decref(facts);
+    answer->status = codes[code].status;
+    answer->type = "application/problem+json";
+    problem_fields(code, call_id, answer->fields, sizeof answer->fields);
+    answer->body = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+    answer->len = answer->body != NULL ? strlen(answer->body) : 0;
+    json_decref(body);
 }
 
 void
 gw_answer_problem(struct gw_conn *conn, enum gw_code code, const char *call_id, json_t *facts,
                   const char *fmt, ...)
 {
-    char detail[512], type[64], fields[160];
-    cleanup_free char *text = NULL;
-    json_t *body;
+    struct gw_answer answer;
+    char detail[512];
     va_list ap;
 
     va_start(ap, fmt);
     (void)vsnprintf(detail, sizeof detail, fmt, ap);
     va_end(ap);
-    (void)snprintf(type, sizeof type, "urn:hearth:problem:%s", codes[code].name);
-    /* what a client sent may stand in the detail, and need not be UTF-8 */
-    for (char *p = detail; *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
-            *p = '?';
-    body = json_pack("{s:s,s:s,s:i,s:s,s:s}", "type", type, "title", codes[code].title, "status",
-                     codes[code].status, "detail", detail, "code", codes[code].name);
-    if (body != NULL && call_id != NULL)
-        (void)json_object_set_new(body, "call_id", json_string(call_id));
-    if (body != NULL && facts != NULL)
-        (void)json_object_update(body, facts);
-    json_decref(facts);
-    text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
-    json_decref(body);
-    gw_answer(conn, codes[code].status, "application/problem+json",
-              problem_fields(code, call_id, fields, sizeof fields), text,
-              text != NULL ? strlen(text) : 0);
+    gw_problem_make(&answer, code, call_id, facts, detail);
+    gw_answer(conn, answer.status, answer.type, answer.fields, answer.body, answer.len);
+    free(answer.body);
 }

@@ -20,10 +20,10 @@
 /* 64 random bits at the start, then a permutation of a counter (splitmix64): ids
  * differ within one daemon's life, and tell nothing about each other. */
 void
-gw_call_make_id(struct gw *gw, char *id)
+gw_call_make_id(struct gw_loop *loop, char *id)
 {
     static const char digits[] = "0123456789abcdef";
-    uint64_t z = gw->id_seed += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = loop->id_seed += UINT64_C(0x9e3779b97f4a7c15);
 
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
@@ -36,18 +36,22 @@ gw_call_make_id(struct gw *gw, char *id)
 struct gw_call *
 gw_call_new(struct gw_conn *conn, struct gw_function *function)
 {
-    struct gw *gw = conn->gw;
-    struct gw_call *call = gw->free_calls;
+    struct gw_loop *loop = conn->loop;
+    struct gw_call *call = loop->free_calls;
 
     if (call != NULL)
-        gw->free_calls = call->next_free;
+        loop->free_calls = call->next;
     else if ((call = malloc(sizeof *call)) == NULL)
         return NULL;
     memset(call, 0, offsetof(struct gw_call, id));
-    call->gw = gw;
+    call->loop = loop;
+    call->sch.lane = loop->lane;
     call->conn = conn;
     call->function = function;
-    call->serial = ++gw->next_serial;
+    call->timeout_ms = function->sch.settings.timeout_ms;
+    call->max_body = function->sch.settings.max_body;
+    /* no two loops number alike: an instance may have seen calls of both */
+    call->serial = ++loop->next_serial * LIMIT_THREADS + loop->lane;
     memcpy(call->id, conn->call_id, sizeof call->id);
     call->head = conn->head;
     memcpy(call->head->bytes, &conn->request, sizeof conn->request);
@@ -60,14 +64,18 @@ gw_call_new(struct gw_conn *conn, struct gw_function *function)
 void
 gw_call_free(struct gw_call *call)
 {
-    struct gw *gw = call->gw;
+    struct gw_loop *loop = call->loop;
 
-    gw_timer_unset(gw, &call->deadline);
-    gw_pool_give(&gw->pool, call->head);
-    gw_pool_give(&gw->pool, call->stash);
-    gw_function_release(gw, call->function);
-    call->next_free = gw->free_calls;
-    gw->free_calls = call;
+    gw_timer_unset(loop, &call->deadline);
+    gw_pool_give(&loop->pool, call->head);
+    gw_pool_give(&loop->pool, call->stash);
+    {
+        gw_locked struct gw *held = gw_lock(loop->gw);
+
+        gw_function_release(loop->gw, call->function);
+    }
+    call->next = loop->free_calls;
+    loop->free_calls = call;
 }
 
 /* ---- the body, as it comes ---- */
@@ -78,7 +86,7 @@ stash(struct gw_call *call, const unsigned char *bytes, size_t n)
     struct gw_buffer *buffer = call->stash;
 
     if (buffer == NULL)
-        buffer = call->stash = gw_pool_take(&call->gw->pool, sizeof call->gw->read_buffer);
+        buffer = call->stash = gw_pool_take(&call->loop->pool, sizeof call->loop->read_buffer);
     else if (buffer->len + n > buffer->size && buffer->at > 0) {
         memmove(buffer->bytes, buffer->bytes + buffer->at, buffer->len - buffer->at);
         buffer->len -= buffer->at;
@@ -110,7 +118,7 @@ settle_body(struct gw_call *call)
 static bool
 too_large(struct gw_call *call, size_t n)
 {
-    int64_t limit = call->function->sch.settings.max_body;
+    int64_t limit = call->max_body;
 
     call->body_seen += (int64_t)n;
     if (call->body_seen <= limit)
@@ -136,7 +144,7 @@ gw_call_body(struct gw_call *call, const unsigned char *bytes, size_t n)
     call->body_len = n;
     if (!settle_body(call) || !call->submitted)
         return;
-    if (call->sch.state == SCH_CALL_WAITING)
+    if (call->instance == NULL)
         gw_conn_read_stop(call->conn);
     else
         gw_call_pump(call);
@@ -154,18 +162,22 @@ void
 gw_call_submit(struct gw_call *call)
 {
     struct gw_conn *conn = call->conn;
-    struct gw *gw = call->gw;
+    struct gw_loop *loop = call->loop;
 
     call->submitted = true;
     call->resendable = call->body_complete && call->stash == NULL && call->body_len == 0;
     call->sch.stackable =
         call->body_complete && call->stash == NULL && call->body_len <= AHEAD_BODY;
-    sch_call_arrived(gw->sch, &call->function->sch, &call->sch, gw_now_ns());
-    gw_dispatch(gw);
+    {
+        gw_locked struct gw *held = gw_lock(loop->gw);
+
+        sch_call_arrived(loop->gw->sch, &call->function->sch, &call->sch, gw_now_ns());
+    }
+    gw_dispatch(loop);
     if (conn->call != call)
         return; /* refused, and gone */
     /* whatever was not sent leaves the read buffer now: it is another's soon */
-    if (settle_body(call) && call->sch.state == SCH_CALL_WAITING && !call->body_complete)
+    if (settle_body(call) && call->instance == NULL && !call->body_complete)
         gw_conn_read_stop(conn);
 }
 
@@ -184,7 +196,7 @@ gw_call_keep_whole(struct gw_call *call)
     if (call->resendable)
         return true;
     if (head->len + call->body_len > head->size) {
-        struct gw_buffer *wider = gw_pool_take(&call->gw->pool, head->len + call->body_len);
+        struct gw_buffer *wider = gw_pool_take(&call->loop->pool, head->len + call->body_len);
 
         if (wider == NULL && stashed != NULL) { /* the body stays in the stash alone */
             call->body = NULL;
@@ -194,14 +206,14 @@ gw_call_keep_whole(struct gw_call *call)
             return false;
         memcpy(wider->bytes, head->bytes, head->len);
         wider->len = head->len;
-        gw_pool_give(&call->gw->pool, head);
+        gw_pool_give(&call->loop->pool, head);
         call->head = head = wider;
     }
     memcpy(head->bytes + head->len, call->body, call->body_len);
     head->len += (uint32_t)call->body_len;
     call->body = NULL;
     call->body_len = 0;
-    gw_pool_give(&call->gw->pool, stashed);
+    gw_pool_give(&call->loop->pool, stashed);
     call->stash = NULL;
     call->resendable = true;
     return true;
@@ -212,7 +224,7 @@ gw_call_unsend(struct gw_call *call)
 {
     call->instance = NULL;
     call->head_sent = call->end_sent = false;
-    gw_timer_unset(call->gw, &call->deadline);
+    gw_timer_unset(call->loop, &call->deadline);
 }
 
 static void
@@ -220,8 +232,7 @@ send_head(struct gw_call *call)
 {
     struct chan *chan = &call->instance->chan;
     struct gw_buffer *head = call->head;
-    uint64_t deadline =
-        (uint64_t)(call->sch.started_ns + call->function->sch.settings.timeout_ms * NS_PER_MS);
+    uint64_t deadline = (uint64_t)(call->sch.started_ns + call->timeout_ms * NS_PER_MS);
     size_t body = call->body_len <= LIMIT_FRAME_BODY ? call->body_len : 0;
     bool whole = call->body_complete && body == call->body_len && call->stash == NULL;
     unsigned char *payload = chan_reserve(chan, head->len + body);
@@ -264,7 +275,7 @@ send_piece(struct gw_call *call)
     if (n > 0)
         buffer->at += (uint32_t)n;
     if (n == left) {
-        gw_pool_give(&call->gw->pool, buffer);
+        gw_pool_give(&call->loop->pool, buffer);
         call->stash = NULL;
     }
     return true;
@@ -278,9 +289,9 @@ abort_body(struct gw_call *call, int why)
     int32_t code = why;
     unsigned char *payload;
 
-    if (!call->head_sent || call->end_sent || inst == NULL || !inst->open)
+    if (!call->head_sent || call->end_sent || inst == NULL)
         return;
-    gw_pool_give(&call->gw->pool, call->stash);
+    gw_pool_give(&call->loop->pool, call->stash);
     call->stash = NULL;
     call->aborted = why;
     payload = chan_reserve(&inst->chan, sizeof code);
@@ -307,9 +318,11 @@ void
 gw_call_pump(struct gw_call *call)
 {
     struct gw_instance *inst = call->instance;
+    struct gw_link *link;
 
-    if (inst == NULL || !inst->open || call->end_sent)
+    if (inst == NULL || call->end_sent)
         return;
+    link = &inst->links[call->loop->lane];
     if (!call->head_sent)
         send_head(call);
     if (!settle_body(call))
@@ -319,8 +332,8 @@ gw_call_pump(struct gw_call *call)
     else if (call->head_sent)
         while (!call->end_sent && send_piece(call))
             ;
-    inst->sent = true; /* once for all that this turn of the loop sends */
-    inst->room_wanted = room_wanted(call);
+    link->sent = true; /* once for all that this turn of the loop sends */
+    link->room_wanted = room_wanted(call);
     if (call->conn == NULL || call->end_sent)
         return;
     if (call->stash == NULL)
@@ -331,38 +344,44 @@ gw_call_pump(struct gw_call *call)
 
 /* ---- the end ---- */
 
+/* Out of the queue, where it still waits there. */
+static bool
+leave_queue(struct gw_call *call)
+{
+    struct gw *gw = call->loop->gw;
+    gw_locked struct gw *held = gw_lock(gw);
+
+    if (call->sch.state != SCH_CALL_WAITING)
+        return false;
+    sch_call_gone(gw->sch, &call->sch, gw_now_ns());
+    return true;
+}
+
 /* A call that nobody will hear of: out of the queue where it waits; where it
  * runs, the worker is told, and the call ends with the handler's return. */
 void
 gw_call_detach(struct gw_call *call, int why)
 {
-    struct gw *gw = call->gw;
+    struct gw_instance *inst = call->instance;
 
     call->conn = NULL;
     call->body = NULL;
     call->body_len = 0;
-    if (!call->submitted) {
+    if (!call->submitted || (inst == NULL && leave_queue(call))) {
         gw_call_free(call);
         return;
     }
-    if (call->sch.state == SCH_CALL_WAITING) {
-        sch_call_gone(gw->sch, &call->sch, gw_now_ns());
-        gw_call_free(call);
-        return;
-    }
-    if (call->instance == NULL || !call->instance->open)
-        return;
     if (!call->head_sent) { /* it was never told: let it be an empty, cancelled call */
         call->body_complete = true;
-        gw_pool_give(&gw->pool, call->stash);
+        gw_pool_give(&call->loop->pool, call->stash);
         call->stash = NULL;
         gw_call_pump(call);
     }
     abort_body(call, why);
-    if (call->sch.slot == NULL || call->sch.slot->runs.head != &call->sch)
-        return; /* sent ahead: it is not running yet */
-    atomic_store(&call->instance->chan.shared->cancelled, call->serial);
-    chan_wake_worker(&call->instance->chan);
+    if (inst == NULL || inst->links[call->loop->lane].first != call)
+        return; /* on its way to an instance, or sent ahead: it is not running yet */
+    atomic_store(&inst->chan.shared->cancelled, call->serial);
+    chan_wake_worker(&inst->chan);
 }
 
 void
@@ -380,7 +399,7 @@ gw_call_problem(struct gw_call *call, enum gw_code code, json_t *facts, const ch
         json_decref(facts);
         return;
     }
-    call->function->errors[code]++;
+    gw_function_count_error(call->loop->gw, call->function, code);
     conn->call = NULL;
     if (begun) { /* a client can tell a cut answer from a whole one */
         json_decref(facts);

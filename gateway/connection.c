@@ -25,7 +25,7 @@ keep_early(struct gw_conn *conn, const char *bytes, size_t n)
     struct gw_buffer *early = conn->early;
 
     if (early == NULL)
-        early = conn->early = gw_pool_take(&conn->gw->pool, sizeof conn->gw->read_buffer);
+        early = conn->early = gw_pool_take(&conn->loop->pool, sizeof conn->loop->read_buffer);
     if (early == NULL || early->len + n > early->size) {
         gw_conn_close(conn); /* no memory, or more than was asked for */
         return;
@@ -95,7 +95,7 @@ begin_next(struct gw_conn *conn)
     conn->started = conn->message_complete = conn->responded = false;
     conn->chunked = conn->head_only = false;
     conn->route = GW_ROUTE_NONE;
-    gw_timer_set(conn->gw, &conn->timer, conn->gw->config.keepalive_timeout_ms, conn->timer.fire);
+    gw_timer_set(conn->loop, &conn->timer, conn->loop->gw->keepalive_timeout_ms, conn->timer.fire);
 }
 
 static void linger(struct gw_conn *conn);
@@ -127,7 +127,7 @@ advance(struct gw_conn *conn)
             break;
         if (early->at == early->len) {
             conn->early = NULL;
-            gw_pool_give(&conn->gw->pool, early);
+            gw_pool_give(&conn->loop->pool, early);
             if (conn->call == NULL || conn->call->stash == NULL)
                 gw_conn_read_on(conn);
         }
@@ -165,7 +165,7 @@ on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     struct gw_conn *conn = handle->data;
 
     (void)suggested;
-    *buf = uv_buf_init((char *)conn->gw->read_buffer, sizeof conn->gw->read_buffer);
+    *buf = uv_buf_init((char *)conn->loop->read_buffer, sizeof conn->loop->read_buffer);
 }
 
 static void
@@ -212,9 +212,9 @@ on_written(uv_write_t *req, int status)
 {
     struct write_request *w = req->data;
     struct gw_conn *conn = w->conn;
-    struct gw_instance *inst;
+    struct gw_link *link;
 
-    gw_pool_give(&conn->gw->pool, w->buffer);
+    gw_pool_give(&conn->loop->pool, w->buffer);
     free(w);
     conn->writes--;
     if (conn->closing)
@@ -225,13 +225,13 @@ on_written(uv_write_t *req, int status)
     }
     if (conn->writes > 0)
         return;
-    gw_timer_unset(conn->gw, &conn->timer);
-    inst = conn->blocks;
+    gw_timer_unset(conn->loop, &conn->timer);
+    link = conn->blocks;
     conn->blocks = NULL;
-    if (inst != NULL) {
-        inst->blocked = false;
-        gw_instance_poll(inst);
-        gw_dispatch(conn->gw);
+    if (link != NULL) {
+        link->blocked = false;
+        gw_link_poll(link);
+        gw_dispatch(conn->loop);
     }
     if (conn->closing)
         return;
@@ -250,7 +250,7 @@ write_later(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
 
     for (unsigned i = 0; i < n; i++)
         total += pieces[i].len;
-    if (w == NULL || (w->buffer = gw_pool_take(&conn->gw->pool, total)) == NULL) {
+    if (w == NULL || (w->buffer = gw_pool_take(&conn->loop->pool, total)) == NULL) {
         free(w);
         return false;
     }
@@ -262,12 +262,12 @@ write_later(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
     w->req.data = w;
     all = uv_buf_init((char *)w->buffer->bytes, w->buffer->len);
     if (uv_write(&w->req, &conn->u.stream, &all, 1, on_written) < 0) {
-        gw_pool_give(&conn->gw->pool, w->buffer);
+        gw_pool_give(&conn->loop->pool, w->buffer);
         free(w);
         return false;
     }
     conn->writes++;
-    gw_timer_set(conn->gw, &conn->timer, STALL_MS, conn->timer.fire);
+    gw_timer_set(conn->loop, &conn->timer, STALL_MS, conn->timer.fire);
     return true;
 }
 
@@ -327,28 +327,28 @@ static void
 on_closed(uv_handle_t *handle)
 {
     struct gw_conn *conn = handle->data;
-    struct gw *gw = conn->gw;
+    struct gw_loop *loop = conn->loop;
 
-    gw_timer_unset(gw, &conn->timer);
-    gw_pool_give(&gw->pool, conn->head);
-    gw_pool_give(&gw->pool, conn->early);
-    *(conn->prev != NULL ? &conn->prev->next : &gw->conns) = conn->next;
+    gw_timer_unset(loop, &conn->timer);
+    gw_pool_give(&loop->pool, conn->head);
+    gw_pool_give(&loop->pool, conn->early);
+    *(conn->prev != NULL ? &conn->prev->next : &loop->conns) = conn->next;
     if (conn->next != NULL)
         conn->next->prev = conn->prev;
-    gw->conns_count--;
+    loop->conns_count--;
     free(conn);
-    gw_server_check_drained(gw);
+    gw_server_check_drained(loop);
 }
 
 void
 gw_conn_close(struct gw_conn *conn)
 {
-    struct gw_instance *inst = conn->blocks;
+    struct gw_link *link = conn->blocks;
 
     if (conn->closing)
         return;
     conn->closing = true;
-    gw_timer_unset(conn->gw, &conn->timer);
+    gw_timer_unset(conn->loop, &conn->timer);
     if (conn->call != NULL)
         gw_call_detach(conn->call, EPIPE);
     conn->call = NULL;
@@ -356,12 +356,12 @@ gw_conn_close(struct gw_conn *conn)
         gw_admin_gone(conn->admin);
     conn->admin = NULL;
     conn->blocks = NULL;
-    if (inst != NULL) {
-        inst->blocked = false;
-        gw_instance_poll(inst);
+    if (link != NULL) {
+        link->blocked = false;
+        gw_link_poll(link);
     }
     uv_close(&conn->u.handle, on_closed);
-    gw_dispatch(conn->gw);
+    gw_dispatch(conn->loop);
 }
 
 void
@@ -392,10 +392,10 @@ linger(struct gw_conn *conn)
     conn->lingering = true;
     if (uv_fileno(&conn->u.handle, &fd) == 0)
         (void)shutdown(fd, SHUT_WR);
-    gw_pool_give(&conn->gw->pool, conn->early);
+    gw_pool_give(&conn->loop->pool, conn->early);
     conn->early = NULL;
     gw_conn_read_on(conn);
-    gw_timer_set(conn->gw, &conn->timer, LINGER_MS, conn->timer.fire);
+    gw_timer_set(conn->loop, &conn->timer, LINGER_MS, conn->timer.fire);
 }
 
 /* A head that does not come to its end, a connection that nobody uses, a client
@@ -410,7 +410,7 @@ on_timer(struct gw_timer *timer)
 }
 
 void
-gw_conn_accept(struct gw *gw, uv_stream_t *listener, bool calls, bool admin)
+gw_conn_accept(struct gw_loop *loop, uv_stream_t *listener, bool calls, bool admin)
 {
     struct gw_conn *conn = calloc(1, sizeof *conn);
     int status = UV_ENOMEM;
@@ -418,25 +418,25 @@ gw_conn_accept(struct gw *gw, uv_stream_t *listener, bool calls, bool admin)
     if (conn == NULL)
         return;
     if (listener->type == UV_TCP)
-        status = uv_tcp_init(gw->loop, &conn->u.tcp);
+        status = uv_tcp_init(loop->uv, &conn->u.tcp);
     else
-        status = uv_pipe_init(gw->loop, &conn->u.pipe, 0);
+        status = uv_pipe_init(loop->uv, &conn->u.pipe, 0);
     if (status < 0) {
         free(conn);
         return;
     }
-    conn->gw = gw;
+    conn->loop = loop;
     conn->u.handle.data = conn;
     conn->serves_calls = calls;
     conn->serves_admin = admin;
     conn->admin_alone = admin && !calls;
     conn->timer.fire = on_timer;
-    conn->next = gw->conns;
+    conn->next = loop->conns;
     if (conn->next != NULL)
         conn->next->prev = conn;
-    gw->conns = conn;
-    gw->conns_count++;
-    gw->conns_total++;
+    loop->conns = conn;
+    loop->conns_count++;
+    loop->conns_total++;
     llhttp_init(&conn->parser, HTTP_REQUEST, gw_parser_settings());
     conn->parser.data = conn;
     if (uv_accept(listener, &conn->u.stream) < 0) {

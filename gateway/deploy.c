@@ -69,15 +69,18 @@ unstage(uv_work_t *work)
 static void
 on_unstaged(uv_work_t *work, int status)
 {
+    struct gw_deploy *d = work->data;
+    gw_locked struct gw *held = gw_lock(d->gw);
+
     (void)status;
-    deploy_free(work->data);
+    deploy_free(d);
 }
 
 /* Answers, removes what was staged, and ends the deploy. */
 static void
 fail(struct gw_deploy *d, enum gw_code code, json_t *facts, const char *text)
 {
-    gw_timer_unset(d->gw, &d->retry);
+    gw_timer_unset(gw_main_loop(d->gw), &d->retry);
     if (d->instance != NULL) {
         d->instance->deploy = NULL;
         gw_instance_kill(d->instance);
@@ -89,7 +92,7 @@ fail(struct gw_deploy *d, enum gw_code code, json_t *facts, const char *text)
     }
     gw_request_problem(d->req, code, facts, "%s", text);
     d->req = NULL;
-    (void)uv_queue_work(d->gw->loop, &d->work, unstage, on_unstaged);
+    (void)uv_queue_work(gw_main_loop(d->gw)->uv, &d->work, unstage, on_unstaged);
 }
 
 static int
@@ -251,6 +254,7 @@ on_staged(uv_work_t *work, int status)
 {
     struct gw_deploy *d = work->data;
     struct gw_bad_setting bad = {"", ""};
+    gw_locked struct gw *held = gw_lock(d->gw);
 
     (void)status;
     if (d->status < 0) {
@@ -304,7 +308,7 @@ pump(struct gw *gw)
         d->function = f;
         d->is_new = f->live == 0;
         d->version = ++f->newest;
-        (void)uv_queue_work(gw->loop, &d->work, stage, on_staged);
+        (void)uv_queue_work(gw_main_loop(gw)->uv, &d->work, stage, on_staged);
     }
 }
 
@@ -339,6 +343,7 @@ static void
 on_collected(uv_work_t *work, int status)
 {
     struct gw_deploy *d = work->data;
+    gw_locked struct gw *held = gw_lock(d->gw);
 
     (void)status;
     d->diagnostics = gw_diagnostics(d->said, d->code == GW_BUILD_FAILED);
@@ -382,7 +387,7 @@ gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, un
         fail(d, GW_INTERNAL, NULL, msg->u.built.text);
         return;
     }
-    (void)uv_queue_work(gw->loop, &d->work, collect, on_collected);
+    (void)uv_queue_work(gw_main_loop(gw)->uv, &d->work, collect, on_collected);
 }
 
 /* ---- 3: checked, then kept ---- */
@@ -464,6 +469,7 @@ on_committed(uv_work_t *work, int status)
     struct gw_function *f = d->function;
     struct gw_settings was = f->settings;
     struct gw_version *version = calloc(1, sizeof *version);
+    gw_locked struct gw *held = gw_lock(d->gw);
     json_t *answer;
 
     (void)status;
@@ -519,7 +525,7 @@ keep(struct gw_deploy *d)
     d->version_json = gw_manage_version_text(d->version, d->created_ms, &d->settings);
     choose_dropped(d);
     d->committing = true;
-    (void)uv_queue_work(d->gw->loop, &d->work, commit, on_committed);
+    (void)uv_queue_work(gw_main_loop(d->gw)->uv, &d->work, commit, on_committed);
 }
 
 static void on_change_may_begin(struct gw_timer *timer);
@@ -533,13 +539,17 @@ try_to_keep(struct gw_deploy *d)
         keep(d);
         return;
     }
-    gw_timer_set(d->gw, &d->retry, 1, on_change_may_begin);
+    gw_timer_set(gw_main_loop(d->gw), &d->retry, 1, on_change_may_begin);
 }
 
 static void
 on_change_may_begin(struct gw_timer *timer)
 {
-    try_to_keep((struct gw_deploy *)(void *)((char *)timer - offsetof(struct gw_deploy, retry)));
+    struct gw_deploy *d =
+        (struct gw_deploy *)(void *)((char *)timer - offsetof(struct gw_deploy, retry));
+    gw_locked struct gw *held = gw_lock(d->gw);
+
+    try_to_keep(d);
 }
 
 void

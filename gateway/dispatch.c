@@ -10,6 +10,8 @@
 
 #define MS INT64_C(1000000)
 
+#define ACTIONS_AT_ONCE 16
+
 /* see gather_more */
 #define GATHER_LEAST 2
 #define GATHER_MOST  48
@@ -43,50 +45,53 @@ on_deadline(struct gw_timer *timer)
     struct gw_call *call =
         (struct gw_call *)(void *)((char *)timer - offsetof(struct gw_call, deadline));
     struct gw_instance *inst = call->instance;
-    int64_t timeout = call->function->sch.settings.timeout_ms;
 
-    if (inst->slot->runs.head != &call->sch) { /* sent ahead, and not begun: not its fault */
-        gw_timer_set(call->gw, timer, GW_WHEEL_TICK_MS, on_deadline);
+    if (inst->links[call->loop->lane].first != call) { /* not begun: not its fault */
+        gw_timer_set(call->loop, timer, GW_WHEEL_TICK_MS, on_deadline);
         return;
     }
-    gw_call_problem(call, GW_TIMEOUT, json_pack("{s:I}", "timeout_ms", (json_int_t)timeout),
-                    "the call ran longer than the function's timeout of %lld ms",
-                    (long long)timeout);
+    gw_call_problem(
+        call, GW_TIMEOUT, json_pack("{s:I}", "timeout_ms", (json_int_t)call->timeout_ms),
+        "the call ran longer than the function's timeout of %lld ms", (long long)call->timeout_ms);
     gw_instance_kill(inst);
 }
 
 static void
-dispatch(struct gw *gw, struct gw_call *call, struct gw_instance *inst)
+dispatch(struct gw_loop *loop, struct gw_call *call, struct gw_instance *inst)
 {
-    struct gw_call *before = (struct gw_call *)(void *)call->sch.prev;
+    struct gw_link *link = &inst->links[loop->lane];
+    struct gw_call *before = link->last;
 
-    call->instance = inst;
-    gw->sent++;
-    gw_instance_busy(inst, true);
-    gw_timer_set(gw, &call->deadline, call->function->sch.settings.timeout_ms, on_deadline);
+    gw_link_take(link, call);
+    loop->sent++;
+    gw_timer_set(loop, &call->deadline, call->timeout_ms, on_deadline);
     /* sent in order, each in one piece: one that cannot be is sent by
-     * gw_instance_poll when there is room */
+     * gw_link_poll when there is room */
     if (before != NULL && (!gw_call_keep_whole(call) || !before->end_sent)) {
-        inst->unsent = true;
+        link->unsent = true;
         return;
     }
     gw_call_pump(call);
-    inst->unsent = inst->unsent || (before != NULL && !call->end_sent);
+    link->unsent = link->unsent || (before != NULL && !call->end_sent);
 }
 
 /* Takes a call that was sent ahead back, where its instance has not begun it. */
 static void
-recall(struct gw *gw, struct gw_call *call, struct sch_slot *slot)
+recall(struct gw_loop *loop, struct gw_call *call, struct sch_slot *slot)
 {
+    struct sch *sch = loop->gw->sch;
+    gw_locked struct gw *held = gw_lock(loop->gw);
+
     if (call->sch.slot != slot || call->sch.state != SCH_CALL_RUNNING ||
         slot->runs.head == &call->sch)
         return;
     if (call->head_sent && !chan_revoke(&call->instance->chan, call->position))
         return;
+    gw_link_remove(&call->instance->links[loop->lane], call);
     gw_call_unsend(call);
-    sch_call_recalled(gw->sch, &call->sch, gw_now_ns());
+    sch_call_recalled(sch, &call->sch, gw_now_ns());
     if (call->conn == NULL && call->sch.state == SCH_CALL_WAITING) {
-        sch_call_gone(gw->sch, &call->sch, gw_now_ns()); /* nobody waits for it any more */
+        sch_call_gone(sch, &call->sch, gw_now_ns()); /* nobody waits for it any more */
         gw_call_free(call);
     }
 }
@@ -94,6 +99,7 @@ recall(struct gw *gw, struct gw_call *call, struct sch_slot *slot)
 static void
 launch(struct gw *gw, struct sch_slot *slot)
 {
+    gw_locked struct gw *held = gw_lock(gw);
     struct gw_function *f =
         (struct gw_function *)(void *)((char *)slot->function - offsetof(struct gw_function, sch));
 
@@ -105,10 +111,19 @@ launch(struct gw *gw, struct sch_slot *slot)
 }
 
 static void
-refuse(struct gw_call *call, enum sch_reason reason)
+retire(struct gw *gw, struct sch_slot *slot)
+{
+    gw_locked struct gw *held = gw_lock(gw);
+
+    gw_instance_retire(slot->user);
+}
+
+static void
+refuse(struct gw_loop *loop, struct gw_call *call, enum sch_reason reason)
 {
     struct gw_function *f = call->function;
     int64_t waited = (gw_now_ns() - call->sch.arrived_ns) / MS;
+    gw_locked struct gw *held = gw_lock(loop->gw);
 
     if (reason == SCH_LAUNCH_FAILED)
         gw_call_problem(call, GW_INIT_FAILED, NULL, "%s", f->last_failure);
@@ -125,36 +140,82 @@ refuse(struct gw_call *call, enum sch_reason reason)
     gw_call_free(call);
 }
 
-void
-gw_dispatch(struct gw *gw)
+static void
+carry_out(struct gw_loop *loop, const struct sch_action *action)
 {
-    struct sch_action action;
+    struct gw_call *call = (struct gw_call *)(void *)action->call;
 
-    if (gw->acting)
-        return; /* the loop below comes to it */
-    gw->acting = true;
-    while (sch_next_action(gw->sch, &action)) {
-        struct gw_call *call = (struct gw_call *)(void *)action.call;
-
-        switch (action.type) {
-        case SCH_DISPATCH:
-            dispatch(gw, call, action.slot->user);
-            break;
-        case SCH_RECALL:
-            recall(gw, call, action.slot);
-            break;
-        case SCH_LAUNCH:
-            launch(gw, action.slot);
-            break;
-        case SCH_RETIRE:
-            gw_instance_retire(action.slot->user);
-            break;
-        case SCH_REFUSE:
-            refuse(call, action.reason);
-            break;
-        }
+    switch (action->type) {
+    case SCH_DISPATCH:
+        dispatch(loop, call, action->slot->user);
+        break;
+    case SCH_RECALL:
+        recall(loop, call, action->slot);
+        break;
+    case SCH_LAUNCH:
+        launch(loop->gw, action->slot);
+        break;
+    case SCH_RETIRE:
+        retire(loop->gw, action->slot);
+        break;
+    case SCH_REFUSE:
+        refuse(loop, call, action->reason);
+        break;
     }
-    gw->acting = false;
+}
+
+/* Where the scheduler's next moment has come nearer than every loop's alarm, it is
+ * this loop's to set. True with the moment in *at_ns. */
+static bool
+alarm_is_ours(struct gw *gw, int64_t *at_ns)
+{
+    *at_ns = sch_wake_at(gw->sch);
+    if (*at_ns >= gw->alarm_ns)
+        return false;
+    gw->alarm_ns = *at_ns;
+    return true;
+}
+
+static void set_alarm(struct gw_loop *loop, int64_t at_ns);
+
+/* Takes this loop's next actions, wakes the loops that have some, and sets the alarm. */
+static unsigned
+take_actions(struct gw_loop *loop, struct sch_action *actions, unsigned most)
+{
+    struct gw *gw = loop->gw;
+    uint64_t others;
+    int64_t at_ns;
+    unsigned n = 0;
+    bool ours;
+
+    {
+        gw_locked struct gw *held = gw_lock(gw);
+
+        while (n < most && sch_next_action(gw->sch, loop->lane, &actions[n]))
+            n++;
+        others = sch_lanes(gw->sch) & ~(UINT64_C(1) << loop->lane);
+        ours = alarm_is_ours(gw, &at_ns);
+    }
+    for (; others != 0; others &= others - 1)
+        gw_wake_loop(gw->loops[__builtin_ctzll(others)]);
+    if (ours)
+        set_alarm(loop, at_ns);
+    return n;
+}
+
+void
+gw_dispatch(struct gw_loop *loop)
+{
+    struct sch_action actions[ACTIONS_AT_ONCE];
+    unsigned n;
+
+    if (loop->acting)
+        return; /* the loop below comes to it */
+    loop->acting = true;
+    while ((n = take_actions(loop, actions, ACTIONS_AT_ONCE)) > 0)
+        for (unsigned i = 0; i < n; i++)
+            carry_out(loop, &actions[i]);
+    loop->acting = false;
 }
 
 /* ---- time ---- */
@@ -162,150 +223,144 @@ gw_dispatch(struct gw *gw)
 static void
 on_tick(uv_timer_t *ticker)
 {
-    struct gw *gw = ticker->data;
+    struct gw_loop *loop = ticker->data;
 
-    gw_wheel_run(&gw->wheel, gw_now_ms());
-    gw_dispatch(gw);
-    gw_server_check_drained(gw);
-    if (gw->wheel.armed == 0 && !gw->draining) {
-        (void)uv_timer_stop(&gw->ticker);
-        gw->ticking = false;
+    gw_wheel_run(&loop->wheel, gw_now_ms());
+    gw_dispatch(loop);
+    gw_server_check_drained(loop);
+    if (loop->wheel.armed == 0 && !loop->gw->draining) {
+        (void)uv_timer_stop(&loop->ticker);
+        loop->ticking = false;
     }
 }
 
 void
-gw_keep_ticking(struct gw *gw)
+gw_keep_ticking(struct gw_loop *loop)
 {
-    if (gw->ticking)
+    if (loop->ticking)
         return;
-    gw->ticking = true;
-    (void)uv_timer_start(&gw->ticker, on_tick, GW_WHEEL_TICK_MS, GW_WHEEL_TICK_MS);
+    loop->ticking = true;
+    (void)uv_timer_start(&loop->ticker, on_tick, GW_WHEEL_TICK_MS, GW_WHEEL_TICK_MS);
 }
 
 void
-gw_timer_set(struct gw *gw, struct gw_timer *timer, int64_t after_ms,
+gw_timer_set(struct gw_loop *loop, struct gw_timer *timer, int64_t after_ms,
              void (*fire)(struct gw_timer *))
 {
-    gw_wheel_set(&gw->wheel, timer, gw_now_ms() + after_ms, fire);
-    gw_keep_ticking(gw);
+    gw_wheel_set(&loop->wheel, timer, gw_now_ms() + after_ms, fire);
+    gw_keep_ticking(loop);
 }
 
 void
-gw_timer_unset(struct gw *gw, struct gw_timer *timer)
+gw_timer_unset(struct gw_loop *loop, struct gw_timer *timer)
 {
-    gw_wheel_unset(&gw->wheel, timer);
+    gw_wheel_unset(&loop->wheel, timer);
 }
 
 static void
 on_alarm(uv_timer_t *alarm)
 {
-    struct gw *gw = alarm->data;
+    struct gw_loop *loop = alarm->data;
+    struct gw *gw = loop->gw;
 
-    gw->alarm_ns = INT64_MAX;
-    sch_tick(gw->sch, gw_now_ns());
-    gw_dispatch(gw);
+    {
+        gw_locked struct gw *held = gw_lock(gw);
+
+        gw->alarm_ns = INT64_MAX;
+        sch_tick(gw->sch, gw_now_ns());
+    }
+    gw_dispatch(loop);
 }
 
-/* Sets the alarm to the scheduler's next moment, where that has come nearer. */
 static void
-set_alarm(struct gw *gw)
+set_alarm(struct gw_loop *loop, int64_t at_ns)
 {
-    int64_t at_ns = sch_wake_at(gw->sch), left_ns;
+    int64_t left_ns = at_ns - gw_now_ns();
 
-    if (at_ns >= gw->alarm_ns)
-        return;
-    gw->alarm_ns = at_ns;
-    left_ns = at_ns - gw_now_ns();
-    uv_update_time(gw->loop);
-    (void)uv_timer_start(&gw->alarm, on_alarm, left_ns > 0 ? (uint64_t)(left_ns / MS + 1) : 0, 0);
+    uv_update_time(loop->uv);
+    (void)uv_timer_start(&loop->alarm, on_alarm, left_ns > 0 ? (uint64_t)(left_ns / MS + 1) : 0, 0);
 }
 
 /* ---- sleeping and waking ---- */
 
 /* Frames to take, or room for what could not be sent: a worker rings for either,
- * but only while the gateway sleeps. */
+ * but only while the loop sleeps. */
 static bool
-has_work(struct gw_instance *inst)
+has_work(struct gw_link *link)
 {
-    if (!inst->open || inst->blocked || inst->broken)
+    struct chan *chan = &link->inst->chan;
+
+    if (link->blocked || link->inst->broken)
         return false;
-    return chan_ready(&inst->chan) ||
-           (inst->room_wanted > 0 && chan_room(&inst->chan) >= inst->room_wanted);
+    return chan_ready(chan) || (link->room_wanted > 0 && chan_room(chan) >= link->room_wanted);
 }
 
 static void
-poll_busy(struct gw *gw)
+poll_busy(struct gw_loop *loop)
 {
-    for (struct gw_instance *inst = gw->busy, *next; inst != NULL; inst = next) {
-        next = inst->busy_next;
-        if (has_work(inst))
-            gw_instance_poll(inst);
+    for (struct gw_link *link = loop->busy, *next; link != NULL; link = next) {
+        next = link->next;
+        if (has_work(link))
+            gw_link_poll(link);
     }
-    gw_dispatch(gw);
+    gw_dispatch(loop);
 }
 
 static bool
-any_has_work(struct gw *gw)
+any_has_work(struct gw_loop *loop)
 {
-    for (struct gw_instance *inst = gw->busy; inst != NULL; inst = inst->busy_next)
-        if (has_work(inst))
+    for (struct gw_link *link = loop->busy; link != NULL; link = link->next)
+        if (has_work(link))
             return true;
     return false;
 }
 
-static bool
-is_short(const struct gw_instance *inst)
-{
-    int64_t service_ns = inst->function->sch.service_ns;
-
-    return service_ns > 0 && service_ns <= NEAR_NS;
-}
-
 /* The core that this loop has kept to for a while, from 1; 0 while it moves. */
 static uint32_t
-settled_core(struct gw *gw)
+settled_core(struct gw_loop *loop)
 {
     int core = sched_getcpu();
 
-    if (core != gw->core) {
-        gw->core = core;
-        gw->turns_on_core = 0;
+    if (core != loop->core) {
+        loop->core = core;
+        loop->turns_on_core = 0;
     }
-    if (core < 0 || gw->turns_on_core < TURNS_TO_SETTLE)
-        gw->turns_on_core++;
-    return core >= 0 && gw->turns_on_core >= TURNS_TO_SETTLE ? (uint32_t)core + 1 : 0;
+    if (core < 0 || loop->turns_on_core < TURNS_TO_SETTLE)
+        loop->turns_on_core++;
+    return core >= 0 && loop->turns_on_core >= TURNS_TO_SETTLE ? (uint32_t)core + 1 : 0;
 }
 
 static void
-hint(struct gw_instance *inst, uint32_t core)
+hint(struct gw_link *link, uint32_t core)
 {
-    inst->near = core != 0;
-    chan_hint_core(&inst->chan, core);
+    link->near = core != 0;
+    chan_hint_core(&link->inst->chan, core);
 }
 
 /* One wake-up for all that this turn of the loop sent to a worker. Calls that are
  * shorter than what this loop does for each are best run on its own core: nothing
  * is gained by the other one, and waking it costs more than they do. */
 static void
-wake_workers(struct gw *gw)
+wake_workers(struct gw_loop *loop)
 {
-    uint32_t core = gw->busy != NULL ? settled_core(gw) : 0;
+    uint32_t core = loop->busy != NULL ? settled_core(loop) : 0;
 
-    for (struct gw_instance *inst = gw->busy; inst != NULL; inst = inst->busy_next) {
-        if (inst->sent && inst->open)
-            hint(inst, is_short(inst) ? core : 0);
-        gw_instance_wake(inst);
+    for (struct gw_link *link = loop->busy; link != NULL; link = link->next) {
+        if (link->sent)
+            hint(link, link->service_ns > 0 && link->service_ns <= NEAR_NS ? core : 0);
+        gw_link_wake(link);
     }
-    gw->sent = gw->sent_before = 0;
-    gw->gather_since_ns = 0;
+    loop->sent = loop->sent_before = 0;
+    loop->gather_since_ns = 0;
 }
 
 static void
-say_asleep(struct gw *gw, bool asleep)
+say_asleep(struct gw_loop *loop, bool asleep)
 {
-    for (struct gw_instance *inst = gw->busy; inst != NULL; inst = inst->busy_next)
-        if (inst->open)
-            chan_gateway_sleeps(&inst->chan, asleep);
+    uint32_t bell = asleep ? loop->lane + 1u : 0;
+
+    for (struct gw_link *link = loop->busy; link != NULL; link = link->next)
+        chan_gateway_sleeps(&link->inst->chan, bell);
 }
 
 static void
@@ -319,17 +374,17 @@ on_spin(uv_idle_t *spin)
  * costs as much as a call, then serves for all. Never for a lone call, nor when a
  * turn brought nothing new, nor past GATHER_NS. */
 static bool
-gather_more(struct gw *gw)
+gather_more(struct gw_loop *loop)
 {
-    uint32_t sent = gw->sent;
-    bool grew = sent > gw->sent_before;
+    uint32_t sent = loop->sent;
+    bool grew = sent > loop->sent_before;
 
-    gw->sent_before = sent;
+    loop->sent_before = sent;
     if (sent < GATHER_LEAST || sent >= GATHER_MOST || !grew)
         return false;
-    if (gw->gather_since_ns == 0)
-        gw->gather_since_ns = gw_now_ns();
-    return gw_now_ns() - gw->gather_since_ns < GATHER_NS;
+    if (loop->gather_since_ns == 0)
+        loop->gather_since_ns = gw_now_ns();
+    return gw_now_ns() - loop->gather_since_ns < GATHER_NS;
 }
 
 static void
@@ -345,34 +400,34 @@ relax(void)
  * ringing. Where that core sleeps it is not, and a few failures end the looking;
  * now and then it is tried again. True where an answer came. */
 static bool
-look_for_answer(struct gw *gw)
+look_for_answer(struct gw_loop *loop)
 {
-    struct gw_instance *inst = gw->busy;
+    struct gw_link *link = loop->busy;
     int64_t until;
 
-    if (inst == NULL || inst->busy_next != NULL || !inst->open || inst->slot == NULL ||
-        inst->slot->runs.count < 1 || inst->slot->runs.count > LOOK_CALLS ||
-        !inst->slot->runs.head->stackable || inst->function->sch.service_ns > LOOK_NS)
+    if (link == NULL || link->next != NULL || link->count < 1 || link->count > LOOK_CALLS ||
+        !link->first->sch.stackable || link->service_ns > LOOK_NS)
         return false;
-    if (gw->look_score < 0) {
-        gw->look_score++;
+    if (link->near) /* on this very core: it has run already, or runs when we sleep */
+        return chan_ready(&link->inst->chan);
+    if (loop->look_score < 0) {
+        loop->look_score++;
         return false;
     }
-    if (inst->near) /* on this very core: it has run already, or runs when we sleep */
-        return chan_ready(&inst->chan);
     until = gw_now_ns() + LOOK_NS;
     do {
         for (int i = 0; i < 16; i++) {
-            if (chan_ready(&inst->chan)) {
-                gw->look_score = gw->look_score < LOOK_TRUST ? gw->look_score + 1 : LOOK_TRUST;
+            if (chan_ready(&link->inst->chan)) {
+                loop->look_score =
+                    loop->look_score < LOOK_TRUST ? loop->look_score + 1 : LOOK_TRUST;
                 return true;
             }
             relax();
         }
     } while (gw_now_ns() < until);
-    gw->look_score -= LOOK_PENALTY;
-    if (gw->look_score < 0)
-        gw->look_score = -LOOK_PAUSE;
+    loop->look_score -= LOOK_PENALTY;
+    if (loop->look_score < 0)
+        loop->look_score = -LOOK_PAUSE;
     return false;
 }
 
@@ -381,47 +436,46 @@ look_for_answer(struct gw *gw)
 static void
 on_prepare(uv_prepare_t *prepare)
 {
-    struct gw *gw = prepare->data;
+    struct gw_loop *loop = prepare->data;
 
-    poll_busy(gw);
-    set_alarm(gw);
-    if (gather_more(gw)) {
-        (void)uv_idle_start(&gw->spin, on_spin);
+    poll_busy(loop);
+    if (gather_more(loop)) {
+        (void)uv_idle_start(&loop->spin, on_spin);
         return;
     }
-    wake_workers(gw);
-    if (look_for_answer(gw)) {
-        poll_busy(gw);
-        wake_workers(gw);
+    wake_workers(loop);
+    if (look_for_answer(loop)) {
+        poll_busy(loop);
+        wake_workers(loop);
     }
-    say_asleep(gw, true);
-    if (any_has_work(gw))
-        (void)uv_idle_start(&gw->spin, on_spin);
+    say_asleep(loop, true);
+    if (any_has_work(loop))
+        (void)uv_idle_start(&loop->spin, on_spin);
     else
-        (void)uv_idle_stop(&gw->spin);
+        (void)uv_idle_stop(&loop->spin);
 }
 
 static void
 on_check(uv_check_t *check)
 {
-    struct gw *gw = check->data;
+    struct gw_loop *loop = check->data;
 
-    say_asleep(gw, false);
-    poll_busy(gw);
+    say_asleep(loop, false);
+    poll_busy(loop);
 }
 
 void
-gw_dispatch_attach(struct gw *gw)
+gw_dispatch_attach(struct gw_loop *loop)
 {
-    gw_wheel_init(&gw->wheel, gw_now_ms());
-    (void)uv_timer_init(gw->loop, &gw->ticker);
-    (void)uv_timer_init(gw->loop, &gw->alarm);
-    gw->alarm_ns = INT64_MAX;
-    gw->alarm.data = gw;
-    (void)uv_prepare_init(gw->loop, &gw->prepare);
-    (void)uv_check_init(gw->loop, &gw->check);
-    (void)uv_idle_init(gw->loop, &gw->spin);
-    gw->ticker.data = gw->prepare.data = gw->check.data = gw->spin.data = gw;
-    (void)uv_prepare_start(&gw->prepare, on_prepare);
-    (void)uv_check_start(&gw->check, on_check);
+    uv_loop_t *uv = loop->uv;
+
+    gw_wheel_init(&loop->wheel, gw_now_ms());
+    (void)uv_timer_init(uv, &loop->ticker);
+    (void)uv_timer_init(uv, &loop->alarm);
+    (void)uv_prepare_init(uv, &loop->prepare);
+    (void)uv_check_init(uv, &loop->check);
+    (void)uv_idle_init(uv, &loop->spin);
+    loop->ticker.data = loop->alarm.data = loop->prepare.data = loop->check.data = loop;
+    (void)uv_prepare_start(&loop->prepare, on_prepare);
+    (void)uv_check_start(&loop->check, on_check);
 }

@@ -1,4 +1,4 @@
-/* function.c: the registry of functions, and how they are shown. */
+/* function.c: the registry of functions, and how they are shown. With the lock held. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +61,7 @@ gw_function_remove(struct gw *gw, struct gw_function *f)
     f->refs++;
     HASH_DEL(gw->functions, f);
     sch_function_remove(gw->sch, &f->sch, gw_now_ns());
-    gw_dispatch(gw);
+    gw_dispatch(gw_main_loop(gw));
     gw_function_release(gw, f);
 }
 
@@ -70,7 +70,7 @@ gw_function_apply(struct gw *gw, struct gw_function *f, bool renew)
 {
     sch_function_change(gw->sch, &f->sch, &f->settings.numbers, renew ? f->sch.generation + 1 : 0,
                         gw_now_ns());
-    gw_dispatch(gw);
+    gw_dispatch(gw_main_loop(gw));
 }
 
 struct gw_version *
@@ -80,6 +80,14 @@ gw_function_version(struct gw_function *f, uint32_t number)
         if (v->number == number)
             return v;
     return NULL;
+}
+
+void
+gw_function_count_error(struct gw *gw, struct gw_function *f, enum gw_code code)
+{
+    gw_locked struct gw *held = gw_lock(gw);
+
+    f->errors[code]++;
 }
 
 /* ---- as JSON ---- */

@@ -1,11 +1,22 @@
 /* gateway.h: the records of the gateway, and what its parts call of each other.
- * One thread: the loop. What runs in the thread pool touches none of these.
+ *
+ * Threads. Every loop has its own listener, clients and calls; the main loop, number
+ * 0, also has the launcher, the operators' requests, the deploys and the lives of the
+ * instances. What they share, struct gw with its functions, instances and scheduler,
+ * is touched with its lock held; the rest of a record belongs to one loop:
+ * - a connection and a call: to the loop that accepted the connection;
+ * - an instance's channel: to the loop whose calls it runs (its lane), from the
+ *   first SCH_DISPATCH until the slot is idle again; else to the main loop.
+ * Loops tell each other by mail (gw_post). What runs in the thread pool touches none
+ * of these records.
  */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
 #include <jansson.h>
 #include <llhttp.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uthash.h>
@@ -21,12 +32,21 @@
 #include "wheel.h"
 
 struct gw;
+struct gw_loop;
 struct gw_conn;
 struct gw_call;
 struct gw_instance;
 struct gw_function;
 struct gw_deploy;
 struct gw_journal;
+
+/* ---- mail between loops ---- */
+
+/* Embedded in what is sent; in one inbox at a time, and its record stays until then. */
+struct gw_mail {
+    struct gw_mail *next;
+    void (*deliver)(struct gw_loop *loop, struct gw_mail *mail); /* runs on that loop */
+};
 
 /* ---- functions ---- */
 
@@ -109,12 +129,13 @@ struct gw_function {
 
 struct gw_call {
     struct sch_call sch; /* first: the scheduler gives it back */
-    struct gw *gw;
-    struct gw_call *next_free;
+    struct gw_loop *loop;
+    struct gw_call *next; /* behind it in the same instance, or in the free list */
     struct gw_conn *conn; /* NULL: the client has gone, or was answered */
     struct gw_function *function;
     struct gw_instance *instance;
     uint64_t serial;
+    int64_t timeout_ms, max_body; /* the function's, when the call came */
     struct gw_timer deadline;
     struct gw_buffer *head;    /* encoded; kept until the call has ended */
     const unsigned char *body; /* small body, still in the read buffer */
@@ -137,46 +158,64 @@ enum gw_instance_phase {
     GW_INSTANCE_RETIRING
 };
 
+/* An instance as one loop sees it. Only that loop touches it. */
+struct gw_link {
+    struct gw_instance *inst;
+    struct gw_loop *loop;
+    bool mine; /* its channel is this loop's, and it stands in the loop's list */
+    struct gw_link *next, *prev;
+    struct gw_call *first, *last; /* calls that it was given, in their order */
+    uint32_t count;
+    int64_t service_ns; /* what a call of it is expected to take; 0: not known */
+    size_t room_wanted; /* in the ring, before more can be sent; 0: nothing waits */
+    bool unsent;        /* calls behind the first wait for room in the ring */
+    bool sent;          /* wake the worker if it sleeps */
+    bool made_room;     /* wake it if it sleeps until there is room */
+    bool near;          /* it was told to run on the loop's core */
+    bool blocked;       /* a slow client holds the response ring */
+    bool watched;       /* the bell below is open */
+    uv_poll_t bell;
+    struct gw_timer hushed; /* it made too much noise */
+    uint32_t rings;         /* for nothing in a row */
+    struct gw_mail unwatch;
+};
+
 struct gw_instance {
     UT_hash_handle hh; /* by id */
     uint64_t id;
     struct gw *gw;
+    atomic_uint refs; /* the registry's, and one for each mail and handle under way */
     struct gw_function *function;
     struct gw_instance *next, *prev; /* of its function */
-    struct gw_instance *busy_next, *busy_prev;
-    bool busy;             /* in the loop's list: something is expected of it */
-    struct sch_slot *slot; /* NULL: it checks a deploy */
+    struct sch_slot *slot;           /* NULL: it checks a deploy */
     struct gw_deploy *deploy;
     uint32_t version;
     enum gw_instance_phase phase;
     bool broken; /* it broke the protocol, and is being ended */
-    bool killed;
-    bool dead; /* what the launcher said stands in death */
+    atomic_bool killed;
+    bool dying; /* it is dead, and what the launcher said stands in death */
+    bool dead;  /* the loop that has its channel knows */
     struct launch_died death;
+    struct gw_mail death_mail, kill_mail;
     char unfit[192];               /* why it could not serve, in its own words */
     int64_t launched_ns, start_ns; /* when asked for; how long until it was ready */
     struct chan chan;
-    size_t room_wanted; /* in the ring, before more can be sent; 0: nothing waits */
-    bool unsent;        /* calls behind the first wait for room in the ring */
-    bool sent;          /* wake the worker if it sleeps */
-    bool near;          /* it was told to run on the loop's core */
-    bool made_room;     /* wake it if it sleeps until there is room */
-    bool open;          /* the channel and the descriptors below are */
-    uv_poll_t bell, log;
-    int bell_fd, log_fd, memory_fd, peak_fd, cpu_fd;
-    int closing; /* handles whose close callback is due */
+    bool open; /* the channel and the descriptors below are */
+    uv_poll_t log;
+    int log_fd, memory_fd, peak_fd, cpu_fd;
+    int bell_fds[LIMIT_THREADS];
     bool cpu_in_usec;
     int32_t pid;
     int64_t limit_bytes;
     int64_t born_ms;
     uint64_t calls;
-    bool blocked;              /* a slow client holds the response ring */
-    struct gw_timer timer;     /* start, or retirement, takes too long */
-    struct gw_patch *patch;    /* who waits for LAUNCH_LIMITED */
-    struct gw_timer hushed;    /* it made too much noise */
-    uint32_t rings, log_bytes; /* for nothing in a row; since the last hush */
-    char *log_line;            /* an unfinished line of output */
+    struct gw_timer timer;  /* start, or retirement, takes too long */
+    struct gw_patch *patch; /* who waits for LAUNCH_LIMITED */
+    struct gw_timer log_pause;
+    uint32_t log_bytes; /* since the last pause */
+    char *log_line;     /* an unfinished line of output */
     uint32_t log_len;
+    struct gw_link links[]; /* one per loop */
 };
 
 /* ---- connections ---- */
@@ -192,7 +231,7 @@ struct gw_conn {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } u;
-    struct gw *gw;
+    struct gw_loop *loop;
     struct gw_conn *next, *prev;
     llhttp_t parser;
     struct gw_timer timer;
@@ -214,16 +253,18 @@ struct gw_conn {
     bool http10;
     /* bytes that came before their turn */
     struct gw_buffer *early;
-    int64_t discarded;          /* bytes of a body that nobody wanted */
-    uint32_t writes;            /* not yet done */
-    struct gw_instance *blocks; /* waits until this connection's writes are done */
+    int64_t discarded;      /* bytes of a body that nobody wanted */
+    uint32_t writes;        /* not yet done */
+    struct gw_link *blocks; /* waits until this connection's writes are done */
 };
 
 /* ---- the gateway ---- */
 
-struct gw {
-    uv_loop_t *loop;
-    struct gw_config config;
+struct gw_loop {
+    struct gw *gw;
+    uint8_t lane; /* its number; 0 is the main loop */
+    uv_loop_t *uv;
+    pthread_t thread;
     struct gw_pool pool;
     struct gw_wheel wheel;
     uv_timer_t ticker;
@@ -234,7 +275,6 @@ struct gw {
     uint32_t turns_on_core;
     int32_t look_score; /* whether looking for a lone answer has paid lately */
     int64_t gather_since_ns;
-    int64_t alarm_ns; /* when it goes off; INT64_MAX: it is not set */
     uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t spin; /* active while the loop must not sleep */
@@ -243,29 +283,46 @@ struct gw {
         uv_pipe_t pipe;
         uv_stream_t stream;
         uv_handle_t handle;
-    } listeners[LIMIT_THREADS + 1];
+    } listeners[2]; /* for calls; on the main loop perhaps another for operators */
     int listeners_count;
+    bool acting;
+    struct gw_link *busy; /* whose channels are this loop's */
+    struct gw_call *free_calls;
+    struct gw_conn *conns;
+    atomic_uint conns_count;
+    atomic_ullong conns_total;
+    uint64_t next_serial, id_seed;
+    atomic_bool drained; /* while draining: nothing runs here any more */
+    char date[40];
+    int64_t date_s;
+    uv_async_t inbox;
+    pthread_mutex_t inbox_lock;
+    struct gw_mail *inbox_first, **inbox_last;
+    unsigned char read_buffer[64 * 1024];
+};
+
+struct gw {
+    pthread_mutex_t lock; /* recursive: see gw_lock */
+    struct gw_config config;
+    /* of the configuration, and changed while it runs */
+    _Atomic int64_t header_timeout_ms, keepalive_timeout_ms;
+    atomic_bool no_auth;
+    struct gw_loop *loops[LIMIT_THREADS];
+    uint32_t loops_count;
+    int64_t alarm_ns; /* the earliest that any loop's alarm is set to; INT64_MAX: none is */
     bool admin_alone;
     struct launch_client launcher;
     struct sch *sch;
-    bool acting;
     struct gw_function *functions;
     struct gw_instance *instances;
-    struct gw_instance *busy;
-    struct gw_call *free_calls;
-    struct gw_conn *conns;
-    uint32_t conns_count;
-    uint64_t next_serial, next_instance, next_build;
-    uint64_t id_seed;
-    bool draining, ready;
+    uint64_t next_instance, next_build;
+    atomic_bool draining;
+    bool ready;
     int64_t drain_by_ms;
     char token[65];
-    char date[40];
-    int64_t date_s;
-    uint64_t conns_total, launches_total, kills_total;
+    uint64_t launches_total, kills_total;
     struct gw_deploy *deploys; /* waiting and running */
     unsigned deploys_running;
-    unsigned char read_buffer[64 * 1024];
 };
 
 int64_t gw_now_ns(void);
@@ -274,17 +331,40 @@ gw_now_ms(void)
 {
     return gw_now_ns() / 1000000;
 }
-/* Arms a timer of the wheel, `after_ms` from now; keeps the wheel turning. */
-void gw_timer_set(struct gw *gw, struct gw_timer *timer, int64_t after_ms,
+/* Arms a timer of the loop's wheel, `after_ms` from now; keeps the wheel turning. */
+void gw_timer_set(struct gw_loop *loop, struct gw_timer *timer, int64_t after_ms,
                   void (*fire)(struct gw_timer *));
-void gw_timer_unset(struct gw *gw, struct gw_timer *timer);
-void gw_keep_ticking(struct gw *gw);
+void gw_timer_unset(struct gw_loop *loop, struct gw_timer *timer);
+void gw_keep_ticking(struct gw_loop *loop);
+
+static inline struct gw_loop *
+gw_main_loop(const struct gw *gw)
+{
+    return gw->loops[0];
+}
+
+/* loop.c */
+
+/* Takes the lock until the end of the scope: `gw_locked struct gw *held = gw_lock(gw);`
+ * It may be taken again inside. Held for a scheduler's event on the warm path, and for
+ * the whole of what an operator asks; never while waiting for anything. */
+#define gw_locked __attribute__((cleanup(gw_unlock), unused))
+struct gw *gw_lock(struct gw *gw);
+void gw_unlock(struct gw **gw);
+
+/* Makes the loops, each with its listener; fds: as the launcher gave them. */
+int gw_loops_open(struct gw *gw, struct hearth_err *err);
+int gw_loops_start(struct gw *gw, struct hearth_err *err); /* all but the main one */
+/* Sends to another loop, or to this one: it is delivered later. From any thread. */
+void gw_post(struct gw_loop *loop, struct gw_mail *mail,
+             void (*deliver)(struct gw_loop *loop, struct gw_mail *mail));
+void gw_wake_loop(struct gw_loop *loop);
 
 /* server.c */
 int gw_server_open(struct gw *gw, int first_fd, int count, bool admin, struct hearth_err *err);
 void gw_server_drain(struct gw *gw);
 /* Ends the loop once nothing runs any more. */
-void gw_server_check_drained(struct gw *gw);
+void gw_server_check_drained(struct gw_loop *loop);
 
 /* parse.c */
 const llhttp_settings_t *gw_parser_settings(void);
@@ -292,7 +372,7 @@ const llhttp_settings_t *gw_parser_settings(void);
 void gw_conn_expect_progress(struct gw_conn *conn);
 
 /* connection.c */
-void gw_conn_accept(struct gw *gw, uv_stream_t *listener, bool calls, bool admin);
+void gw_conn_accept(struct gw_loop *loop, uv_stream_t *listener, bool calls, bool admin);
 void gw_conn_close(struct gw_conn *conn);
 /* Closes so that the client can tell that the response is not whole. */
 void gw_conn_cut(struct gw_conn *conn);
@@ -308,18 +388,28 @@ bool gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n);
 void gw_conn_responded(struct gw_conn *conn);
 
 /* answer.c: responses that the platform makes */
+struct gw_answer {
+    int status;
+    const char *type; /* a constant */
+    char fields[160]; /* that go with it, each ended by CRLF */
+    char *body;       /* from malloc; NULL for none */
+    size_t len;
+};
 void gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields,
                const void *body, size_t len);
-void gw_answer_json(struct gw_conn *conn, int status, json_t *body); /* takes the reference */
 /* facts: an object whose members are added, or NULL; takes the reference. */
 void gw_answer_problem(struct gw_conn *conn, enum gw_code code, const char *call_id, json_t *facts,
                        const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* The same as an answer to be given later. Takes the reference. */
+void gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id,
+                     json_t *facts, const char *detail);
 const char *gw_code_name(enum gw_code code);
 int gw_code_status(enum gw_code code);
-const char *gw_date(struct gw *gw);
+const char *gw_date(struct gw_loop *loop);
 const char *gw_status_text(int status);
 
 /* call.c */
+/* With the lock held. NULL without memory. */
 struct gw_call *gw_call_new(struct gw_conn *conn, struct gw_function *function);
 void gw_call_free(struct gw_call *call);
 void gw_call_body(struct gw_call *call, const unsigned char *bytes, size_t n);
@@ -337,15 +427,16 @@ void gw_call_pump(struct gw_call *call);
 /* Answers, or closes the connection where the response has begun. */
 void gw_call_problem(struct gw_call *call, enum gw_code code, json_t *facts, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-void gw_call_make_id(struct gw *gw, char *id);
+void gw_call_make_id(struct gw_loop *loop, char *id);
 
 /* response.c: one frame of a response. 1: go on; 0: the client is slow, come back
  * when it has taken it; -EPROTO: the worker broke the protocol. */
 int gw_response_frame(struct gw_call *call, const struct frame *frame);
+void gw_response_init(void); /* once, before the first */
 
 /* dispatch.c */
-void gw_dispatch(struct gw *gw); /* carries out what the scheduler decided */
-void gw_dispatch_attach(struct gw *gw);
+void gw_dispatch(struct gw_loop *loop); /* carries out what the scheduler decided for it */
+void gw_dispatch_attach(struct gw_loop *loop);
 
 /* instance.c */
 struct gw_instance *gw_instance_launch(struct gw *gw, struct gw_function *function,
@@ -354,12 +445,29 @@ struct gw_instance *gw_instance_launch(struct gw *gw, struct gw_function *functi
 void gw_instance_kill(struct gw_instance *inst);
 void gw_instance_send_limit(struct gw_instance *inst); /* the function's memory limit of now */
 void gw_instance_retire(struct gw_instance *inst);
-void gw_instance_poll(struct gw_instance *inst);
-void gw_instance_busy(struct gw_instance *inst, bool busy);
-void gw_instance_wake(struct gw_instance *inst); /* for what was sent and consumed since */
 void gw_instance_on_message(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n);
 int64_t gw_instance_read(int fd); /* the number in a meter, or 0 */
 int64_t gw_instance_cpu_us(const struct gw_instance *inst);
+void gw_instance_hold(struct gw_instance *inst);
+void gw_instance_let_go(struct gw_instance *inst); /* frees it at the last */
+/* The loop that had its channel is done with it: the rest is the main loop's. */
+void gw_instance_calls_ended(struct gw_instance *inst, struct gw_loop *loop);
+/* What a frame of a starting instance says; 1, or -EPROTO. Main loop. */
+int gw_instance_start_frame(struct gw_instance *inst, const struct frame *frame);
+void gw_instance_answer_death(struct gw_instance *inst, struct gw_call *call);
+
+/* link.c: the channel of an instance, in the hands of one loop */
+void gw_link_watch(struct gw_link *link); /* listens to its bell */
+/* A call for it: from now on its channel is this loop's, until gw_link_poll has
+ * given it up. */
+void gw_link_take(struct gw_link *link, struct gw_call *call);
+/* Takes what its worker has said. The instance may be gone on return. */
+void gw_link_poll(struct gw_link *link);
+void gw_link_wake(struct gw_link *link); /* for what was sent and consumed since */
+/* A call of it goes elsewhere: it is no longer in the list. */
+void gw_link_remove(struct gw_link *link, struct gw_call *call);
+/* Closes the bell, where it is open; lets go of the instance then. */
+void gw_link_close(struct gw_link *link);
 
 /* function.c */
 struct gw_function *gw_function_find(struct gw *gw, const char *name, size_t len);
@@ -367,6 +475,7 @@ struct gw_function *gw_function_add(struct gw *gw, const char *name);
 void gw_function_release(struct gw *gw, struct gw_function *f); /* frees a removed, unused one */
 void gw_function_remove(struct gw *gw, struct gw_function *f);
 void gw_function_apply(struct gw *gw, struct gw_function *f, bool renew_instances);
+void gw_function_count_error(struct gw *gw, struct gw_function *f, enum gw_code code);
 json_t *gw_function_json(const struct gw_function *f);
 json_t *gw_function_instances_json(const struct gw_function *f);
 json_t *gw_function_versions_json(const struct gw_function *f);

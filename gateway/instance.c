@@ -1,6 +1,6 @@
-/* instance.c: the gateway's side of one worker: its birth and death as the
- * launcher tells them, and what it says in its ring. Everything a worker writes
- * is hostile: a worker that breaks the protocol is ended.
+/* instance.c: the life of one worker, on the main loop: its birth and death as the
+ * launcher tells them, its log, its limit, its retirement. All of it with the lock
+ * held, but for the log.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,16 +16,13 @@
 #include "gateway.h"
 #include "log.h"
 
-#define FRAMES_PER_TURN 64
-#define START_MS        10000 /* to load and initialise */
-#define RETIRE_MS       2000  /* for hearth_fini */
+#define START_MS  10000 /* to load and initialise */
+#define RETIRE_MS 2000  /* for hearth_fini */
 
-/* what a worker may say before it is hushed, and for how long it is */
-#define RINGS_FOR_NOTHING 16
+/* what a worker may print before it is not listened to, and for how long */
 #define LOG_BYTES_AT_ONCE (128 * 1024)
-#define HUSH_MS           20
+#define LOG_PAUSE_MS      20
 
-static void on_bell(uv_poll_t *poll, int status, int events);
 static void on_log(uv_poll_t *poll, int status, int events);
 
 /* ---- birth ---- */
@@ -41,43 +38,6 @@ on_start_too_slow(struct gw_timer *timer)
     gw_instance_kill(inst);
 }
 
-void
-gw_instance_busy(struct gw_instance *inst, bool busy)
-{
-    struct gw *gw = inst->gw;
-
-    if (inst->busy == busy)
-        return;
-    inst->busy = busy;
-    if (busy) {
-        inst->busy_prev = NULL;
-        inst->busy_next = gw->busy;
-        if (gw->busy != NULL)
-            gw->busy->busy_prev = inst;
-        gw->busy = inst;
-        return;
-    }
-    *(inst->busy_prev != NULL ? &inst->busy_prev->busy_next : &gw->busy) = inst->busy_next;
-    if (inst->busy_next != NULL)
-        inst->busy_next->busy_prev = inst->busy_prev;
-    inst->busy_next = inst->busy_prev = NULL;
-    if (!inst->open)
-        return;
-    /* nobody looks at its ring any more: it has to ring */
-    chan_gateway_sleeps(&inst->chan, true);
-    gw_instance_wake(inst);
-}
-
-void
-gw_instance_wake(struct gw_instance *inst)
-{
-    if (inst->sent && inst->open)
-        chan_wake_worker(&inst->chan);
-    else if (inst->made_room && inst->open)
-        chan_wake_worker_for_room(&inst->chan);
-    inst->sent = inst->made_room = false;
-}
-
 /* A new version is checked under the settings that it will have. */
 static const struct gw_settings *
 settings_of(const struct gw_instance *inst)
@@ -85,16 +45,33 @@ settings_of(const struct gw_instance *inst)
     return inst->deploy != NULL ? &inst->deploy->settings : &inst->function->settings;
 }
 
+static struct gw_instance *
+instance_new(struct gw *gw)
+{
+    struct gw_instance *inst = calloc(1, sizeof *inst + gw->loops_count * sizeof inst->links[0]);
+
+    if (inst == NULL)
+        return NULL;
+    inst->gw = gw;
+    inst->log_fd = inst->memory_fd = inst->peak_fd = inst->cpu_fd = -1;
+    for (uint32_t i = 0; i < gw->loops_count; i++) {
+        inst->bell_fds[i] = -1;
+        inst->links[i].inst = inst;
+        inst->links[i].loop = gw->loops[i];
+    }
+    gw_instance_hold(inst);
+    return inst;
+}
+
 struct gw_instance *
 gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool staged,
                    struct sch_slot *slot, struct gw_deploy *deploy)
 {
     struct launch_message msg = {.type = LAUNCH_START};
-    struct gw_instance *inst = calloc(1, sizeof *inst);
+    struct gw_instance *inst = instance_new(gw);
 
     if (inst == NULL)
         return NULL;
-    inst->gw = gw;
     inst->id = msg.id = ++gw->next_instance;
     inst->function = f;
     inst->version = version;
@@ -103,13 +80,12 @@ gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool 
     inst->limit_bytes = settings_of(inst)->numbers.memory;
     inst->born_ms = gw_now_ms();
     inst->launched_ns = gw_now_ns();
-    inst->bell_fd = inst->log_fd = inst->memory_fd = inst->peak_fd = inst->cpu_fd = -1;
     (void)snprintf(msg.u.start.name, sizeof msg.u.start.name, "%s", f->name);
     msg.u.start.version = version;
     msg.u.start.staged = staged;
     msg.u.start.memory_limit = (uint64_t)inst->limit_bytes;
     if (launch_client_send(&gw->launcher, &msg) < 0) {
-        free(inst);
+        gw_instance_let_go(inst);
         return NULL;
     }
     HASH_ADD(hh, gw->instances, id, sizeof inst->id, inst);
@@ -119,49 +95,11 @@ gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool 
     f->instances = inst;
     f->refs++;
     gw->launches_total++;
-    gw_timer_set(gw, &inst->timer, START_MS, on_start_too_slow);
+    gw_timer_set(gw_main_loop(gw), &inst->timer, START_MS, on_start_too_slow);
     return inst;
 }
 
-static void
-on_hush_over(struct gw_timer *timer)
-{
-    struct gw_instance *inst =
-        (struct gw_instance *)(void *)((char *)timer - offsetof(struct gw_instance, hushed));
-
-    inst->rings = inst->log_bytes = 0;
-    (void)uv_poll_start(&inst->bell, UV_READABLE, on_bell);
-    (void)uv_poll_start(&inst->log, UV_READABLE, on_log);
-    gw_instance_poll(inst);
-    gw_dispatch(inst->gw);
-}
-
-/* A worker that rings for nothing, or prints without end, is not listened to for a
- * moment: its noise is to cost it, and not the gateway. */
-static void
-hush(struct gw_instance *inst)
-{
-    (void)uv_poll_stop(&inst->bell);
-    (void)uv_poll_stop(&inst->log);
-    gw_timer_set(inst->gw, &inst->hushed, HUSH_MS, on_hush_over);
-}
-
-static void
-on_bell(uv_poll_t *poll, int status, int events)
-{
-    struct gw_instance *inst = poll->data;
-    uint64_t count;
-
-    (void)status;
-    (void)events;
-    (void)!read(inst->bell_fd, &count, sizeof count);
-    inst->rings =
-        inst->open && (chan_ready(&inst->chan) || inst->room_wanted > 0) ? 0 : inst->rings + 1;
-    if (inst->rings > RINGS_FOR_NOTHING)
-        hush(inst);
-    gw_instance_poll(inst);
-    gw_dispatch(inst->gw);
-}
+/* ---- its log ---- */
 
 static void
 take_line(struct gw_instance *inst, const char *line, size_t n)
@@ -198,6 +136,16 @@ take_output(struct gw_instance *inst, const char *bytes, size_t n)
 }
 
 static void
+on_log_pause_over(struct gw_timer *timer)
+{
+    struct gw_instance *inst =
+        (struct gw_instance *)(void *)((char *)timer - offsetof(struct gw_instance, log_pause));
+
+    inst->log_bytes = 0;
+    (void)uv_poll_start(&inst->log, UV_READABLE, on_log);
+}
+
+static void
 on_log(uv_poll_t *poll, int status, int events)
 {
     struct gw_instance *inst = poll->data;
@@ -209,11 +157,15 @@ on_log(uv_poll_t *poll, int status, int events)
     if (got > 0) {
         take_output(inst, bytes, (size_t)got);
         inst->log_bytes += (uint32_t)got;
-        if (inst->log_bytes > LOG_BYTES_AT_ONCE)
-            hush(inst);
+        if (inst->log_bytes > LOG_BYTES_AT_ONCE) {
+            (void)uv_poll_stop(poll);
+            gw_timer_set(gw_main_loop(inst->gw), &inst->log_pause, LOG_PAUSE_MS, on_log_pause_over);
+        }
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR))
         (void)uv_poll_stop(poll);
 }
+
+/* ---- birth, continued ---- */
 
 static int
 send_setup(struct gw_instance *inst)
@@ -247,11 +199,11 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
     int status = chan_open(&inst->chan, CHAN_GATEWAY, fds[LAUNCH_FD_CHANNEL], &err);
 
     (void)close(fds[LAUNCH_FD_CHANNEL]);
-    inst->bell_fd = fds[LAUNCH_FD_BELL];
     inst->log_fd = fds[LAUNCH_FD_LOG];
     inst->memory_fd = fds[LAUNCH_FD_MEMORY];
     inst->peak_fd = fds[LAUNCH_FD_PEAK];
     inst->cpu_fd = fds[LAUNCH_FD_CPU];
+    memcpy(inst->bell_fds, fds + LAUNCH_FD_BELLS, inst->gw->loops_count * sizeof fds[0]);
     inst->pid = msg->pid;
     inst->cpu_in_usec = msg->cpu_in_usec != 0;
     if (status < 0) {
@@ -262,10 +214,10 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
     inst->open = true;
     inst->phase = GW_INSTANCE_LOADING;
     atomic_store(&inst->chan.shared->memory_limit, (uint64_t)inst->limit_bytes);
-    inst->bell.data = inst->log.data = inst;
-    (void)uv_poll_init(inst->gw->loop, &inst->bell, inst->bell_fd);
-    (void)uv_poll_init(inst->gw->loop, &inst->log, inst->log_fd);
-    (void)uv_poll_start(&inst->bell, UV_READABLE, on_bell);
+    gw_link_watch(&inst->links[0]);
+    inst->log.data = inst;
+    gw_instance_hold(inst); /* until the handle is closed */
+    (void)uv_poll_init(gw_main_loop(inst->gw)->uv, &inst->log, inst->log_fd);
     (void)uv_poll_start(&inst->log, UV_READABLE, on_log);
     if (inst->limit_bytes != settings_of(inst)->numbers.memory)
         gw_instance_send_limit(inst);
@@ -273,23 +225,12 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
         gw_instance_kill(inst);
 }
 
-/* ---- its frames ---- */
-
-static void
-break_off(struct gw_instance *inst, const char *why)
-{
-    log_warning("instance %" PRIu64 " of %s broke the channel's protocol (%s): ending it", inst->id,
-                inst->function->name, why);
-    inst->broken = true;
-    gw_instance_kill(inst);
-}
-
 static void
 became_ready(struct gw_instance *inst)
 {
     struct gw *gw = inst->gw;
 
-    gw_timer_unset(gw, &inst->timer);
+    gw_timer_unset(gw_main_loop(gw), &inst->timer);
     inst->phase = GW_INSTANCE_READY;
     inst->start_ns = gw_now_ns() - inst->launched_ns;
     if (inst->deploy != NULL)
@@ -311,209 +252,62 @@ became_unfit(struct gw_instance *inst, const struct frame *frame)
     gw_instance_kill(inst); /* it ends itself; this bounds how long it takes */
 }
 
-/* The share of the limit in use after a call, where the function minds: looked at
- * now and then, since it costs a system call. */
-static bool
-uses_too_much(struct gw_instance *inst)
+int
+gw_instance_start_frame(struct gw_instance *inst, const struct frame *frame)
 {
-    int64_t percent = inst->function->sch.settings.recycle_memory;
-
-    if (inst->calls % 256 != 0)
-        return false;
-    return gw_instance_read(inst->memory_fd) > inst->limit_bytes / 100 * percent;
-}
-
-/* Both sides are done with the call: the slot is free for the next. */
-static void
-complete_call(struct gw_instance *inst, struct gw_call *call)
-{
-    struct gw_function *f = inst->function;
-    int64_t now = gw_now_ns();
-
-    inst->calls++;
-    f->run_ns_total += (uint64_t)(now - call->sch.started_ns);
-    f->queue_ns_total += (uint64_t)(call->sch.started_ns - call->sch.arrived_ns);
-    if (uses_too_much(inst))
-        inst->slot->doomed = true;
-    sch_call_done(inst->gw->sch, &call->sch, now);
-    gw_call_free(call);
-}
-
-/* The response is whole. Where the function did not read all of the body, the
- * worker still waits for its end, and the call is complete once it was sent. */
-static void
-finish_call(struct gw_instance *inst, struct gw_call *call, const struct frame *frame)
-{
-    struct gw_conn *conn = call->conn;
-    bool cut = (frame->header.flags & FRAME_CUT) != 0 || call->declared_left > 0;
-
-    call->conn = NULL;
-    if (conn != NULL)
-        conn->call = NULL;
-    if (cut && conn != NULL)
-        inst->function->errors[GW_FUNCTION_FAILED]++;
-    if (!call->end_sent)
-        gw_call_detach(call, EPIPE);
-    call->finished = true;
-    if (call->end_sent)
-        complete_call(inst, call);
-    if (conn == NULL)
-        return;
-    if (cut)
-        gw_conn_cut(conn);
-    else
-        gw_conn_responded(conn);
-}
-
-static int
-call_failed(struct gw_instance *inst, struct gw_call *call, const struct frame *frame)
-{
-    int32_t returned;
-
-    if (frame->len != sizeof returned || (frame->header.flags & FRAME_END) == 0 ||
-        call->response_begun)
+    if (inst->phase != GW_INSTANCE_LOADING)
         return -EPROTO;
-    memcpy(&returned, frame->payload, sizeof returned);
-    gw_call_problem(call, GW_FUNCTION_FAILED, json_pack("{s:i}", "returned", returned),
-                    "hearth_handle returned %d before it sent a response", returned);
-    finish_call(inst, call, frame);
-    return 1;
-}
-
-static int
-call_frame(struct gw_instance *inst, const struct frame *frame)
-{
-    struct sch_call *head = inst->slot != NULL ? inst->slot->runs.head : NULL;
-    struct gw_call *call = (struct gw_call *)(void *)head;
-    struct gw_conn *conn;
-    int status;
-
-    if (call == NULL || call->serial != frame->header.serial || !call->head_sent || call->finished)
-        return -EPROTO;
-    if (frame->header.type == FRAME_FAILED)
-        return call_failed(inst, call, frame);
-    conn = call->conn;
-    status = gw_response_frame(call, frame);
-    if (status < 0)
-        return status;
-    if ((frame->header.flags & FRAME_END) != 0) {
-        finish_call(inst, call, frame);
-        return 1;
-    }
-    if (status == 0 && conn != NULL && !conn->closing && conn->writes > 0) {
-        conn->blocks = inst;
-        inst->blocked = true;
-    }
-    return 1;
-}
-
-/* Carries one frame out; it is consumed by the caller. */
-static int
-take_frame(struct gw_instance *inst, const struct frame *frame)
-{
-    switch (frame->header.type) {
-    case FRAME_READY:
-        if (inst->phase != GW_INSTANCE_LOADING)
-            return -EPROTO;
-        became_ready(inst);
-        return 1;
-    case FRAME_UNFIT:
-        if (inst->phase != GW_INSTANCE_LOADING)
-            return -EPROTO;
+    if (frame->header.type == FRAME_UNFIT)
         became_unfit(inst, frame);
-        return 1;
-    case FRAME_RESPONSE:
-    case FRAME_BODY:
-    case FRAME_FAILED:
-        return call_frame(inst, frame);
-    default:
-        return -EPROTO;
-    }
-}
-
-static void bury(struct gw_instance *inst);
-
-/* Sends the calls that found no room, in their order. */
-static void
-send_unsent(struct gw_instance *inst)
-{
-    struct sch_call *c = inst->slot != NULL ? inst->slot->runs.head : NULL;
-
-    inst->unsent = false;
-    for (; c != NULL && !inst->unsent; c = c->next) {
-        struct gw_call *call = (struct gw_call *)(void *)c;
-
-        if (c->prev != NULL && !call->head_sent && !gw_call_keep_whole(call))
-            inst->unsent = true;
-        else if (!call->end_sent)
-            gw_call_pump(call);
-        inst->unsent = inst->unsent || !call->end_sent;
-    }
-}
-
-void
-gw_instance_poll(struct gw_instance *inst)
-{
-    struct gw_call *call;
-    bool consumed = false;
-    int status = 0;
-
-    if (!inst->open || inst->broken)
-        return;
-    for (int i = 0; !inst->blocked && (i < FRAMES_PER_TURN || inst->dead); i++) {
-        struct frame frame;
-
-        status = chan_peek(&inst->chan, &frame);
-        if (status == 1)
-            status = take_frame(inst, &frame);
-        if (status <= 0)
-            break;
-        chan_consume(&inst->chan, &frame);
-        consumed = true;
-    }
-    if (status < 0)
-        break_off(inst, "a frame that cannot be");
-    if (inst->dead) {
-        if (!inst->blocked)
-            bury(inst);
-        return;
-    }
-    call = inst->slot != NULL ? (struct gw_call *)(void *)inst->slot->runs.head : NULL;
-    inst->room_wanted = 0;
-    if (call != NULL && !call->end_sent)
-        gw_call_pump(call);
-    inst->made_room = inst->made_room || consumed;
-    if (call != NULL && call->finished && call->end_sent)
-        complete_call(inst, call);
-    if (inst->unsent)
-        send_unsent(inst);
-    gw_instance_busy(inst, inst->slot != NULL && inst->slot->runs.head != NULL);
+    else if (!inst->dying) /* ready, and dead since: it never served */
+        became_ready(inst);
+    return 1;
 }
 
 /* ---- death ---- */
 
-static void
-free_instance(struct gw_instance *inst)
+void
+gw_instance_hold(struct gw_instance *inst)
 {
-    int fds[] = {inst->bell_fd, inst->log_fd, inst->memory_fd, inst->peak_fd, inst->cpu_fd};
+    atomic_fetch_add(&inst->refs, 1);
+}
 
+void
+gw_instance_let_go(struct gw_instance *inst)
+{
+    int fds[] = {inst->log_fd, inst->memory_fd, inst->peak_fd, inst->cpu_fd};
+
+    if (atomic_fetch_sub(&inst->refs, 1) > 1)
+        return;
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
         if (fds[i] >= 0)
             (void)close(fds[i]);
+    for (uint32_t i = 0; i < inst->gw->loops_count; i++)
+        if (inst->bell_fds[i] >= 0)
+            (void)close(inst->bell_fds[i]);
     chan_close(&inst->chan);
     free(inst->log_line);
     free(inst);
 }
 
 static void
-on_handle_closed(uv_handle_t *handle)
+on_log_closed(uv_handle_t *handle)
 {
-    struct gw_instance *inst = handle->data;
-
-    if (--inst->closing == 0)
-        free_instance(inst);
+    gw_instance_let_go(handle->data);
 }
 
+static void
+deliver_unwatch(struct gw_loop *loop, struct gw_mail *mail)
+{
+    struct gw_link *link =
+        (struct gw_link *)(void *)((char *)mail - offsetof(struct gw_link, unwatch));
+
+    (void)loop;
+    gw_link_close(link);
+    gw_instance_let_go(link->inst);
+}
+
+/* The last words, then every loop closes its bell, and the last one frees it. */
 static void
 release(struct gw_instance *inst)
 {
@@ -522,9 +316,8 @@ release(struct gw_instance *inst)
     char bytes[4096];
     ssize_t got;
 
-    gw_instance_busy(inst, false);
-    gw_timer_unset(gw, &inst->timer);
-    gw_timer_unset(gw, &inst->hushed);
+    gw_timer_unset(gw_main_loop(gw), &inst->timer);
+    gw_timer_unset(gw_main_loop(gw), &inst->log_pause);
     HASH_DEL(gw->instances, inst);
     *(inst->prev != NULL ? &inst->prev->next : &f->instances) = inst->next;
     if (inst->next != NULL)
@@ -535,12 +328,16 @@ release(struct gw_instance *inst)
         if (inst->log_len > 0)
             take_line(inst, inst->log_line, inst->log_len);
         inst->open = false;
-        inst->closing = 2;
-        uv_close((uv_handle_t *)&inst->bell, on_handle_closed);
-        uv_close((uv_handle_t *)&inst->log, on_handle_closed);
-    } else {
-        free_instance(inst);
+        uv_close((uv_handle_t *)&inst->log, on_log_closed);
+        gw_link_close(&inst->links[0]);
     }
+    for (uint32_t i = 1; i < gw->loops_count; i++) {
+        if (!inst->links[i].watched)
+            continue;
+        gw_instance_hold(inst);
+        gw_post(gw->loops[i], &inst->links[i].unwatch, deliver_unwatch);
+    }
+    gw_instance_let_go(inst);
     gw_function_release(gw, f);
 }
 
@@ -585,8 +382,8 @@ judge(const struct gw_instance *inst)
     return v;
 }
 
-static void
-answer_death(struct gw_instance *inst, struct gw_call *call)
+void
+gw_instance_answer_death(struct gw_instance *inst, struct gw_call *call)
 {
     struct verdict v = judge(inst);
     int64_t limit = inst->limit_bytes;
@@ -634,66 +431,101 @@ explain_failed_start(struct gw_instance *inst, char *text, size_t n)
         (void)snprintf(text, n, "it exited with status %d while it was loaded", v.exit);
 }
 
-/* Whether the first call was sent, but the instance died without having begun it:
- * then another one runs it, and its client hears of nothing. */
-static bool
-never_begun(struct gw_instance *inst, struct gw_call *call)
-{
-    if (call->conn == NULL || call->response_begun || !call->resendable || !inst->open ||
-        inst->broken || inst->killed)
-        return false;
-    return !call->head_sent || chan_revoke(&inst->chan, call->position);
-}
-
+/* Nothing runs in it any more, and no loop but this one has its channel. */
 static void
 bury(struct gw_instance *inst)
 {
     struct gw *gw = inst->gw;
     struct gw_function *f = inst->function;
-    struct sch_slot *slot = inst->slot;
     bool failed_start = inst->phase < GW_INSTANCE_READY;
-    struct gw_call *call = slot != NULL ? (struct gw_call *)(void *)slot->runs.head : NULL;
 
     if ((uint64_t)inst->death.peak > f->peak_bytes)
         f->peak_bytes = inst->death.peak;
     if (failed_start)
         explain_failed_start(inst, f->last_failure, sizeof f->last_failure);
-    if (call != NULL && !never_begun(inst, call)) {
-        if (call->conn != NULL)
-            answer_death(inst, call);
-        sch_call_lost(gw->sch, &call->sch);
-        call->instance = NULL;
-        gw_call_free(call);
-    } else if (inst->phase == GW_INSTANCE_READY && !inst->killed) {
+    else if (inst->slot != NULL && inst->phase == GW_INSTANCE_READY && !inst->killed)
         log_warning("an idle instance of %s died (%s %d)", f->name,
                     inst->death.cause == LAUNCH_CAUSE_SIGNAL ? "signal" : "status",
                     inst->death.value);
-    }
-    if (slot != NULL) {
-        for (struct sch_call *c = slot->runs.head; c != NULL; c = c->next)
-            gw_call_unsend((struct gw_call *)(void *)c);
-        sch_slot_gone(gw->sch, slot, failed_start, gw_now_ns());
-    }
+    if (inst->slot != NULL)
+        sch_slot_gone(gw->sch, inst->slot, failed_start, gw_now_ns());
+    inst->slot = NULL;
     if (inst->patch != NULL)
         gw_patch_instance_done(inst, -ESRCH);
     if (inst->deploy != NULL)
         gw_deploy_instance_failed(inst->deploy, f->last_failure);
     release(inst);
-    gw_server_check_drained(gw);
+    gw_server_check_drained(gw_main_loop(gw));
+}
+
+static struct gw_instance *
+of_death_mail(struct gw_mail *mail)
+{
+    return (struct gw_instance *)(void *)((char *)mail - offsetof(struct gw_instance, death_mail));
+}
+
+static void
+deliver_burial(struct gw_loop *loop, struct gw_mail *mail)
+{
+    struct gw_instance *inst = of_death_mail(mail);
+    gw_locked struct gw *held = gw_lock(inst->gw);
+
+    gw_dispatch(loop); /* what was decided about it before */
+    bury(inst);
+    gw_instance_let_go(inst);
+}
+
+void
+gw_instance_calls_ended(struct gw_instance *inst, struct gw_loop *loop)
+{
+    (void)loop;
+    gw_instance_hold(inst);
+    gw_post(gw_main_loop(inst->gw), &inst->death_mail, deliver_burial);
+}
+
+/* To the loop that had its channel when it died, and may have it still. */
+static void
+deliver_death(struct gw_loop *loop, struct gw_mail *mail)
+{
+    struct gw_instance *inst = of_death_mail(mail);
+    struct gw_link *link = &inst->links[loop->lane];
+
+    gw_dispatch(loop); /* calls that were given to it before it was known */
+    if (link->mine) {
+        inst->dead = true;
+        gw_link_poll(link);
+    } else {
+        gw_instance_calls_ended(inst, loop);
+    }
+    gw_instance_let_go(inst);
+}
+
+/* ---- the end that we want ---- */
+
+static void
+deliver_kill(struct gw_loop *loop, struct gw_mail *mail)
+{
+    struct gw_instance *inst =
+        (struct gw_instance *)(void *)((char *)mail - offsetof(struct gw_instance, kill_mail));
+    struct launch_message msg = {.type = LAUNCH_KILL, .id = inst->id};
+
+    (void)launch_client_send(&loop->gw->launcher, &msg);
+    gw_instance_let_go(inst);
 }
 
 void
 gw_instance_kill(struct gw_instance *inst)
 {
-    struct launch_message msg = {.type = LAUNCH_KILL, .id = inst->id};
+    gw_locked struct gw *held = gw_lock(inst->gw);
 
-    if (inst->killed || inst->dead)
+    if (inst->killed || inst->dying)
         return;
     inst->killed = true;
     inst->gw->kills_total++;
     if (inst->slot != NULL)
         inst->slot->doomed = true;
-    (void)launch_client_send(&inst->gw->launcher, &msg);
+    gw_instance_hold(inst);
+    gw_post(gw_main_loop(inst->gw), &inst->kill_mail, deliver_kill);
 }
 
 static void
@@ -707,13 +539,15 @@ void
 gw_instance_retire(struct gw_instance *inst)
 {
     inst->phase = GW_INSTANCE_RETIRING;
+    if (inst->dying)
+        return;
     if (!inst->open || inst->broken || chan_reserve(&inst->chan, 0) == NULL) {
         gw_instance_kill(inst);
         return;
     }
     chan_commit(&inst->chan, FRAME_RETIRE, FRAME_END, 0, 0);
     chan_wake_worker(&inst->chan);
-    gw_timer_set(inst->gw, &inst->timer, RETIRE_MS, on_retire_too_slow);
+    gw_timer_set(gw_main_loop(inst->gw), &inst->timer, RETIRE_MS, on_retire_too_slow);
 }
 
 /* ---- the launcher's messages ---- */
@@ -721,12 +555,18 @@ gw_instance_retire(struct gw_instance *inst)
 static void
 died(struct gw_instance *inst, const struct launch_died *msg)
 {
-    inst->dead = true;
+    inst->dying = true;
     inst->death = *msg;
-    if (inst->open && !inst->broken)
-        gw_instance_poll(inst); /* what it said before it died; then buries */
-    else
-        bury(inst);
+    if (inst->slot != NULL)
+        inst->slot->doomed = true; /* no more calls for it */
+    if (inst->slot != NULL && inst->slot->state == SCH_SLOT_BUSY) {
+        gw_instance_hold(inst);
+        gw_post(inst->gw->loops[inst->slot->lane], &inst->death_mail, deliver_death);
+        return;
+    }
+    inst->dead = true;
+    gw_link_poll(&inst->links[0]); /* what it said before it died */
+    bury(inst);
 }
 
 static void
@@ -743,10 +583,12 @@ limited(struct gw_instance *inst, int status)
 void
 gw_instance_on_message(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n)
 {
+    gw_locked struct gw *held = gw_lock(gw);
     struct gw_instance *inst = NULL;
 
+    gw_dispatch(gw_main_loop(gw)); /* what was decided before */
     HASH_FIND(hh, gw->instances, &msg->id, sizeof msg->id, inst);
-    if (msg->type == LAUNCH_STARTED && (inst == NULL || n != LAUNCH_STARTED_FDS)) {
+    if (msg->type == LAUNCH_STARTED && (inst == NULL || n != LAUNCH_FD_BELLS + gw->loops_count)) {
         while (n > 0)
             (void)close(fds[--n]);
         return;
@@ -759,7 +601,7 @@ gw_instance_on_message(struct gw *gw, const struct launch_message *msg, int *fds
         died(inst, &msg->u.died);
     else if (msg->type == LAUNCH_LIMITED)
         limited(inst, msg->u.limited.status);
-    gw_dispatch(gw);
+    gw_dispatch(gw_main_loop(gw));
 }
 
 /* ---- meters ---- */

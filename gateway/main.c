@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -138,6 +137,15 @@ load_state(struct gw *gw, struct hearth_err *err)
 
 /* ---- the launcher ---- */
 
+/* What every loop goes by. */
+static void
+publish_config(struct gw *gw)
+{
+    gw->header_timeout_ms = gw->config.header_timeout_ms;
+    gw->keepalive_timeout_ms = gw->config.keepalive_timeout_ms;
+    gw->no_auth = gw->config.no_auth;
+}
+
 static void
 reload(struct gw *gw, int fd)
 {
@@ -157,6 +165,7 @@ reload(struct gw *gw, int fd)
     gw->config.header_timeout_ms = next.header_timeout_ms;
     gw->config.keepalive_timeout_ms = next.keepalive_timeout_ms;
     gw->config.no_auth = next.no_auth;
+    publish_config(gw);
     log_info("the configuration is reloaded");
 }
 
@@ -164,6 +173,7 @@ static void
 on_launcher_message(void *user, const struct launch_message *msg, int *fds, unsigned n)
 {
     struct gw *gw = user;
+    gw_locked struct gw *held = gw_lock(gw);
 
     switch (msg->type) {
     case LAUNCH_STARTED:
@@ -198,12 +208,13 @@ static void
 say_ready(struct gw *gw)
 {
     struct launch_message msg = {.type = LAUNCH_UP};
+    struct gw_loop *loop = gw_main_loop(gw);
     char where[300], admin[300] = "";
     struct sockaddr_storage at;
     int len = sizeof at, port = 0;
 
-    if (gw->listeners[0].handle.type == UV_TCP &&
-        uv_tcp_getsockname(&gw->listeners[0].tcp, (struct sockaddr *)&at, &len) == 0)
+    if (loop->listeners[0].handle.type == UV_TCP &&
+        uv_tcp_getsockname(&loop->listeners[0].tcp, (struct sockaddr *)&at, &len) == 0)
         port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
                                               : ((struct sockaddr_in *)&at)->sin_port);
     if (port > 0)
@@ -253,6 +264,7 @@ parse(int argc, char **argv, struct inherited *in, struct gw_config *config, str
 static int
 open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
 {
+    uint32_t cores = uv_available_parallelism(), loops = (uint32_t)gw->config.threads;
     struct sysinfo host;
     int status;
 
@@ -263,16 +275,20 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
         status = sbx_filter_apply(SBX_PROFILE_GATEWAY, err);
     if (status < 0)
         return status;
-    gw->loop = uv_default_loop();
-    gw->sch = sch_new(uv_available_parallelism() > 1 ? uv_available_parallelism() - 1 : 1);
-    if (gw->loop == NULL || gw->sch == NULL ||
-        getrandom(&gw->id_seed, sizeof gw->id_seed, 0) != sizeof gw->id_seed)
-        return err_set(err, ENOMEM, "make the loop");
-    gw_dispatch_attach(gw);
+    publish_config(gw);
+    gw_response_init();
+    json_object_seed(0); /* now, and not by two threads at once */
+    (void)gw_parser_settings();
+    gw->sch = sch_new(cores > loops ? cores - loops : 1, loops);
+    if (gw->sch == NULL)
+        return err_set(err, ENOMEM, "make the scheduler");
+    status = gw_loops_open(gw, err);
+    if (status < 0)
+        return status;
     gw->launcher.user = gw;
     gw->launcher.on_message = on_launcher_message;
     gw->launcher.on_lost = on_launcher_lost;
-    status = launch_client_open(&gw->launcher, gw->loop, FD_LAUNCHER);
+    status = launch_client_open(&gw->launcher, gw_main_loop(gw)->uv, FD_LAUNCHER);
     if (status < 0)
         return err_set(err, -status, "watch the launcher's socket");
     status = load_state(gw, err);
@@ -284,7 +300,7 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
 int
 main(int argc, char **argv)
 {
-    static struct gw gw; /* large, and it lives as long as the program */
+    static struct gw gw; /* it lives as long as the program */
     struct inherited in = {0};
     struct hearth_err err = {0};
 
@@ -295,7 +311,11 @@ main(int argc, char **argv)
         return 1;
     }
     start_functions(&gw);
+    if (gw_loops_start(&gw, &err) < 0) {
+        log_error("%s", err.text);
+        return 1;
+    }
     say_ready(&gw);
-    (void)uv_run(gw.loop, UV_RUN_DEFAULT);
+    (void)uv_run(gw_main_loop(&gw)->uv, UV_RUN_DEFAULT);
     return 0;
 }

@@ -121,23 +121,13 @@ gw_manage_logs(struct gw_request *req)
     struct gw_function *f = wanted(req);
     const char *at = f != NULL && req->query != NULL ? strstr(req->query, "lines=") : NULL;
     unsigned long lines = at != NULL ? strtoul(at + 6, NULL, 10) : 100;
-    cleanup_free char *text = NULL;
-    struct gw_conn *conn;
     size_t len = 0;
+    char *text;
 
     if (f == NULL)
         return;
     text = gw_journal_text(f, lines > 100000 ? 100000 : (unsigned)lines, &len);
-    conn = req->conn;
-    if (text == NULL) {
-        gw_request_problem(req, GW_INTERNAL, NULL, "no memory for the log");
-        return;
-    }
-    if (conn != NULL) {
-        conn->admin = NULL;
-        gw_answer(conn, 200, "application/x-ndjson", NULL, text, len);
-    }
-    gw_request_done(req);
+    gw_request_text(req, 200, "application/x-ndjson", text, len);
 }
 
 /* ---- changing: first the disk, then the records ---- */
@@ -285,6 +275,7 @@ on_patch_stored(uv_work_t *work, int status)
     struct gw *gw = job->req->gw;
     struct gw_settings was = f->settings;
     struct gw_patch *patch = calloc(1, sizeof *patch);
+    gw_locked struct gw *held = gw_lock(gw);
 
     (void)status;
     if (job->status < 0 || patch == NULL) {
@@ -354,7 +345,7 @@ gw_manage_patch(struct gw_request *req)
         return;
     }
     job->changed = patch;
-    (void)uv_queue_work(req->gw->loop, &job->work, store_patch, on_patch_stored);
+    (void)uv_queue_work(gw_main_loop(req->gw)->uv, &job->work, store_patch, on_patch_stored);
 }
 
 /* ---- DELETE ---- */
@@ -371,7 +362,7 @@ static void
 on_deleted(uv_work_t *work, int status)
 {
     struct job *job = work->data;
-    struct gw_conn *conn = job->req->conn;
+    gw_locked struct gw *held = gw_lock(job->req->gw);
 
     (void)status;
     if (job->status < 0) {
@@ -379,12 +370,7 @@ on_deleted(uv_work_t *work, int status)
         return;
     }
     gw_function_remove(job->req->gw, job->function);
-    if (conn != NULL) {
-        conn->admin = NULL;
-        job->req->conn = NULL;
-        gw_answer(conn, 204, "", NULL, "", 0);
-    }
-    gw_request_done(job->req);
+    gw_request_text(job->req, 204, "", strdup(""), 0);
     job_free(job);
 }
 
@@ -395,7 +381,7 @@ gw_manage_delete(struct gw_request *req)
     struct job *job = f != NULL ? job_new(req, f) : NULL;
 
     if (job != NULL)
-        (void)uv_queue_work(req->gw->loop, &job->work, store_delete, on_deleted);
+        (void)uv_queue_work(gw_main_loop(req->gw)->uv, &job->work, store_delete, on_deleted);
 }
 
 /* ---- rollback ---- */
@@ -416,6 +402,7 @@ on_rolled_back(uv_work_t *work, int status)
 {
     struct job *job = work->data;
     struct gw_function *f = job->function;
+    gw_locked struct gw *held = gw_lock(job->req->gw);
 
     (void)status;
     if (job->status < 0) {
@@ -451,5 +438,5 @@ gw_manage_rollback(struct gw_request *req)
         return;
     job->version = version->number;
     job->json = gw_manage_version_text(version->number, version->created_ms, &f->settings);
-    (void)uv_queue_work(req->gw->loop, &job->work, store_rollback, on_rolled_back);
+    (void)uv_queue_work(gw_main_loop(req->gw)->uv, &job->work, store_rollback, on_rolled_back);
 }

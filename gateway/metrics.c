@@ -59,6 +59,21 @@ print_functions(FILE *out, struct gw *gw)
     }
 }
 
+static void
+print_connections(FILE *out, const struct gw *gw)
+{
+    unsigned long long open = 0, total = 0;
+
+    for (uint32_t i = 0; i < gw->loops_count; i++) {
+        open += gw->loops[i]->conns_count;
+        total += gw->loops[i]->conns_total;
+    }
+    describe(out, "hearth_connections", "gauge", "Open client connections.");
+    (void)fprintf(out, "hearth_connections %llu\n", open);
+    describe(out, "hearth_connections_total", "counter", "Client connections accepted.");
+    (void)fprintf(out, "hearth_connections_total %llu\n", total);
+}
+
 char *
 gw_metrics_text(struct gw *gw, size_t *len)
 {
@@ -71,10 +86,7 @@ gw_metrics_text(struct gw *gw, size_t *len)
     print_functions(out, gw);
     describe(out, "hearth_functions", "gauge", "Functions deployed.");
     (void)fprintf(out, "hearth_functions %u\n", HASH_COUNT(gw->functions));
-    describe(out, "hearth_connections", "gauge", "Open client connections.");
-    (void)fprintf(out, "hearth_connections %u\n", gw->conns_count);
-    describe(out, "hearth_connections_total", "counter", "Client connections accepted.");
-    (void)fprintf(out, "hearth_connections_total %llu\n", (unsigned long long)gw->conns_total);
+    print_connections(out, gw);
     describe(out, "hearth_instances_started_total", "counter", "Instances asked for.");
     (void)fprintf(out, "hearth_instances_started_total %llu\n",
                   (unsigned long long)gw->launches_total);

@@ -20,14 +20,14 @@ grow_head(struct gw_conn *conn, size_t n)
 
     if (head->len + n <= head->size)
         return true;
-    wider = gw_pool_take(&conn->gw->pool, LIMIT_FRAME_HEAD);
+    wider = gw_pool_take(&conn->loop->pool, LIMIT_FRAME_HEAD);
     if (wider == NULL || head->len + n > wider->size) {
-        gw_pool_give(&conn->gw->pool, wider);
+        gw_pool_give(&conn->loop->pool, wider);
         return false;
     }
     memcpy(wider->bytes, head->bytes, head->len);
     wider->len = head->len;
-    gw_pool_give(&conn->gw->pool, head);
+    gw_pool_give(&conn->loop->pool, head);
     conn->head = wider;
     return true;
 }
@@ -61,8 +61,8 @@ on_message_begin(llhttp_t *parser)
 {
     struct gw_conn *conn = parser->data;
 
-    gw_pool_give(&conn->gw->pool, conn->head);
-    conn->head = gw_pool_take(&conn->gw->pool, 1);
+    gw_pool_give(&conn->loop->pool, conn->head);
+    conn->head = gw_pool_take(&conn->loop->pool, 1);
     if (conn->head == NULL)
         return stop(conn, GW_INTERNAL);
     conn->head->len = sizeof(struct frame_request);
@@ -72,7 +72,7 @@ on_message_begin(llhttp_t *parser)
     conn->call_id[0] = '\0';
     conn->has_host = conn->expects_continue = conn->head_done = false;
     conn->route = GW_ROUTE_NONE;
-    gw_timer_set(conn->gw, &conn->timer, conn->gw->config.header_timeout_ms, conn->timer.fire);
+    gw_conn_expect_progress(conn);
     return 0;
 }
 
@@ -244,7 +244,7 @@ gw_conn_field(const struct gw_conn *conn, const char *wanted)
 void
 gw_conn_expect_progress(struct gw_conn *conn)
 {
-    gw_timer_set(conn->gw, &conn->timer, conn->gw->config.header_timeout_ms, conn->timer.fire);
+    gw_timer_set(conn->loop, &conn->timer, conn->loop->gw->header_timeout_ms, conn->timer.fire);
 }
 
 /* A body that nobody wants is read so that the connection can go on, up to a bound. */
@@ -289,7 +289,7 @@ finish_head(struct gw_conn *conn)
     request->body_len = length;
     request->id_at = conn->head->len - (uint32_t)sizeof *request;
     if (conn->call_id[0] == '\0')
-        gw_call_make_id(conn->gw, conn->call_id);
+        gw_call_make_id(conn->loop, conn->call_id);
     id_len = strlen(conn->call_id) + 1;
     if (grow_head(conn, id_len + 16)) {
         memcpy(conn->head->bytes + conn->head->len, conn->call_id, id_len);
@@ -300,34 +300,49 @@ finish_head(struct gw_conn *conn)
     request->body_at = conn->head->len;
 }
 
+/* The call's record, or NULL with the code that the client is told; limit: the
+ * function's max_body. */
+static enum gw_code
+make_call(struct gw_conn *conn, int64_t *limit)
+{
+    const char *name = (const char *)conn->head->bytes + conn->name_at + strlen("/function/");
+    struct gw *gw = conn->loop->gw;
+    gw_locked struct gw *held = gw_lock(gw);
+    struct gw_function *f = gw_function_find(gw, name, conn->function_len);
+
+    if (gw->draining)
+        return GW_DRAINING;
+    if (f == NULL || f->live == 0)
+        return GW_FUNCTION_NOT_FOUND;
+    *limit = f->sch.settings.max_body;
+    if (conn->request.body_len > *limit) {
+        gw_function_count_error(gw, f, GW_BODY_TOO_LARGE);
+        return GW_BODY_TOO_LARGE;
+    }
+    conn->call = gw_call_new(conn, f);
+    return GW_INTERNAL;
+}
+
 static void
 begin_call(struct gw_conn *conn)
 {
-    const char *name = (const char *)conn->head->bytes + conn->name_at + strlen("/function/");
-    struct gw_function *f = gw_function_find(conn->gw, name, conn->function_len);
-    int64_t limit;
+    int64_t limit = 0;
+    enum gw_code code = make_call(conn, &limit);
 
-    if (conn->gw->draining) {
-        refuse(conn, GW_DRAINING, "the daemon is stopping: try again later");
+    if (conn->call != NULL)
         return;
-    }
-    if (f == NULL || f->live == 0) {
-        refuse(conn, GW_FUNCTION_NOT_FOUND, "no function of that name is deployed");
-        return;
-    }
-    limit = f->sch.settings.max_body;
-    if (conn->request.body_len > limit) {
+    if (code == GW_DRAINING) {
+        refuse(conn, code, "the daemon is stopping: try again later");
+    } else if (code == GW_FUNCTION_NOT_FOUND) {
+        refuse(conn, code, "no function of that name is deployed");
+    } else if (code == GW_BODY_TOO_LARGE) {
         conn->route = GW_ROUTE_DISCARD;
-        f->errors[GW_BODY_TOO_LARGE]++;
-        gw_answer_problem(conn, GW_BODY_TOO_LARGE, conn->call_id,
-                          json_pack("{s:I}", "limit", (json_int_t)limit),
+        gw_answer_problem(conn, code, conn->call_id, json_pack("{s:I}", "limit", (json_int_t)limit),
                           "the body has %lld bytes, the function's max_body is %lld",
                           (long long)conn->request.body_len, (long long)limit);
-        return;
+    } else {
+        refuse(conn, code, "no memory for the call");
     }
-    conn->call = gw_call_new(conn, f);
-    if (conn->call == NULL)
-        refuse(conn, GW_INTERNAL, "no memory for the call");
 }
 
 static int
@@ -340,7 +355,7 @@ on_headers_complete(llhttp_t *parser)
     conn->close_after = conn->close_after || !llhttp_should_keep_alive(parser);
     if (parser->http_major != 1 || (!conn->has_host && !conn->http10))
         return stop(conn, GW_BAD_REQUEST);
-    gw_timer_unset(conn->gw, &conn->timer);
+    gw_timer_unset(conn->loop, &conn->timer);
     finish_head(conn);
     conn->head_done = true;
     if (parser->upgrade) /* served as plain HTTP/1.1; what follows is not ours to read */
@@ -379,7 +394,7 @@ on_message_complete(llhttp_t *parser)
     struct gw_conn *conn = parser->data;
 
     conn->message_complete = true;
-    gw_timer_unset(conn->gw, &conn->timer);
+    gw_timer_unset(conn->loop, &conn->timer);
     if (conn->route == GW_ROUTE_CALL && conn->call != NULL)
         gw_call_body_end(conn->call);
     else if (conn->route == GW_ROUTE_ADMIN && conn->admin != NULL)

@@ -14,8 +14,8 @@
 /* RFC 9110: 1 for letters of a token, 2 for bytes of a field's value, 3 for both. */
 static uint8_t kinds[256];
 
-static void
-init_kinds(void)
+void
+gw_response_init(void)
 {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -182,7 +182,7 @@ put_platform_fields(struct out *out, struct gw_call *call)
     PUT(out, ", run;dur=");
     put_ms(out, gw_now_ns() - call->sch.started_ns);
     PUT(out, "\r\n");
-    put(out, gw_date(conn->gw), strlen(conn->gw->date));
+    put(out, gw_date(conn->loop), strlen(conn->loop->date));
     if (conn->close_after)
         PUT(out, "Connection: close\r\n");
     else if (conn->http10)
@@ -232,8 +232,6 @@ first_frame(struct gw_call *call, const struct frame *frame)
     struct out out;
     size_t body;
 
-    if (kinds['a'] == 0)
-        init_kinds();
     if (frame->len < sizeof head)
         return -EPROTO;
     memcpy(&head, frame->payload, sizeof head);

@@ -1,5 +1,6 @@
 /* server.c: the listeners that the launcher bound, and the end of the daemon. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -10,58 +11,58 @@
 static void
 on_connection(uv_stream_t *listener, int status)
 {
-    struct gw *gw = listener->data;
-    bool is_admin = gw->admin_alone && listener == &gw->listeners[gw->listeners_count - 1].stream;
+    struct gw_loop *loop = listener->data;
+    bool is_admin = listener == &loop->listeners[1].stream;
 
     if (status < 0) {
         log_warning("accept: %s", uv_strerror(status));
         return;
     }
-    gw_conn_accept(gw, listener, !is_admin, is_admin || !gw->admin_alone);
+    gw_conn_accept(loop, listener, !is_admin, is_admin || !loop->gw->admin_alone);
 }
 
 static int
-open_one(struct gw *gw, int fd)
+open_one(struct gw_loop *loop, int fd)
 {
-    int slot = gw->listeners_count;
+    int slot = loop->listeners_count;
     int domain = 0, status;
     socklen_t len = sizeof domain;
 
     if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0)
         return -errno;
     if (domain == AF_UNIX) {
-        status = uv_pipe_init(gw->loop, &gw->listeners[slot].pipe, 0);
+        status = uv_pipe_init(loop->uv, &loop->listeners[slot].pipe, 0);
         if (status == 0)
-            status = uv_pipe_open(&gw->listeners[slot].pipe, fd);
+            status = uv_pipe_open(&loop->listeners[slot].pipe, fd);
     } else {
-        status = uv_tcp_init(gw->loop, &gw->listeners[slot].tcp);
+        status = uv_tcp_init(loop->uv, &loop->listeners[slot].tcp);
         if (status == 0)
-            status = uv_tcp_open(&gw->listeners[slot].tcp, fd);
+            status = uv_tcp_open(&loop->listeners[slot].tcp, fd);
     }
+    if (status == 0)
+        status = uv_listen(&loop->listeners[slot].stream, 4096, on_connection);
     if (status < 0)
         return status;
-    gw->listeners[slot].handle.data = gw;
-    gw->listeners_count++;
+    loop->listeners[slot].handle.data = loop;
+    loop->listeners_count++;
     return 0;
 }
 
 int
 gw_server_open(struct gw *gw, int first_fd, int count, bool admin, struct hearth_err *err)
 {
+    int status = 0;
+
     gw->admin_alone = admin;
-    for (int i = 0; i < count + admin; i++) {
-        int status = open_one(gw, first_fd + i);
+    for (uint32_t i = 0; i < gw->loops_count && status == 0; i++) {
+        /* fewer than loops: a unix socket, which they share */
+        int fd = (int)i < count ? first_fd + (int)i : fcntl(first_fd, F_DUPFD_CLOEXEC, 0);
 
-        if (status < 0)
-            return err_set(err, -status, "use the listening socket %d", first_fd + i);
+        status = fd < 0 ? -errno : open_one(gw->loops[i], fd);
     }
-    for (int i = 0; i < gw->listeners_count; i++) {
-        int status = uv_listen(&gw->listeners[i].stream, 4096, on_connection);
-
-        if (status < 0)
-            return err_set(err, -status, "listen");
-    }
-    return 0;
+    if (status == 0 && admin)
+        status = open_one(gw_main_loop(gw), first_fd + count);
+    return status == 0 ? 0 : err_set(err, -status, "use the listening sockets");
 }
 
 /* New calls are refused from now on; those that run may finish. */
@@ -70,27 +71,37 @@ gw_server_drain(struct gw *gw)
 {
     if (gw->draining)
         return;
-    gw->draining = true;
     gw->drain_by_ms = gw_now_ms() + gw->config.drain_time_ms;
-    gw_keep_ticking(gw);
-    gw_server_check_drained(gw);
+    gw->draining = true;
+    for (uint32_t i = 1; i < gw->loops_count; i++)
+        gw_wake_loop(gw->loops[i]);
+    gw_keep_ticking(gw_main_loop(gw));
+    gw_server_check_drained(gw_main_loop(gw));
 }
 
 static bool
-anything_runs(struct gw *gw)
+anything_runs(struct gw_loop *loop)
 {
-    for (struct gw_conn *conn = gw->conns; conn != NULL; conn = conn->next)
+    for (struct gw_conn *conn = loop->conns; conn != NULL; conn = conn->next)
         if (!conn->closing && (conn->call != NULL || conn->admin != NULL || conn->writes > 0))
             return true;
     return false;
 }
 
+/* Every loop says so for itself; the main one ends the program. */
 void
-gw_server_check_drained(struct gw *gw)
+gw_server_check_drained(struct gw_loop *loop)
 {
+    struct gw *gw = loop->gw;
+    bool all = true;
+
     if (!gw->draining)
         return;
-    if (anything_runs(gw) && gw_now_ms() < gw->drain_by_ms)
+    loop->drained = !anything_runs(loop);
+    if (loop->lane != 0)
         return;
-    uv_stop(gw->loop);
+    for (uint32_t i = 0; i < gw->loops_count; i++)
+        all = all && gw->loops[i]->drained;
+    if (all || gw_now_ms() >= gw->drain_by_ms)
+        uv_stop(loop->uv);
 }

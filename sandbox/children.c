@@ -166,19 +166,36 @@ open_meters(const struct sbx_cgroup *leaf, int *memory, int *peak, int *cpu, str
 }
 
 struct worker_fds {
-    int channel, bell, log_read, log_write, control_ours, control_theirs, object;
+    int channel, log_read, log_write, control_ours, control_theirs, object;
     int memory, peak, cpu;
+    int bells_count, bells[LIMIT_THREADS];
 };
 
 static void
 close_worker_fds(struct worker_fds *fds)
 {
-    int all[] = {fds->channel,        fds->bell,   fds->log_read, fds->log_write, fds->control_ours,
-                 fds->control_theirs, fds->object, fds->memory,   fds->peak,      fds->cpu};
+    int all[] = {fds->channel,      fds->log_read,       fds->log_write,
+                 fds->control_ours, fds->control_theirs, fds->object,
+                 fds->memory,       fds->peak,           fds->cpu};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i] >= 0)
             (void)close(all[i]);
+    while (fds->bells_count > 0)
+        (void)close(fds->bells[--fds->bells_count]);
+}
+
+static int
+make_bells(struct worker_fds *fds, int count, struct hearth_err *err)
+{
+    while (fds->bells_count < count) {
+        int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+        if (bell < 0)
+            return err_set(err, errno, "make an eventfd");
+        fds->bells[fds->bells_count++] = bell;
+    }
+    return 0;
 }
 
 static int
@@ -186,9 +203,6 @@ make_pipes(struct worker_fds *fds, struct hearth_err *err)
 {
     int pair[2];
 
-    fds->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fds->bell < 0)
-        return err_set(err, errno, "make an eventfd");
     /* non-blocking on both ends: a function that talks too much loses lines, it
      * does not stall */
     if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) != 0)
@@ -236,8 +250,8 @@ spawn_worker(struct launcher *l, struct launcher_child *c, struct worker_fds *fd
                     .output = fds->log_write,
                     .control = fds->control_theirs,
                     .first = fds->channel,
-                    .bell = fds->bell,
-                    .filters = l->filters},
+                    .filters = l->filters,
+                    .bells_count = fds->bells_count},
         .program = l->worker_program,
         .source = -1,
         .life = l->life,
@@ -245,6 +259,7 @@ spawn_worker(struct launcher *l, struct launcher_child *c, struct worker_fds *fd
         .argv = argv,
     };
 
+    memcpy(spawn.inherit.bells, fds->bells, sizeof fds->bells);
     return sbx_spawn(&spawn, &c->pid, &c->pidfd, err);
 }
 
@@ -252,15 +267,17 @@ static void
 tell_started(struct launcher *l, const struct launcher_child *c, const struct worker_fds *fds)
 {
     struct launch_message msg = {.type = LAUNCH_STARTED, .id = c->id};
-    int sent[LAUNCH_STARTED_FDS] = {
-        [LAUNCH_FD_CHANNEL] = fds->channel, [LAUNCH_FD_BELL] = fds->bell,
-        [LAUNCH_FD_LOG] = fds->log_read,    [LAUNCH_FD_MEMORY] = fds->memory,
-        [LAUNCH_FD_PEAK] = fds->peak,       [LAUNCH_FD_CPU] = fds->cpu,
+    int sent[LAUNCH_FDS_MAX] = {
+        [LAUNCH_FD_CHANNEL] = fds->channel, [LAUNCH_FD_LOG] = fds->log_read,
+        [LAUNCH_FD_MEMORY] = fds->memory,   [LAUNCH_FD_PEAK] = fds->peak,
+        [LAUNCH_FD_CPU] = fds->cpu,
     };
+
+    memcpy(sent + LAUNCH_FD_BELLS, fds->bells, (size_t)fds->bells_count * sizeof fds->bells[0]);
 
     msg.u.started.pid = c->pid;
     msg.u.started.cpu_in_usec = l->tree.hierarchies == 1;
-    launcher_tell(l, &msg, sent, LAUNCH_STARTED_FDS);
+    launcher_tell(l, &msg, sent, LAUNCH_FD_BELLS + (unsigned)fds->bells_count);
 }
 
 static int
@@ -283,6 +300,8 @@ start_worker(struct launcher *l, const struct launch_message *msg, struct launch
     if (status == 0)
         status = make_pipes(fds, err);
     if (status == 0)
+        status = make_bells(fds, l->threads, err);
+    if (status == 0)
         status = send_task(fds, err);
     if (status == 0)
         status = spawn_worker(l, c, fds, err);
@@ -292,8 +311,17 @@ start_worker(struct launcher *l, const struct launch_message *msg, struct launch
 void
 launcher_start(struct launcher *l, const struct launch_message *msg)
 {
-    __attribute__((cleanup(close_worker_fds))) struct worker_fds fds = {-1, -1, -1, -1, -1,
-                                                                        -1, -1, -1, -1, -1};
+    __attribute__((cleanup(close_worker_fds))) struct worker_fds fds = {
+        .channel = -1,
+        .log_read = -1,
+        .log_write = -1,
+        .control_ours = -1,
+        .control_theirs = -1,
+        .object = -1,
+        .memory = -1,
+        .peak = -1,
+        .cpu = -1,
+    };
     struct hearth_err err = {0};
     struct launcher_child *c = NULL;
     int status;
@@ -359,7 +387,6 @@ spawn_builder(struct launcher *l, const struct launch_message *msg, struct launc
                     .output = c->said,
                     .control = control,
                     .first = c->object,
-                    .bell = -1,
                     .filters = -1},
         .program = l->builder_program,
         .source = source,

@@ -11,7 +11,6 @@
 #include "name.h"
 
 #define HEAD_BYTES offsetof(struct launch_message, u)
-#define MAX_FDS    8
 
 size_t
 launch_size(unsigned type)
@@ -87,12 +86,12 @@ launch_decode(const void *bytes, size_t len, struct launch_message *msg)
 int
 launch_send(int sock, struct launch_message *msg, const int *fds, unsigned n_fds)
 {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(MAX_FDS * sizeof(int))];
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(LAUNCH_FDS_MAX * sizeof(int))];
     struct iovec iov = {.iov_base = msg, .iov_len = launch_size(msg->type)};
     struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t sent;
 
-    if (iov.iov_len == 0 || n_fds > MAX_FDS)
+    if (iov.iov_len == 0 || n_fds > LAUNCH_FDS_MAX)
         return -EINVAL;
     msg->version = LAUNCH_VERSION;
     msg->length = (uint32_t)iov.iov_len;
@@ -147,7 +146,7 @@ collect_fds(struct msghdr *hdr, int *fds, unsigned *n_fds)
 int
 launch_receive(int sock, struct launch_message *msg, int *fds, unsigned *n_fds)
 {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(MAX_FDS * sizeof(int))];
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(LAUNCH_FDS_MAX * sizeof(int))];
     char bytes[sizeof *msg + 1];
     struct iovec iov = {.iov_base = bytes, .iov_len = sizeof bytes};
     struct msghdr hdr = {

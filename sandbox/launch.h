@@ -22,7 +22,7 @@ enum launch_type {
     LAUNCH_LIMIT,  /* a new memory limit for instance `id` */
     LAUNCH_BUILD,  /* compile; `id` is the build's */
     /* launcher to gateway */
-    LAUNCH_STARTED, /* with LAUNCH_STARTED_FDS descriptors: see below */
+    LAUNCH_STARTED, /* with descriptors: see below */
     LAUNCH_DIED,    /* instance `id` is gone, or could not be made */
     LAUNCH_LIMITED, /* what became of LAUNCH_LIMIT */
     LAUNCH_BUILT,   /* with 2 descriptors: the object, what the compiler said */
@@ -34,14 +34,15 @@ enum launch_type {
 /* The descriptors of LAUNCH_STARTED, in order. */
 enum launch_started_fd {
     LAUNCH_FD_CHANNEL,
-    LAUNCH_FD_BELL,   /* eventfd, non-blocking */
     LAUNCH_FD_LOG,    /* read end of the instance's output */
     LAUNCH_FD_MEMORY, /* a file to pread: bytes in use */
     LAUNCH_FD_PEAK,   /* a file to pread: most bytes ever in use; absent: -1 is sent as MEMORY again
                        */
     LAUNCH_FD_CPU,    /* a file to pread: cpu time; see LAUNCH_STARTED.cpu_in_usec */
-    LAUNCH_STARTED_FDS
+    LAUNCH_FD_BELLS   /* from here on an eventfd for each of the gateway's loops, non-blocking */
 };
+
+#define LAUNCH_FDS_MAX (LAUNCH_FD_BELLS + LIMIT_THREADS)
 
 struct launch_start {
     char name[LIMIT_NAME + 1];

@@ -57,8 +57,8 @@ on_socket(uv_poll_t *poll, int status, int events)
         flush(client);
     for (int i = 0; i < 64; i++) {
         struct launch_message msg;
-        int fds[8];
-        unsigned n = 8;
+        int fds[LAUNCH_FDS_MAX];
+        unsigned n = LAUNCH_FDS_MAX;
         int got = launch_receive(client->sock, &msg, fds, &n);
 
         if (got == -EAGAIN)

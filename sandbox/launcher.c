@@ -179,11 +179,11 @@ open_sockets(struct launcher *l, struct hearth_err *err)
 {
     int status;
 
-    l->listeners_count = l->options.threads != NULL ? atoi(l->options.threads) : 1;
-    if (l->listeners_count < 1 || l->listeners_count > LIMIT_THREADS)
+    l->threads = l->options.threads != NULL ? atoi(l->options.threads) : 1;
+    if (l->threads < 1 || l->threads > LIMIT_THREADS)
         return err_set(err, EINVAL, "threads: 1 to %d", LIMIT_THREADS);
-    if (strncmp(l->options.listen, "unix:", 5) == 0)
-        l->listeners_count = 1;
+    /* a unix socket cannot be bound twice: the gateway's loops share it */
+    l->listeners_count = strncmp(l->options.listen, "unix:", 5) == 0 ? 1 : l->threads;
     status = launcher_bind(l->options.listen, l->listeners_count, l->listeners, err);
     l->admin_listener = -1;
     if (status == 0 && l->options.admin != NULL)

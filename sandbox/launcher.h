@@ -56,6 +56,7 @@ struct launcher {
     int life; /* pidfd of this process, which children watch */
     int epoll, signals;
     int null, worker_program, builder_program, filters;
+    int threads; /* loops of the gateway */
     int listeners[LIMIT_THREADS], listeners_count;
     int admin_listener;
     struct sbx_cgroup_tree tree;

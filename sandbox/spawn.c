@@ -20,26 +20,30 @@
 #include <unistd.h>
 
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
-#define FIRST_FREE 7 /* descriptors from here on are not the child's */
+#define FDS_FIXED  6   /* descriptors of a worker besides its bells */
+#define FDS_BUILT  5   /* of a builder */
+#define FDS_SPARE  256 /* where they are moved to first, out of the way */
 
-/* Puts the inherited descriptors at 0 to 6. All that is needed later is moved up
- * first, so that no target overwrites a source. */
+/* Puts the inherited descriptors at 0 and up. All that is needed later is moved out of
+ * the way first, so that no target overwrites a source. */
 static int
 place_fds(struct sbx_spawn *spawn, struct hearth_err *err)
 {
     struct sbx_inherit *in = &spawn->inherit;
-    int from[FIRST_FREE] = {in->null,  in->output, in->output, in->control,
-                            in->first, in->bell,   in->filters};
+    int from[FDS_FIXED + LIMIT_THREADS] = {in->null,    in->output, in->output,
+                                           in->control, in->first,  in->filters};
+    int count = FDS_FIXED + in->bells_count;
 
-    for (int i = 0; i < FIRST_FREE; i++)
-        if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 64)) < 0)
+    memcpy(from + FDS_FIXED, in->bells, (size_t)in->bells_count * sizeof in->bells[0]);
+    for (int i = 0; i < count; i++)
+        if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, FDS_SPARE)) < 0)
             return err_set(err, errno, "move a descriptor");
     in->control = from[3];
-    spawn->program = fcntl(spawn->program, F_DUPFD_CLOEXEC, 64);
-    spawn->life = fcntl(spawn->life, F_DUPFD_CLOEXEC, 64);
+    spawn->program = fcntl(spawn->program, F_DUPFD_CLOEXEC, FDS_SPARE);
+    spawn->life = fcntl(spawn->life, F_DUPFD_CLOEXEC, FDS_SPARE);
     if (spawn->program < 0 || spawn->life < 0)
         return err_set(err, errno, "move a descriptor");
-    for (int i = 0; i < FIRST_FREE; i++)
+    for (int i = 0; i < count; i++)
         if (from[i] >= 0 && dup2(from[i], i) < 0)
             return err_set(err, errno, "place descriptor %d", i);
     return 0;
@@ -49,7 +53,7 @@ place_fds(struct sbx_spawn *spawn, struct hearth_err *err)
 static int
 mark_the_rest(const struct sbx_spawn *spawn, struct hearth_err *err)
 {
-    int none = spawn->inherit.bell < 0 ? 5 : FIRST_FREE;
+    int none = spawn->source >= 0 ? FDS_BUILT : FDS_FIXED + spawn->inherit.bells_count;
 
     if (syscall(SYS_close_range, none, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
         return err_set(err, errno, "close what is not the child's");
@@ -64,7 +68,7 @@ set_limits(const struct sbx_spawn *spawn, struct hearth_err *err)
         rlim_t value;
     } limits[] = {
         {RLIMIT_CORE, 0},
-        {RLIMIT_NOFILE, 64},
+        {RLIMIT_NOFILE, 64 + LIMIT_THREADS},
         {RLIMIT_MEMLOCK, 0},
         {RLIMIT_MSGQUEUE, 0},
         {RLIMIT_RTPRIO, 0},

@@ -8,16 +8,18 @@
 #include "cgroup.h"
 #include "err.h"
 #include "jail.h"
+#include "limits.h"
 
-/* All that a worker inherits, as the descriptors 0 to 6. A builder: 0 to 4, with
+/* All that a worker inherits, as the descriptors from 0 on. A builder: 0 to 4, with
  * what the compiler says as 1 and 2 and the object's file as 4. */
 struct sbx_inherit {
     int null;    /* 0: empty */
     int output;  /* 1 and 2 */
     int control; /* 3: takes the text of a wall that could not be raised; a worker's task */
     int first;   /* 4: a worker's channel, a builder's object */
-    int bell;    /* 5: a worker's eventfd to the gateway, else -1 */
-    int filters; /* 6: a worker's filters, else -1 */
+    int filters; /* 5: a worker's filters, else -1 */
+    int bells_count;
+    int bells[LIMIT_THREADS]; /* from 6 on: a worker's eventfds, one for each loop of the gateway */
 };
 
 struct sbx_spawn {

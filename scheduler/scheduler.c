@@ -13,9 +13,15 @@
 
 #define MS INT64_C(1000000)
 
+struct actions { /* a ring */
+    struct sch_action *ring;
+    size_t head, count, room;
+};
+
 struct sch {
-    struct sch_action *actions;
-    size_t head, count, room; /* a ring */
+    struct actions *queues; /* one per lane */
+    uint32_t lanes;
+    uint64_t lanes_acting;
     struct sch_function *timed;
     int64_t wake_at;
     struct sch_slot *free_slots;
@@ -37,19 +43,28 @@ sch_slot_state_name(enum sch_slot_state state)
 }
 
 struct sch *
-sch_new(uint32_t cores)
+sch_new(uint32_t cores, uint32_t lanes)
 {
     struct sch *sch = calloc(1, sizeof *sch);
 
     if (sch == NULL)
         return NULL;
-    sch->room = 64;
     sch->cores = cores > 0 ? cores : 1;
     sch->wake_at = INT64_MAX;
-    sch->actions = calloc(sch->room, sizeof *sch->actions);
-    if (sch->actions == NULL) {
+    sch->queues = calloc(lanes, sizeof *sch->queues);
+    if (sch->queues == NULL) {
         free(sch);
         return NULL;
+    }
+    for (; sch->lanes < lanes; sch->lanes++) {
+        struct actions *queue = &sch->queues[sch->lanes];
+
+        queue->room = 64;
+        queue->ring = calloc(queue->room, sizeof *queue->ring);
+        if (queue->ring == NULL) {
+            sch_free(sch);
+            return NULL;
+        }
     }
     return sch;
 }
@@ -63,39 +78,59 @@ sch_free(struct sch *sch)
         sch->free_slots = slot->next;
         free(slot);
     }
-    free(sch->actions);
+    for (uint32_t lane = 0; lane < sch->lanes; lane++)
+        free(sch->queues[lane].ring);
+    free(sch->queues);
     free(sch);
 }
 
 /* ---- actions ---- */
 
 static void
+widen(struct actions *queue)
+{
+    struct sch_action *wider = calloc(2 * queue->room, sizeof *wider);
+
+    if (wider == NULL)
+        abort(); /* a decision that is lost would lose a call */
+    for (size_t i = 0; i < queue->count; i++)
+        wider[i] = queue->ring[(queue->head + i) % queue->room];
+    free(queue->ring);
+    queue->ring = wider;
+    queue->head = 0;
+    queue->room *= 2;
+}
+
+static void
 act(struct sch *sch, struct sch_action action)
 {
-    if (sch->count == sch->room) {
-        struct sch_action *wider = calloc(2 * sch->room, sizeof *wider);
+    uint32_t lane = action.call != NULL ? action.call->lane : 0;
+    struct actions *queue = &sch->queues[lane];
 
-        if (wider == NULL)
-            abort(); /* a decision that is lost would lose a call */
-        for (size_t i = 0; i < sch->count; i++)
-            wider[i] = sch->actions[(sch->head + i) % sch->room];
-        free(sch->actions);
-        sch->actions = wider;
-        sch->head = 0;
-        sch->room *= 2;
-    }
-    sch->actions[(sch->head + sch->count++) % sch->room] = action;
+    if (queue->count == queue->room)
+        widen(queue);
+    queue->ring[(queue->head + queue->count++) % queue->room] = action;
+    sch->lanes_acting |= UINT64_C(1) << lane;
 }
 
 bool
-sch_next_action(struct sch *sch, struct sch_action *action)
+sch_next_action(struct sch *sch, uint32_t lane, struct sch_action *action)
 {
-    if (sch->count == 0)
+    struct actions *queue = &sch->queues[lane];
+
+    if (queue->count == 0)
         return false;
-    *action = sch->actions[sch->head];
-    sch->head = (sch->head + 1) % sch->room;
-    sch->count--;
+    *action = queue->ring[queue->head];
+    queue->head = (queue->head + 1) % queue->room;
+    if (--queue->count == 0)
+        sch->lanes_acting &= ~(UINT64_C(1) << lane);
     return true;
+}
+
+uint64_t
+sch_lanes(const struct sch *sch)
+{
+    return sch->lanes_acting;
 }
 
 /* ---- lists ---- */
@@ -277,7 +312,11 @@ dispatch(struct sch *sch, struct sch_slot *slot, struct sch_call *call, int64_t 
     call->state = SCH_CALL_RUNNING;
     call->slot = slot;
     call->started_ns = now_ns;
+    call->expected_ns = slot->function->service_ns;
     if (slot->state == SCH_SLOT_IDLE) {
+        if (slot->lane != call->lane && slot->calls > 0)
+            slot->function->handovers++;
+        slot->lane = call->lane;
         slot->head_since_ns = now_ns;
         slot->woken = true;
         enter(sch, slot, SCH_SLOT_BUSY, now_ns);
@@ -287,15 +326,33 @@ dispatch(struct sch *sch, struct sch_slot *slot, struct sch_call *call, int64_t 
     act(sch, (struct sch_action){.type = SCH_DISPATCH, .call = call, .slot = slot});
 }
 
-/* Whether one more call may stand behind those of a busy slot, of at most `work`. */
+/* Whether this call may stand behind those of a busy slot, of at most `work`. */
 static bool
-takes_ahead(const struct sch_slot *slot, int64_t work_ns, int64_t now_ns)
+takes_ahead(const struct sch_slot *slot, const struct sch_call *call, int64_t work_ns,
+            int64_t now_ns)
 {
     const struct sch_function *f = slot->function;
 
-    return !outdated(slot) && !slot->recalling && slot->runs.count < SCH_AHEAD_MAX &&
-           slot->runs.head->stackable && slot->runs.count * f->service_ns <= work_ns &&
+    return slot->lane == call->lane && !outdated(slot) && !slot->recalling &&
+           slot->runs.count < SCH_AHEAD_MAX && slot->runs.head->stackable &&
+           slot->runs.count * f->service_ns <= work_ns &&
            now_ns - slot->head_since_ns < overdue_after(f) / 2 && !last_before_recycling(slot);
+}
+
+static bool
+may_stack(const struct sch_function *f, const struct sch_call *call, int64_t now_ns)
+{
+    return call->stackable && f->service_ns > 0 && now_ns >= f->no_stacking_until_ns;
+}
+
+/* The first of a list that is of this lane; the first of all where none is. */
+static struct sch_slot *
+of_lane(const struct sch_slot_list *list, uint8_t lane)
+{
+    for (struct sch_slot *slot = list->head; slot != NULL; slot = slot->next)
+        if (slot->lane == lane)
+            return slot;
+    return list->head;
 }
 
 /* The slot that serves the call soonest, or NULL where it has to wait: the busy one
@@ -304,17 +361,17 @@ takes_ahead(const struct sch_slot *slot, int64_t work_ns, int64_t now_ns)
 static struct sch_slot *
 place(const struct sch *sch, struct sch_function *f, const struct sch_call *call, int64_t now_ns)
 {
-    struct sch_slot *idle = f->slots[SCH_SLOT_IDLE].head, *busy = f->slots[SCH_SLOT_BUSY].head;
-    struct sch_slot *best = NULL;
-    bool may = call->stackable && f->service_ns > 0 && now_ns >= f->no_stacking_until_ns;
+    struct sch_slot *idle = of_lane(&f->slots[SCH_SLOT_IDLE], call->lane);
+    struct sch_slot *busy = of_lane(&f->slots[SCH_SLOT_BUSY], call->lane), *best = NULL;
+    bool may = may_stack(f, call, now_ns);
     int64_t near_ns = sch->busy >= sch->cores ? SCH_CROWDED_NS : SCH_WAKE_NS;
 
-    if (may && busy != NULL && takes_ahead(busy, near_ns, now_ns))
+    if (may && busy != NULL && takes_ahead(busy, call, near_ns, now_ns))
         return busy;
     if (idle != NULL || !may)
         return idle;
     for (; busy != NULL; busy = busy->next)
-        if (takes_ahead(busy, SCH_AHEAD_NS, now_ns) &&
+        if (takes_ahead(busy, call, SCH_AHEAD_NS, now_ns) &&
             (best == NULL || busy->runs.count < best->runs.count))
             best = busy;
     return best;
@@ -334,6 +391,10 @@ wanted_for_waiting(struct sch *sch, struct sch_function *f, int64_t now_ns)
 
     if (f->waiting.count <= starting)
         return 0;
+    if (f->handovers >= SCH_HANDOVERS && sch_function_live(f) < sch->lanes) {
+        f->handovers = 0;
+        return 1;
+    }
     if (starting + serving == 0 && f->service_ns == 0)
         return 1;
     if (serving == 0)
@@ -352,6 +413,25 @@ wanted_for_waiting(struct sch *sch, struct sch_function *f, int64_t now_ns)
     return needed > starting ? (uint32_t)needed - starting : 0;
 }
 
+/* A slot that has just gone to a lane takes along what else of it waits, as far as
+ * may be sent ahead: else lanes that share an instance would take turns with every
+ * call. */
+static void
+take_lane_along(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
+{
+    struct sch_function *f = slot->function;
+
+    for (struct sch_call *call = f->waiting.head, *next; call != NULL; call = next) {
+        next = call->next;
+        if (call->lane != slot->lane)
+            continue;
+        if (!may_stack(f, call, now_ns) || !takes_ahead(slot, call, SCH_AHEAD_NS, now_ns))
+            return;
+        calls_remove(&f->waiting, call);
+        dispatch(sch, slot, call, now_ns);
+    }
+}
+
 /* Gives idle slots to waiting calls, and makes as many instances as the calls
  * that still wait need, and as `min` wants. */
 static void
@@ -362,9 +442,12 @@ pump(struct sch *sch, struct sch_function *f, int64_t now_ns)
 
     while (f->waiting.head != NULL && (slot = place(sch, f, f->waiting.head, now_ns)) != NULL) {
         struct sch_call *call = f->waiting.head;
+        bool was_idle = slot->state == SCH_SLOT_IDLE;
 
         calls_remove(&f->waiting, call);
         dispatch(sch, slot, call, now_ns);
+        if (was_idle && sch->lanes > 1)
+            take_lane_along(sch, slot, now_ns);
     }
     if (f->removed)
         return;
@@ -395,6 +478,8 @@ settle(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
     }
     if (slot->state != SCH_SLOT_IDLE)
         enter(sch, slot, SCH_SLOT_IDLE, now_ns);
+    if (f->waiting.head == NULL)
+        f->handovers = 0;
     pump(sch, f, now_ns);
     if (slot->state == SCH_SLOT_IDLE)
         wake_by(sch, f, now_ns + f->settings.idle_timeout_ms * MS);

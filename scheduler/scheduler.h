@@ -5,7 +5,12 @@
  * is told: nanoseconds of any monotonic clock, never going back.
  *
  * Calls are records of the caller's that it links into its queues; slots (one per
- * instance) are its own. One thread at a time.
+ * instance) are its own. One thread at a time: several loops share it under a lock.
+ *
+ * Lanes: a caller with several loops numbers them from 0. A call belongs to the lane
+ * that it came in, and a slot to that of the calls which it runs; an idle one is
+ * anybody's. An action is for the loop of its lane; instances are made and ended by
+ * lane 0.
  */
 #ifndef SCHEDULER_SCHEDULER_H
 #define SCHEDULER_SCHEDULER_H
@@ -33,6 +38,9 @@ struct sch;
 #define SCH_CROWDED_NS INT64_C(1000000)
 #define SCH_AHEAD_MAX  96
 #define SCH_OVERDUE_NS INT64_C(4000000)
+/* How often in a row an instance goes from one lane to another, while calls wait,
+ * before the function gets one more: at most one for each lane. */
+#define SCH_HANDOVERS 16
 /* The start of an instance, as long as none of the function was measured. */
 #define SCH_START_NS INT64_C(5000000)
 
@@ -62,9 +70,11 @@ struct sch_call {
     struct sch_function *function;
     struct sch_slot *slot;
     enum sch_call_state state;
+    uint8_t lane;   /* by the caller */
     bool cold;      /* it waited for an instance to be made */
     bool stackable; /* by the caller: whole and small, so it may be sent ahead */
     int64_t arrived_ns, started_ns;
+    int64_t expected_ns; /* the function's measured service time when it was sent; 0: none yet */
 };
 
 struct sch_call_list {
@@ -79,6 +89,7 @@ struct sch_slot {
     uint64_t id;
     enum sch_slot_state state;
     uint32_t generation;
+    uint8_t lane;              /* of what it runs, or ran last */
     bool doomed;               /* to be retired after what it runs */
     struct sch_call_list runs; /* the head is the one that runs; the rest was sent ahead */
     uint64_t calls;            /* answered */
@@ -105,6 +116,7 @@ struct sch_function {
     int64_t service_ns;           /* moving average of a call's run; 0: none measured yet */
     int64_t start_ns;             /* likewise of an instance's start */
     int64_t no_stacking_until_ns; /* a call ran far longer than the average */
+    uint32_t handovers;           /* see SCH_HANDOVERS */
 };
 
 enum sch_action_type {
@@ -131,14 +143,17 @@ struct sch_action {
 };
 
 /* cores: how many are there for instances; short calls are not spread over more
- * instances than that. NULL with ENOMEM. Freed with nothing left in it. */
-struct sch *sch_new(uint32_t cores);
+ * instances than that. lanes: 1 to 64. NULL with ENOMEM. Freed with nothing left in
+ * it. */
+struct sch *sch_new(uint32_t cores, uint32_t lanes);
 void sch_free(struct sch *sch);
 
-/* Takes the next action; false when there is none. To be called until then after
- * every event. An action refers to records that stay alive until it is carried
+/* Takes the next action of a lane; false when there is none. To be called until then
+ * after every event. An action refers to records that stay alive until it is carried
  * out. */
-bool sch_next_action(struct sch *sch, struct sch_action *action);
+bool sch_next_action(struct sch *sch, uint32_t lane, struct sch_action *action);
+/* One bit for each lane that has actions. */
+uint64_t sch_lanes(const struct sch *sch);
 
 /* The earliest time at which sch_tick has something to do; INT64_MAX for never. */
 int64_t sch_wake_at(const struct sch *sch);

@@ -22,8 +22,10 @@ wrk_ring_bell(struct chan *chan)
 {
     static const uint64_t one = 1;
 
-    if (chan_gateway_wants_bell(chan))
-        (void)!write(WRK_FD_BELL, &one, sizeof one);
+    uint32_t bell = chan_gateway_wants_bell(chan);
+
+    if (bell > 0 && bell <= LIMIT_THREADS)
+        (void)!write(WRK_FD_BELLS + (int)bell - 1, &one, sizeof one);
 }
 
 static int

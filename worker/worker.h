@@ -120,8 +120,8 @@ enum {
     WRK_FD_OUTPUT = 1,
     WRK_FD_CONTROL = 3,
     WRK_FD_CHANNEL = 4,
-    WRK_FD_BELL = 5,
-    WRK_FD_FILTERS = 6
+    WRK_FD_FILTERS = 5,
+    WRK_FD_BELLS = 6 /* the first of as many as the gateway has loops */
 };
 
 #endif

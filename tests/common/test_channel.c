@@ -454,10 +454,10 @@ test_the_bell_is_wanted_once_per_sleep(void **state)
 
     (void)state;
     open_pair(&p);
-    chan_gateway_sleeps(&p.gateway, true);
+    chan_gateway_sleeps(&p.gateway, 1);
     assert_true(chan_gateway_wants_bell(&p.worker));
     assert_false(chan_gateway_wants_bell(&p.worker));
-    chan_gateway_sleeps(&p.gateway, false);
+    chan_gateway_sleeps(&p.gateway, 0);
     assert_false(chan_gateway_wants_bell(&p.worker));
     close_pair(&p);
 }

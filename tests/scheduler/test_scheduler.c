@@ -30,7 +30,7 @@ begin(struct fixture *x, int64_t min, int64_t max, int64_t queue)
     s.min = min;
     s.max = max;
     s.queue = queue;
-    x->sch = sch_new(4);
+    x->sch = sch_new(4, 1);
     x->now = 1000 * MS;
     sch_function_init(&x->f, &s);
 }
@@ -46,7 +46,7 @@ next(struct fixture *x, enum sch_action_type type)
 {
     struct sch_action a;
 
-    assert_true(sch_next_action(x->sch, &a));
+    assert_true(sch_next_action(x->sch, 0, &a));
     assert_int_equal(a.type, type);
     return a;
 }
@@ -56,7 +56,7 @@ nothing_more(struct fixture *x)
 {
     struct sch_action a;
 
-    assert_false(sch_next_action(x->sch, &a));
+    assert_false(sch_next_action(x->sch, 0, &a));
 }
 
 static void
@@ -511,7 +511,7 @@ carry_out(struct world *w)
 {
     struct sch_action a;
 
-    while (sch_next_action(w->sch, &a)) {
+    while (sch_next_action(w->sch, 0, &a)) {
         size_t c = a.call != NULL ? (size_t)(a.call - w->calls) : 0;
 
         switch (a.type) {
@@ -651,7 +651,7 @@ test_random_events_lose_no_call_and_keep_every_bound(void **state)
     print_message("HEARTH_SEED=%u\n", w.seed);
     sch_settings_default(&s);
     s.queue = 32;
-    w.sch = sch_new(4);
+    w.sch = sch_new(4, 1);
     sch_function_init(&w.f, &s);
     for (long i = 0; i < events; i++) {
         w.now += rand_r(&w.seed) % (2 * MS);

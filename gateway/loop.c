@@ -1,0 +1,146 @@
+/* loop.c: the event loops, their lock, and the mail between them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "gateway.h"
+
+struct gw *
+gw_lock(struct gw *gw)
+{
+    (void)pthread_mutex_lock(&gw->lock);
+    return gw;
+}
+
+void
+gw_unlock(struct gw **gw)
+{
+    if (*gw != NULL)
+        (void)pthread_mutex_unlock(&(*gw)->lock);
+}
+
+/* ---- mail ---- */
+
+void
+gw_wake_loop(struct gw_loop *loop)
+{
+    (void)uv_async_send(&loop->inbox);
+}
+
+void
+gw_post(struct gw_loop *loop, struct gw_mail *mail,
+        void (*deliver)(struct gw_loop *loop, struct gw_mail *mail))
+{
+    mail->next = NULL;
+    mail->deliver = deliver;
+    (void)pthread_mutex_lock(&loop->inbox_lock);
+    *loop->inbox_last = mail;
+    loop->inbox_last = &mail->next;
+    (void)pthread_mutex_unlock(&loop->inbox_lock);
+    gw_wake_loop(loop);
+}
+
+static struct gw_mail *
+take_all(struct gw_loop *loop)
+{
+    struct gw_mail *first;
+
+    (void)pthread_mutex_lock(&loop->inbox_lock);
+    first = loop->inbox_first;
+    loop->inbox_first = NULL;
+    loop->inbox_last = &loop->inbox_first;
+    (void)pthread_mutex_unlock(&loop->inbox_lock);
+    return first;
+}
+
+static void
+on_inbox(uv_async_t *inbox)
+{
+    struct gw_loop *loop = inbox->data;
+
+    for (struct gw_mail *mail = take_all(loop), *next; mail != NULL; mail = next) {
+        next = mail->next;
+        mail->deliver(loop, mail);
+    }
+    gw_dispatch(loop);
+    if (loop->gw->draining)
+        gw_keep_ticking(loop);
+}
+
+/* ---- loops ---- */
+
+static int
+init_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attr;
+    int status = pthread_mutexattr_init(&attr);
+
+    if (status != 0)
+        return -status;
+    (void)pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    status = pthread_mutex_init(lock, &attr);
+    (void)pthread_mutexattr_destroy(&attr);
+    return -status;
+}
+
+static int
+open_loop(struct gw *gw, uint32_t lane)
+{
+    struct gw_loop *loop = calloc(1, sizeof *loop);
+    int status = UV_ENOMEM;
+
+    if (loop == NULL)
+        return status;
+    loop->gw = gw;
+    loop->lane = (uint8_t)lane;
+    loop->inbox_last = &loop->inbox_first;
+    loop->uv = lane == 0 ? uv_default_loop() : malloc(sizeof *loop->uv);
+    if (loop->uv != NULL)
+        status = lane == 0 ? 0 : uv_loop_init(loop->uv);
+    if (status == 0)
+        status = pthread_mutex_init(&loop->inbox_lock, NULL);
+    if (status == 0)
+        status = uv_async_init(loop->uv, &loop->inbox, on_inbox);
+    if (status == 0 && getrandom(&loop->id_seed, sizeof loop->id_seed, 0) < 0)
+        status = -errno;
+    if (status != 0) {
+        free(loop);
+        return status;
+    }
+    loop->inbox.data = loop;
+    gw_dispatch_attach(loop);
+    gw->loops[gw->loops_count++] = loop;
+    return 0;
+}
+
+int
+gw_loops_open(struct gw *gw, struct hearth_err *err)
+{
+    int status = init_lock(&gw->lock);
+
+    gw->alarm_ns = INT64_MAX;
+    for (int i = 0; i < gw->config.threads && status == 0; i++)
+        status = open_loop(gw, (uint32_t)i);
+    return status == 0 ? 0 : err_set(err, -status, "make the event loops");
+}
+
+static void *
+run_loop(void *arg)
+{
+    struct gw_loop *loop = arg;
+
+    (void)uv_run(loop->uv, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+int
+gw_loops_start(struct gw *gw, struct hearth_err *err)
+{
+    for (uint32_t i = 1; i < gw->loops_count; i++) {
+        int status = pthread_create(&gw->loops[i]->thread, NULL, run_loop, gw->loops[i]);
+
+        if (status != 0)
+            return err_set(err, status, "start event loop %u", i);
+    }
+    return 0;
+}
