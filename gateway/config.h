@@ -14,6 +14,7 @@ struct gw_config {
     char state[256];
     char config[256]; /* the file; "" : none */
     int64_t threads;
+    bool spread; /* all of them take connections from the start */
     int64_t drain_time_ms;
     int64_t header_timeout_ms;    /* from a request's first byte to its head's last */
     int64_t keepalive_timeout_ms; /* between two requests of a connection */

@@ -5,9 +5,11 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "admin.h"
 #include "cleanup.h"
@@ -99,6 +101,7 @@ begin_next(struct gw_conn *conn)
 }
 
 static void linger(struct gw_conn *conn);
+static void move(struct gw_conn *conn, struct gw_loop *to);
 
 /* After every step: closes, goes on with the next request, or waits. */
 static void
@@ -119,8 +122,13 @@ advance(struct gw_conn *conn)
         if (conn->writes > 0)
             break; /* a client that does not read its answers gets no more of them */
         begin_next(conn);
-        if (early == NULL)
+        if (early == NULL) {
+            struct gw_loop *better = gw_balance_better_loop(conn->loop);
+
+            if (better != NULL)
+                move(conn, better);
             break;
+        }
         early->at +=
             (uint32_t)feed_one(conn, (char *)early->bytes + early->at, early->len - early->at);
         if (conn->closing)
@@ -409,21 +417,22 @@ on_timer(struct gw_timer *timer)
     gw_conn_close(conn);
 }
 
-void
-gw_conn_accept(struct gw_loop *loop, uv_stream_t *listener, bool calls, bool admin)
+/* A record of the loop's, its handle not yet open; NULL without memory. */
+static struct gw_conn *
+conn_new(struct gw_loop *loop, uv_handle_type type, bool calls, bool admin)
 {
     struct gw_conn *conn = calloc(1, sizeof *conn);
     int status = UV_ENOMEM;
 
     if (conn == NULL)
-        return;
-    if (listener->type == UV_TCP)
+        return NULL;
+    if (type == UV_TCP)
         status = uv_tcp_init(loop->uv, &conn->u.tcp);
     else
         status = uv_pipe_init(loop->uv, &conn->u.pipe, 0);
     if (status < 0) {
         free(conn);
-        return;
+        return NULL;
     }
     conn->loop = loop;
     conn->u.handle.data = conn;
@@ -436,9 +445,19 @@ gw_conn_accept(struct gw_loop *loop, uv_stream_t *listener, bool calls, bool adm
         conn->next->prev = conn;
     loop->conns = conn;
     loop->conns_count++;
-    loop->conns_total++;
     llhttp_init(&conn->parser, HTTP_REQUEST, gw_parser_settings());
     conn->parser.data = conn;
+    return conn;
+}
+
+void
+gw_conn_accept(struct gw_loop *loop, uv_stream_t *listener, bool calls, bool admin)
+{
+    struct gw_conn *conn = conn_new(loop, listener->type, calls, admin);
+
+    if (conn == NULL)
+        return;
+    loop->conns_total++;
     if (uv_accept(listener, &conn->u.stream) < 0) {
         gw_conn_close(conn);
         return;
@@ -447,4 +466,55 @@ gw_conn_accept(struct gw_loop *loop, uv_stream_t *listener, bool calls, bool adm
         (void)uv_tcp_nodelay(&conn->u.tcp, 1);
     begin_next(conn);
     gw_conn_read_on(conn);
+}
+
+/* ---- from one loop to another, between two requests ---- */
+
+struct moving {
+    struct gw_mail mail;
+    int fd;
+    uv_handle_type type;
+    bool calls, admin;
+};
+
+static void
+deliver_conn(struct gw_loop *loop, struct gw_mail *mail)
+{
+    struct moving *m = (struct moving *)(void *)mail;
+    struct gw_conn *conn = conn_new(loop, m->type, m->calls, m->admin);
+    int status = UV_ENOMEM;
+
+    if (conn != NULL)
+        status = m->type == UV_TCP ? uv_tcp_open(&conn->u.tcp, m->fd)
+                                   : uv_pipe_open(&conn->u.pipe, m->fd);
+    if (status < 0)
+        (void)close(m->fd);
+    free(m);
+    if (status < 0 && conn != NULL)
+        gw_conn_close(conn);
+    if (status < 0)
+        return;
+    begin_next(conn);
+    gw_conn_read_on(conn);
+}
+
+/* The descriptor goes there under another number; ours is closed with its handle. */
+static void
+move(struct gw_conn *conn, struct gw_loop *to)
+{
+    struct moving *m = calloc(1, sizeof *m);
+    int fd;
+
+    if (m == NULL)
+        return;
+    m->type = conn->u.handle.type;
+    m->calls = conn->serves_calls;
+    m->admin = conn->serves_admin;
+    m->fd = uv_fileno(&conn->u.handle, &fd) == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (m->fd < 0) {
+        free(m);
+        return;
+    }
+    gw_post(to, &m->mail, deliver_conn);
+    gw_conn_close(conn);
 }

@@ -292,6 +292,11 @@ struct gw_loop {
     atomic_uint conns_count;
     atomic_ullong conns_total;
     uint64_t next_serial, id_seed;
+    /* see balance.c */
+    _Atomic uint64_t slept_ns;
+    int64_t sleeps_since_ns;
+    atomic_uint to_move; /* connections that another loop is to have */
+    uint32_t moved;
     atomic_bool drained; /* while draining: nothing runs here any more */
     char date[40];
     int64_t date_s;
@@ -309,7 +314,9 @@ struct gw {
     atomic_bool no_auth;
     struct gw_loop *loops[LIMIT_THREADS];
     uint32_t loops_count;
-    int64_t alarm_ns; /* the earliest that any loop's alarm is set to; INT64_MAX: none is */
+    _Atomic uint32_t active; /* the first so many take connections: balance.c */
+    bool counts_sleep;       /* the loops measure how long they sleep */
+    int64_t alarm_ns;        /* the earliest that any loop's alarm is set to; INT64_MAX: none is */
     bool admin_alone;
     struct launch_client launcher;
     struct sch *sch;
@@ -359,6 +366,12 @@ int gw_loops_start(struct gw *gw, struct hearth_err *err); /* all but the main o
 void gw_post(struct gw_loop *loop, struct gw_mail *mail,
              void (*deliver)(struct gw_loop *loop, struct gw_mail *mail));
 void gw_wake_loop(struct gw_loop *loop);
+
+/* balance.c */
+int gw_balance_prepare(struct hearth_err *err); /* before the file system is out of reach */
+void gw_balance_start(struct gw *gw);
+/* The loop that a connection of this one is to go to, or NULL; counts it as gone. */
+struct gw_loop *gw_balance_better_loop(struct gw_loop *loop);
 
 /* server.c */
 int gw_server_open(struct gw *gw, int first_fd, int count, bool admin, struct hearth_err *err);

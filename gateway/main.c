@@ -270,7 +270,9 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
 
     if (sysinfo(&host) == 0)
         gw_settings_set_host_memory((int64_t)(host.totalram * host.mem_unit / 4 * 3));
-    status = give_up_privilege(&gw->config, in, err);
+    status = gw_balance_prepare(err);
+    if (status == 0)
+        status = give_up_privilege(&gw->config, in, err);
     if (status == 0)
         status = sbx_filter_apply(SBX_PROFILE_GATEWAY, err);
     if (status < 0)
@@ -311,6 +313,7 @@ main(int argc, char **argv)
         return 1;
     }
     start_functions(&gw);
+    gw_balance_start(&gw);
     if (gw_loops_start(&gw, &err) < 0) {
         log_error("%s", err.text);
         return 1;

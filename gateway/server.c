@@ -1,6 +1,5 @@
 /* server.c: the listeners that the launcher bound, and the end of the daemon. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -54,12 +53,9 @@ gw_server_open(struct gw *gw, int first_fd, int count, bool admin, struct hearth
     int status = 0;
 
     gw->admin_alone = admin;
-    for (uint32_t i = 0; i < gw->loops_count && status == 0; i++) {
-        /* fewer than loops: a unix socket, which they share */
-        int fd = (int)i < count ? first_fd + (int)i : fcntl(first_fd, F_DUPFD_CLOEXEC, 0);
-
-        status = fd < 0 ? -errno : open_one(gw->loops[i], fd);
-    }
+    /* fewer than loops: a unix socket; the main loop hands connections on */
+    for (int i = 0; i < count && i < (int)gw->loops_count && status == 0; i++)
+        status = open_one(gw->loops[i], first_fd + i);
     if (status == 0 && admin)
         status = open_one(gw_main_loop(gw), first_fd + count);
     return status == 0 ? 0 : err_set(err, -status, "use the listening sockets");

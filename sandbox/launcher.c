@@ -182,7 +182,7 @@ open_sockets(struct launcher *l, struct hearth_err *err)
     l->threads = l->options.threads != NULL ? atoi(l->options.threads) : 1;
     if (l->threads < 1 || l->threads > LIMIT_THREADS)
         return err_set(err, EINVAL, "threads: 1 to %d", LIMIT_THREADS);
-    /* a unix socket cannot be bound twice: the gateway's loops share it */
+    /* a unix socket cannot be bound twice: the gateway's first loop accepts for all */
     l->listeners_count = strncmp(l->options.listen, "unix:", 5) == 0 ? 1 : l->threads;
     status = launcher_bind(l->options.listen, l->listeners_count, l->listeners, err);
     l->admin_listener = -1;

@@ -84,12 +84,17 @@ execute(const struct daemon *d, const char *const *options)
 {
     char listen[40], path[512];
     const char *argv[24] = {"hearthd", "--listen", listen, "--state", d->state};
-    const char *prefix = getenv("HEARTH_PREFIX");
+    const char *prefix = getenv("HEARTH_PREFIX"), *threads = getenv("HEARTH_THREADS");
     int n = 5, log = open(d->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)snprintf(listen, sizeof listen, "127.0.0.1:%d", d->port);
     (void)snprintf(path, sizeof path, "%s/bin/hearthd", prefix != NULL ? prefix : "/usr");
+    if (threads != NULL) {
+        argv[n++] = "--threads";
+        argv[n++] = threads;
+        argv[n++] = "--spread";
+    }
     for (; options != NULL && *options != NULL && n < 23; options++)
         argv[n++] = *options;
     (void)dup2(log, 1);

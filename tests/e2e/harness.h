@@ -24,7 +24,8 @@ struct daemon {
 };
 
 /* Starts hearthd from HEARTH_PREFIX on a free port with a fresh state folder, or
- * with the one in d->state where that is set; waits until it is ready. */
+ * with the one in d->state where that is set; with HEARTH_THREADS event loops, where
+ * that is set; waits until it is ready. */
 void daemon_start(struct daemon *d);
 void daemon_start_with(struct daemon *d, const char *const *options);
 /* SIGTERM, then waits; the exit status, or -1 where a signal ended it. */

@@ -101,7 +101,7 @@ test_a_warm_call_makes_few_system_calls(void **state)
     (void)snprintf(command, sizeof command, "%d", (int)find_process(d.pid, "hearth-gateway"));
     tracer = fork();
     if (tracer == 0) {
-        execlp("strace", "strace", "-q", "-c", "-o", path, "-p", command, NULL);
+        execlp("strace", "strace", "-f", "-q", "-c", "-o", path, "-p", command, NULL);
         _exit(127);
     }
     /* traced once its calls begin to be counted: the tracer's pid stands there */
