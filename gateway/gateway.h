@@ -114,6 +114,7 @@ struct gw_function {
     struct gw_version *versions;
     uint32_t refs; /* calls and deploys that hold the record */
     bool removed;
+    bool deleting;              /* its files are being removed: no new calls */
     bool changing;              /* its files are being written */
     struct gw_request *changes; /* that wait for it, oldest first */
     char last_failure[256];     /* why the last instance could not be started */

@@ -273,8 +273,12 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
     status = gw_balance_prepare(err);
     if (status == 0)
         status = give_up_privilege(&gw->config, in, err);
+#ifdef HEARTH_SANITIZED
+    log_warning("built with sanitizers, for tests: WITHOUT the wall \"seccomp\" of the gateway");
+#else
     if (status == 0)
         status = sbx_filter_apply(SBX_PROFILE_GATEWAY, err);
+#endif
     if (status < 0)
         return status;
     publish_config(gw);

@@ -366,6 +366,7 @@ on_deleted(uv_work_t *work, int status)
 
     (void)status;
     if (job->status < 0) {
+        job->function->deleting = false;
         job_failed(job);
         return;
     }
@@ -380,8 +381,10 @@ gw_manage_delete(struct gw_request *req)
     struct gw_function *f = wanted(req);
     struct job *job = f != NULL ? job_new(req, f) : NULL;
 
-    if (job != NULL)
-        (void)uv_queue_work(gw_main_loop(req->gw)->uv, &job->work, store_delete, on_deleted);
+    if (job == NULL)
+        return;
+    f->deleting = true;
+    (void)uv_queue_work(gw_main_loop(req->gw)->uv, &job->work, store_delete, on_deleted);
 }
 
 /* ---- rollback ---- */

@@ -72,6 +72,8 @@ print_connections(FILE *out, const struct gw *gw)
     (void)fprintf(out, "hearth_connections %llu\n", open);
     describe(out, "hearth_connections_total", "counter", "Client connections accepted.");
     (void)fprintf(out, "hearth_connections_total %llu\n", total);
+    describe(out, "hearth_loops_active", "gauge", "Event loops that take connections.");
+    (void)fprintf(out, "hearth_loops_active %u\n", gw->active);
 }
 
 char *

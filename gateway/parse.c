@@ -312,7 +312,7 @@ make_call(struct gw_conn *conn, int64_t *limit)
 
     if (gw->draining)
         return GW_DRAINING;
-    if (f == NULL || f->live == 0)
+    if (f == NULL || f->live == 0 || f->deleting)
         return GW_FUNCTION_NOT_FOUND;
     *limit = f->sch.settings.max_body;
     if (conn->request.body_len > *limit) {

@@ -4,7 +4,7 @@
  * function never has more than max slots that are not retiring; its waiting calls
  * are served in the order in which they came.
  */
-#include "scheduler.h"
+#include "internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,23 +12,6 @@
 #include <string.h>
 
 #define MS INT64_C(1000000)
-
-struct actions { /* a ring */
-    struct sch_action *ring;
-    size_t head, count, room;
-};
-
-struct sch {
-    struct actions *queues; /* one per lane */
-    uint32_t lanes;
-    uint64_t lanes_acting;
-    struct sch_function *timed;
-    int64_t wake_at;
-    struct sch_slot *free_slots;
-    uint64_t next_id;
-    uint32_t cores;
-    uint32_t busy; /* slots of all functions that run something */
-};
 
 static const char *const state_names[] = {
 #define X(name, text) text,
@@ -42,163 +25,16 @@ sch_slot_state_name(enum sch_slot_state state)
     return state_names[state];
 }
 
-struct sch *
-sch_new(uint32_t cores, uint32_t lanes)
-{
-    struct sch *sch = calloc(1, sizeof *sch);
-
-    if (sch == NULL)
-        return NULL;
-    sch->cores = cores > 0 ? cores : 1;
-    sch->wake_at = INT64_MAX;
-    sch->queues = calloc(lanes, sizeof *sch->queues);
-    if (sch->queues == NULL) {
-        free(sch);
-        return NULL;
-    }
-    for (; sch->lanes < lanes; sch->lanes++) {
-        struct actions *queue = &sch->queues[sch->lanes];
-
-        queue->room = 64;
-        queue->ring = calloc(queue->room, sizeof *queue->ring);
-        if (queue->ring == NULL) {
-            sch_free(sch);
-            return NULL;
-        }
-    }
-    return sch;
-}
-
-void
-sch_free(struct sch *sch)
-{
-    while (sch->free_slots != NULL) {
-        struct sch_slot *slot = sch->free_slots;
-
-        sch->free_slots = slot->next;
-        free(slot);
-    }
-    for (uint32_t lane = 0; lane < sch->lanes; lane++)
-        free(sch->queues[lane].ring);
-    free(sch->queues);
-    free(sch);
-}
-
-/* ---- actions ---- */
-
-static void
-widen(struct actions *queue)
-{
-    struct sch_action *wider = calloc(2 * queue->room, sizeof *wider);
-
-    if (wider == NULL)
-        abort(); /* a decision that is lost would lose a call */
-    for (size_t i = 0; i < queue->count; i++)
-        wider[i] = queue->ring[(queue->head + i) % queue->room];
-    free(queue->ring);
-    queue->ring = wider;
-    queue->head = 0;
-    queue->room *= 2;
-}
-
-static void
-act(struct sch *sch, struct sch_action action)
-{
-    uint32_t lane = action.call != NULL ? action.call->lane : 0;
-    struct actions *queue = &sch->queues[lane];
-
-    if (queue->count == queue->room)
-        widen(queue);
-    queue->ring[(queue->head + queue->count++) % queue->room] = action;
-    sch->lanes_acting |= UINT64_C(1) << lane;
-}
-
-bool
-sch_next_action(struct sch *sch, uint32_t lane, struct sch_action *action)
-{
-    struct actions *queue = &sch->queues[lane];
-
-    if (queue->count == 0)
-        return false;
-    *action = queue->ring[queue->head];
-    queue->head = (queue->head + 1) % queue->room;
-    if (--queue->count == 0)
-        sch->lanes_acting &= ~(UINT64_C(1) << lane);
-    return true;
-}
-
-uint64_t
-sch_lanes(const struct sch *sch)
-{
-    return sch->lanes_acting;
-}
-
-/* ---- lists ---- */
-
-static void
-calls_append(struct sch_call_list *list, struct sch_call *call)
-{
-    call->next = NULL;
-    call->prev = list->tail;
-    *(list->tail != NULL ? &list->tail->next : &list->head) = call;
-    list->tail = call;
-    list->count++;
-}
-
-/* Before another one of the list; at its end for NULL. */
-static void
-calls_insert(struct sch_call_list *list, struct sch_call *before, struct sch_call *call)
-{
-    if (before == NULL) {
-        calls_append(list, call);
-        return;
-    }
-    call->next = before;
-    call->prev = before->prev;
-    *(before->prev != NULL ? &before->prev->next : &list->head) = call;
-    before->prev = call;
-    list->count++;
-}
-
-static void
-calls_remove(struct sch_call_list *list, struct sch_call *call)
-{
-    *(call->prev != NULL ? &call->prev->next : &list->head) = call->next;
-    *(call->next != NULL ? &call->next->prev : &list->tail) = call->prev;
-    call->next = call->prev = NULL;
-    list->count--;
-}
-
-/* Newest first: an idle list is a LIFO, its tail the instance idle for longest. */
-static void
-slots_push(struct sch_slot_list *list, struct sch_slot *slot)
-{
-    slot->prev = NULL;
-    slot->next = list->head;
-    *(list->head != NULL ? &list->head->prev : &list->tail) = slot;
-    list->head = slot;
-    list->count++;
-}
-
-static void
-slots_remove(struct sch_slot_list *list, struct sch_slot *slot)
-{
-    *(slot->prev != NULL ? &slot->prev->next : &list->head) = slot->next;
-    *(slot->next != NULL ? &slot->next->prev : &list->tail) = slot->prev;
-    slot->next = slot->prev = NULL;
-    list->count--;
-}
-
 /* The one place that assigns a slot's state. */
 static void
 enter(struct sch *sch, struct sch_slot *slot, enum sch_slot_state state, int64_t now_ns)
 {
-    slots_remove(&slot->function->slots[slot->state], slot);
+    sch_slots_remove(&slot->function->slots[slot->state], slot);
     sch->busy -= slot->state == SCH_SLOT_BUSY;
     sch->busy += state == SCH_SLOT_BUSY;
     slot->state = state;
     slot->since_ns = now_ns;
-    slots_push(&slot->function->slots[state], slot);
+    sch_slots_push(&slot->function->slots[state], slot);
 }
 
 static struct sch_slot *
@@ -215,7 +51,7 @@ new_slot(struct sch *sch, struct sch_function *f, enum sch_slot_state state, int
                               .state = state,
                               .generation = f->generation,
                               .since_ns = now_ns};
-    slots_push(&f->slots[state], slot);
+    sch_slots_push(&f->slots[state], slot);
     return slot;
 }
 
@@ -293,7 +129,7 @@ static void
 retire(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
 {
     enter(sch, slot, SCH_SLOT_RETIRING, now_ns);
-    act(sch, (struct sch_action){.type = SCH_RETIRE, .slot = slot});
+    sch_act(sch, (struct sch_action){.type = SCH_RETIRE, .slot = slot});
 }
 
 static void
@@ -302,13 +138,13 @@ launch(struct sch *sch, struct sch_function *f, int64_t now_ns)
     struct sch_slot *slot = new_slot(sch, f, SCH_SLOT_STARTING, now_ns);
 
     if (slot != NULL)
-        act(sch, (struct sch_action){.type = SCH_LAUNCH, .slot = slot});
+        sch_act(sch, (struct sch_action){.type = SCH_LAUNCH, .slot = slot});
 }
 
 static void
 dispatch(struct sch *sch, struct sch_slot *slot, struct sch_call *call, int64_t now_ns)
 {
-    calls_append(&slot->runs, call);
+    sch_calls_append(&slot->runs, call);
     call->state = SCH_CALL_RUNNING;
     call->slot = slot;
     call->started_ns = now_ns;
@@ -323,7 +159,7 @@ dispatch(struct sch *sch, struct sch_slot *slot, struct sch_call *call, int64_t 
     } else {
         wake_by(sch, slot->function, slot->head_since_ns + overdue_after(slot->function));
     }
-    act(sch, (struct sch_action){.type = SCH_DISPATCH, .call = call, .slot = slot});
+    sch_act(sch, (struct sch_action){.type = SCH_DISPATCH, .call = call, .slot = slot});
 }
 
 /* Whether this call may stand behind those of a busy slot, of at most `work`. */
@@ -427,7 +263,7 @@ take_lane_along(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
             continue;
         if (!may_stack(f, call, now_ns) || !takes_ahead(slot, call, SCH_AHEAD_NS, now_ns))
             return;
-        calls_remove(&f->waiting, call);
+        sch_calls_remove(&f->waiting, call);
         dispatch(sch, slot, call, now_ns);
     }
 }
@@ -444,7 +280,7 @@ pump(struct sch *sch, struct sch_function *f, int64_t now_ns)
         struct sch_call *call = f->waiting.head;
         bool was_idle = slot->state == SCH_SLOT_IDLE;
 
-        calls_remove(&f->waiting, call);
+        sch_calls_remove(&f->waiting, call);
         dispatch(sch, slot, call, now_ns);
         if (was_idle && sch->lanes > 1)
             take_lane_along(sch, slot, now_ns);
@@ -489,7 +325,7 @@ static void
 refuse(struct sch *sch, struct sch_call *call, enum sch_reason reason)
 {
     call->state = SCH_CALL_OUT;
-    act(sch, (struct sch_action){.type = SCH_REFUSE, .reason = reason, .call = call});
+    sch_act(sch, (struct sch_action){.type = SCH_REFUSE, .reason = reason, .call = call});
 }
 
 static void
@@ -498,7 +334,7 @@ refuse_all(struct sch *sch, struct sch_function *f, enum sch_reason reason)
     while (f->waiting.head != NULL) {
         struct sch_call *call = f->waiting.head;
 
-        calls_remove(&f->waiting, call);
+        sch_calls_remove(&f->waiting, call);
         refuse(sch, call, reason);
     }
 }
@@ -558,7 +394,7 @@ wait_again(struct sch *sch, struct sch_function *f, struct sch_call *call)
     call->state = SCH_CALL_WAITING;
     while (after != NULL && after->arrived_ns <= call->arrived_ns)
         after = after->next;
-    calls_insert(&f->waiting, after, call);
+    sch_calls_insert(&f->waiting, after, call);
     wake_by(sch, f, call->arrived_ns + f->settings.queue_timeout_ms * MS);
 }
 
@@ -598,7 +434,7 @@ sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call,
         return;
     }
     call->state = SCH_CALL_WAITING;
-    calls_append(&f->waiting, call);
+    sch_calls_append(&f->waiting, call);
     pump(sch, f, now_ns);
     if (call->state == SCH_CALL_WAITING)
         wake_by(sch, f, now_ns + f->settings.queue_timeout_ms * MS);
@@ -610,7 +446,7 @@ sch_call_gone(struct sch *sch, struct sch_call *call, int64_t now_ns)
     (void)sch;
     (void)now_ns;
     assert(call->state == SCH_CALL_WAITING);
-    calls_remove(&call->function->waiting, call);
+    sch_calls_remove(&call->function->waiting, call);
     call->state = SCH_CALL_OUT;
 }
 
@@ -638,7 +474,7 @@ sch_call_done(struct sch *sch, struct sch_call *call, int64_t now_ns)
     const struct sch_settings *settings = &slot->function->settings;
 
     assert(slot->runs.head == call);
-    calls_remove(&slot->runs, call);
+    sch_calls_remove(&slot->runs, call);
     call->state = SCH_CALL_OUT;
     call->slot = NULL;
     slot->calls++;
@@ -662,7 +498,7 @@ sch_call_recalled(struct sch *sch, struct sch_call *call, int64_t now_ns)
     struct sch_function *f = call->function;
 
     assert(call->state == SCH_CALL_RUNNING && call->slot->runs.head != call);
-    calls_remove(&call->slot->runs, call);
+    sch_calls_remove(&call->slot->runs, call);
     call->slot = NULL;
     wait_again(sch, f, call);
     pump(sch, f, now_ns);
@@ -673,7 +509,7 @@ sch_call_lost(struct sch *sch, struct sch_call *call)
 {
     (void)sch;
     assert(call->state == SCH_CALL_RUNNING && call->slot->runs.head == call);
-    calls_remove(&call->slot->runs, call);
+    sch_calls_remove(&call->slot->runs, call);
     call->slot->doomed = true;
     call->state = SCH_CALL_OUT;
     call->slot = NULL;
@@ -723,11 +559,11 @@ sch_slot_gone(struct sch *sch, struct sch_slot *slot, bool could_not_start, int6
     while (slot->runs.tail != NULL) {
         struct sch_call *call = slot->runs.tail;
 
-        calls_remove(&slot->runs, call);
+        sch_calls_remove(&slot->runs, call);
         call->slot = NULL;
         wait_again(sch, f, call);
     }
-    slots_remove(&f->slots[slot->state], slot);
+    sch_slots_remove(&f->slots[slot->state], slot);
     sch->busy -= slot->state == SCH_SLOT_BUSY;
     slot->next = sch->free_slots;
     sch->free_slots = slot;
@@ -750,7 +586,7 @@ expire_waiting(struct sch *sch, struct sch_function *f, int64_t now_ns)
     while (f->waiting.head != NULL && f->waiting.head->arrived_ns + patience <= now_ns) {
         struct sch_call *call = f->waiting.head;
 
-        calls_remove(&f->waiting, call);
+        sch_calls_remove(&f->waiting, call);
         refuse(sch, call, SCH_QUEUE_TIMEOUT);
     }
     if (f->waiting.head != NULL)
@@ -787,7 +623,7 @@ recall_overdue(struct sch *sch, struct sch_function *f, int64_t now_ns)
         slot->recalling = true;
         f->no_stacking_until_ns = now_ns + 10 * overdue_after(f);
         for (struct sch_call *c = slot->runs.head->next; c != NULL; c = c->next)
-            act(sch, (struct sch_action){.type = SCH_RECALL, .call = c, .slot = slot});
+            sch_act(sch, (struct sch_action){.type = SCH_RECALL, .call = c, .slot = slot});
     }
 }
 

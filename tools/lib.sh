@@ -27,6 +27,18 @@ need_packages() {
     die "apt-get install failed"
 }
 
+# Configures in $1 and builds the gateway alone; further words go to meson.
+build_gateway_into() {
+  local dir=$1 log
+  shift
+  log=$(mktemp)
+  if [ ! -f "$dir/build.ninja" ]; then
+    meson setup "$dir" "$root" "$@" >"$log" 2>&1 || { tail -20 "$log"; die "meson setup failed"; }
+  fi
+  ninja -C "$dir" gateway/hearth-gateway >"$log" 2>&1 || { tail -40 "$log"; die "the build failed"; }
+  rm -f "$log"
+}
+
 # Configures and builds in $1 and installs to $1/stage; further words go to meson.
 build_into() {
   local dir=$1 log

@@ -159,11 +159,29 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
     return remove(path);
 }
 
+/* Where HEARTH_LOGS names a file, what the daemon said is added to it. */
+static void
+keep_log(const struct daemon *d)
+{
+    const char *path = getenv("HEARTH_LOGS");
+    FILE *file = path != NULL ? fopen(path, "ae") : NULL;
+    size_t len;
+    char *text;
+
+    if (file == NULL)
+        return;
+    text = read_whole(d->log, &len);
+    (void)fwrite(text, 1, len, file);
+    free(text);
+    (void)fclose(file);
+}
+
 void
 daemon_remove(struct daemon *d)
 {
     (void)daemon_stop(d);
     (void)nftw(d->state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    keep_log(d);
     (void)unlink(d->log);
 }
 

@@ -685,6 +685,7 @@ test_bodies_behind_refused_requests_are_not_mixed_up(void **state)
         "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
         "  struct timespec t = {1, 0}; nanosleep(&t, 0); return hearth_printf(c, \"done\"); }\n");
     raw_send(blocker, "GET /function/full HTTP/1.1\r\nHost: x\r\n\r\n", 42);
+    wait_for_figure(*state, "full", "instances", "busy", 1);
     for (int i = 0; i < N; i++) {
         char all[4096];
         int n = sprintf(all, "GET /function/full HTTP/1.1\r\nHost: x\r\n\r\n"
