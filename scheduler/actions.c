@@ -6,20 +6,20 @@
 #include "internal.h"
 
 struct sch *
-sch_new(uint32_t cores, uint32_t lanes)
+sch_new(const struct sch_config *config)
 {
     struct sch *sch = calloc(1, sizeof *sch);
 
     if (sch == NULL)
         return NULL;
-    sch->cores = cores > 0 ? cores : 1;
-    sch->wake_at = INT64_MAX;
-    sch->queues = calloc(lanes, sizeof *sch->queues);
+    sch->config = *config;
+    sch->cores = config->cores > 0 ? config->cores : 1;
+    sch->queues = calloc(config->lanes, sizeof *sch->queues);
     if (sch->queues == NULL) {
         free(sch);
         return NULL;
     }
-    for (; sch->lanes < lanes; sch->lanes++) {
+    for (; sch->lanes < config->lanes; sch->lanes++) {
         struct actions *queue = &sch->queues[sch->lanes];
 
         queue->room = 64;
@@ -44,6 +44,7 @@ sch_free(struct sch *sch)
     for (uint32_t lane = 0; lane < sch->lanes; lane++)
         free(sch->queues[lane].ring);
     free(sch->queues);
+    free(sch->heap);
     free(sch);
 }
 

@@ -13,13 +13,48 @@ struct sch {
     struct actions *queues; /* one per lane */
     uint32_t lanes;
     uint64_t lanes_acting;
-    struct sch_function *timed;
-    int64_t wake_at;
+    struct sch_config config;
+    struct sch_function **heap; /* timers.c */
+    uint32_t heap_count, heap_room;
     struct sch_slot *free_slots;
     uint64_t next_id;
     uint32_t cores;
     uint32_t busy; /* slots of all functions that run something */
+    uint64_t waiting_calls, waiting_bytes;
+    /* budget.c */
+    int64_t used_bytes;    /* of all slots, and held */
+    int64_t leaving_bytes; /* of them: of slots that retire */
+    int64_t kept_bytes;    /* what min keeps, of all functions */
+    double clock;          /* of greedy-dual: the value of the last that was evicted */
+    uint64_t evictions;
+    struct sch_function *staffed;
+    struct sch_function *hungry, *hungry_last;
 };
+
+/* scheduler.c */
+void sch_pump(struct sch *sch, struct sch_function *f, int64_t now_ns);
+void sch_slot_retire(struct sch *sch, struct sch_slot *slot, int64_t now_ns);
+
+/* timers.c: sch_tick comes to the function at that time, or sooner. */
+void sch_wake_by(struct sch *sch, struct sch_function *f, int64_t at_ns);
+void sch_forget_time(struct sch *sch, struct sch_function *f);
+
+/* keepalive.c */
+void sch_idle_record(struct sch_idle_times *times, int64_t idle_ns);
+struct sch_keep sch_keep_plan(const struct sch_idle_times *times);
+
+/* budget.c */
+bool sch_has_room(const struct sch *sch, int64_t bytes);
+void sch_slot_value(struct sch *sch, struct sch_slot *slot);
+void sch_staff(struct sch *sch, struct sch_function *f); /* it has one slot more */
+void sch_unstaff(struct sch *sch, struct sch_function *f);
+/* f waits for memory, or no longer does. */
+void sch_hunger(struct sch *sch, struct sch_function *f, int64_t now_ns);
+void sch_sate(struct sch *sch, struct sch_function *f);
+void sch_feed(struct sch *sch, int64_t now_ns); /* launches for those that wait */
+/* Retires idle instances until that much will be free; f: for whom, or NULL. */
+void sch_make_room(struct sch *sch, struct sch_function *f, int64_t bytes, int64_t now_ns);
+void sch_free_bytes(struct sch *sch, int64_t bytes, int64_t now_ns);
 
 /* actions.c: adds one to its lane's queue. */
 void sch_act(struct sch *sch, struct sch_action action);

@@ -32,13 +32,16 @@ enter(struct sch *sch, struct sch_slot *slot, enum sch_slot_state state, int64_t
     sch_slots_remove(&slot->function->slots[slot->state], slot);
     sch->busy -= slot->state == SCH_SLOT_BUSY;
     sch->busy += state == SCH_SLOT_BUSY;
+    sch->leaving_bytes += state == SCH_SLOT_RETIRING ? slot->memory : 0;
     slot->state = state;
     slot->since_ns = now_ns;
     sch_slots_push(&slot->function->slots[state], slot);
 }
 
+/* Its memory is counted already. */
 static struct sch_slot *
-new_slot(struct sch *sch, struct sch_function *f, enum sch_slot_state state, int64_t now_ns)
+new_slot(struct sch *sch, struct sch_function *f, enum sch_slot_state state, int64_t memory,
+         int64_t now_ns)
 {
     struct sch_slot *slot = sch->free_slots;
 
@@ -50,44 +53,11 @@ new_slot(struct sch *sch, struct sch_function *f, enum sch_slot_state state, int
                               .id = ++sch->next_id,
                               .state = state,
                               .generation = f->generation,
+                              .memory = memory,
                               .since_ns = now_ns};
     sch_slots_push(&f->slots[state], slot);
+    sch_staff(sch, f);
     return slot;
-}
-
-/* ---- time ---- */
-
-static void
-wake_by(struct sch *sch, struct sch_function *f, int64_t at_ns)
-{
-    if (!f->timed) {
-        f->timed = true;
-        f->prev = NULL;
-        f->next = sch->timed;
-        if (f->next != NULL)
-            f->next->prev = f;
-        sch->timed = f;
-    }
-    if (at_ns < sch->wake_at)
-        sch->wake_at = at_ns;
-}
-
-static void
-leave_timed(struct sch *sch, struct sch_function *f)
-{
-    if (!f->timed)
-        return;
-    *(f->prev != NULL ? &f->prev->next : &sch->timed) = f->next;
-    if (f->next != NULL)
-        f->next->prev = f->prev;
-    f->next = f->prev = NULL;
-    f->timed = false;
-}
-
-int64_t
-sch_wake_at(const struct sch *sch)
-{
-    return sch->wake_at;
 }
 
 /* ---- decisions ---- */
@@ -125,20 +95,49 @@ last_before_recycling(const struct sch_slot *slot)
     return most > 0 && slot->calls + slot->runs.count >= (uint64_t)most;
 }
 
-static void
-retire(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
+void
+sch_slot_retire(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
 {
     enter(sch, slot, SCH_SLOT_RETIRING, now_ns);
     sch_act(sch, (struct sch_action){.type = SCH_RETIRE, .slot = slot});
 }
 
-static void
+/* False where there is no memory for it now: the function waits for some. */
+static bool
 launch(struct sch *sch, struct sch_function *f, int64_t now_ns)
 {
-    struct sch_slot *slot = new_slot(sch, f, SCH_SLOT_STARTING, now_ns);
+    int64_t memory = f->settings.memory;
+    struct sch_slot *slot;
 
-    if (slot != NULL)
-        sch_act(sch, (struct sch_action){.type = SCH_LAUNCH, .slot = slot});
+    if (!sch_has_room(sch, memory)) {
+        sch_hunger(sch, f, now_ns);
+        return false;
+    }
+    slot = new_slot(sch, f, SCH_SLOT_STARTING, memory, now_ns);
+    if (slot == NULL)
+        return false; /* the next event tries again */
+    sch->used_bytes += memory;
+    sch_act(sch, (struct sch_action){.type = SCH_LAUNCH, .slot = slot});
+    return true;
+}
+
+/* ---- the queue ---- */
+
+static void
+wait_before(struct sch *sch, struct sch_function *f, struct sch_call *before, struct sch_call *call)
+{
+    call->state = SCH_CALL_WAITING;
+    sch_calls_insert(&f->waiting, before, call);
+    sch->waiting_calls++;
+    sch->waiting_bytes += call->bytes;
+}
+
+static void
+stop_waiting(struct sch *sch, struct sch_call *call)
+{
+    sch_calls_remove(&call->function->waiting, call);
+    sch->waiting_calls--;
+    sch->waiting_bytes -= call->bytes;
 }
 
 static void
@@ -157,7 +156,7 @@ dispatch(struct sch *sch, struct sch_slot *slot, struct sch_call *call, int64_t 
         slot->woken = true;
         enter(sch, slot, SCH_SLOT_BUSY, now_ns);
     } else {
-        wake_by(sch, slot->function, slot->head_since_ns + overdue_after(slot->function));
+        sch_wake_by(sch, slot->function, slot->head_since_ns + overdue_after(slot->function));
     }
     sch_act(sch, (struct sch_action){.type = SCH_DISPATCH, .call = call, .slot = slot});
 }
@@ -239,7 +238,7 @@ wanted_for_waiting(struct sch *sch, struct sch_function *f, int64_t now_ns)
     if (starting + serving == 0 && wait_ns < start_ns)
         return 1;
     if (wait_ns < start_ns && now_ns - f->waiting.head->arrived_ns < start_ns) {
-        wake_by(sch, f, f->waiting.head->arrived_ns + start_ns);
+        sch_wake_by(sch, f, f->waiting.head->arrived_ns + start_ns);
         return 0;
     }
     /* as many as clear the line in the time that a start takes, no more */
@@ -263,15 +262,15 @@ take_lane_along(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
             continue;
         if (!may_stack(f, call, now_ns) || !takes_ahead(slot, call, SCH_AHEAD_NS, now_ns))
             return;
-        sch_calls_remove(&f->waiting, call);
+        stop_waiting(sch, call);
         dispatch(sch, slot, call, now_ns);
     }
 }
 
 /* Gives idle slots to waiting calls, and makes as many instances as the calls
  * that still wait need, and as `min` wants. */
-static void
-pump(struct sch *sch, struct sch_function *f, int64_t now_ns)
+void
+sch_pump(struct sch *sch, struct sch_function *f, int64_t now_ns)
 {
     struct sch_slot *slot;
     uint32_t wanted;
@@ -280,7 +279,7 @@ pump(struct sch *sch, struct sch_function *f, int64_t now_ns)
         struct sch_call *call = f->waiting.head;
         bool was_idle = slot->state == SCH_SLOT_IDLE;
 
-        sch_calls_remove(&f->waiting, call);
+        stop_waiting(sch, call);
         dispatch(sch, slot, call, now_ns);
         if (was_idle && sch->lanes > 1)
             take_lane_along(sch, slot, now_ns);
@@ -290,15 +289,57 @@ pump(struct sch *sch, struct sch_function *f, int64_t now_ns)
     wanted = wanted_for_waiting(sch, f, now_ns);
     if (sch_function_live(f) + wanted < (uint64_t)f->settings.min)
         wanted = (uint32_t)f->settings.min - sch_function_live(f);
-    while (wanted-- > 0 && sch_function_live(f) < (uint64_t)f->settings.max) {
-        uint32_t before = f->slots[SCH_SLOT_STARTING].count;
-
-        launch(sch, f, now_ns);
-        if (f->slots[SCH_SLOT_STARTING].count == before)
-            return; /* no memory for a slot: the next event tries again */
-    }
+    if (wanted == 0)
+        sch_sate(sch, f);
+    while (wanted-- > 0 && sch_function_live(f) < (uint64_t)f->settings.max)
+        if (!launch(sch, f, now_ns))
+            break;
     for (struct sch_call *c = f->waiting.head; c != NULL && !c->cold; c = c->next)
         c->cold = f->slots[SCH_SLOT_STARTING].count > 0;
+}
+
+/* ---- keep-alive ---- */
+
+static void
+begin_idleness(struct sch_function *f, int64_t now_ns)
+{
+    f->idle_since_ns = now_ns;
+    f->prewarmed = false;
+    if (f->settings.idle_timeout_ms == SCH_AUTO)
+        f->keep = sch_keep_plan(&f->idle_times);
+}
+
+/* When an idle slot goes, if no call comes. */
+static int64_t
+expiry(const struct sch_slot *slot)
+{
+    const struct sch_function *f = slot->function;
+
+    if (f->settings.idle_timeout_ms != SCH_AUTO)
+        return slot->since_ns + f->settings.idle_timeout_ms * MS;
+    if (f->keep.prewarm_ns == 0 || f->idle_since_ns == 0)
+        return slot->since_ns + (f->keep.keep_ns > 0 ? f->keep.keep_ns : SCH_KEEP_NS);
+    if (slot->calls > 0)
+        return slot->since_ns + SCH_GRACE_NS;
+    return f->idle_since_ns + f->keep.keep_ns; /* made before the call that is expected */
+}
+
+/* Makes the instance that the next call is expected to need; not at another's cost. */
+static void
+prewarm(struct sch *sch, struct sch_function *f, int64_t now_ns)
+{
+    int64_t at_ns = f->idle_since_ns + f->keep.prewarm_ns;
+
+    if (f->settings.idle_timeout_ms != SCH_AUTO || f->idle_since_ns == 0 ||
+        f->keep.prewarm_ns == 0 || f->prewarmed)
+        return;
+    if (now_ns < at_ns) {
+        sch_wake_by(sch, f, at_ns);
+        return;
+    }
+    f->prewarmed = true;
+    if (sch_function_live(f) == 0 && sch_has_room(sch, f->settings.memory))
+        (void)launch(sch, f, now_ns);
 }
 
 /* A slot without a call: to the next call, to the idle ones, or away. */
@@ -308,17 +349,23 @@ settle(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
     struct sch_function *f = slot->function;
 
     if (outdated(slot)) {
-        retire(sch, slot, now_ns);
-        pump(sch, f, now_ns);
+        sch_slot_retire(sch, slot, now_ns);
+        sch_pump(sch, f, now_ns);
         return;
     }
     if (slot->state != SCH_SLOT_IDLE)
         enter(sch, slot, SCH_SLOT_IDLE, now_ns);
+    sch_slot_value(sch, slot);
     if (f->waiting.head == NULL)
         f->handovers = 0;
-    pump(sch, f, now_ns);
-    if (slot->state == SCH_SLOT_IDLE)
-        wake_by(sch, f, now_ns + f->settings.idle_timeout_ms * MS);
+    sch_pump(sch, f, now_ns);
+    if (slot->state != SCH_SLOT_IDLE)
+        return;
+    if (f->slots[SCH_SLOT_BUSY].count == 0 && slot->calls > 0)
+        begin_idleness(f, now_ns);
+    sch_wake_by(sch, f, expiry(slot));
+    if (sch->hungry != NULL)
+        sch_make_room(sch, sch->hungry, sch->hungry->settings.memory, now_ns);
 }
 
 static void
@@ -334,7 +381,7 @@ refuse_all(struct sch *sch, struct sch_function *f, enum sch_reason reason)
     while (f->waiting.head != NULL) {
         struct sch_call *call = f->waiting.head;
 
-        sch_calls_remove(&f->waiting, call);
+        stop_waiting(sch, call);
         refuse(sch, call, reason);
     }
 }
@@ -349,6 +396,52 @@ sch_function_init(struct sch_function *f, const struct sch_settings *settings)
     f->generation = 1;
 }
 
+/* What `min` keeps is promised memory. */
+static void
+count_kept(struct sch *sch, struct sch_function *f)
+{
+    sch->kept_bytes -= f->kept_bytes;
+    f->kept_bytes = f->removed ? 0 : f->settings.min * f->settings.memory;
+    sch->kept_bytes += f->kept_bytes;
+}
+
+/* Another limit: what grows is counted at once, and goes after its call where there is
+ * no room; what shrinks is counted when it has (sch_slot_shrunk). */
+static void
+resize(struct sch *sch, struct sch_function *f, int64_t now_ns)
+{
+    static const enum sch_slot_state states[] = {SCH_SLOT_BUSY, SCH_SLOT_STARTING, SCH_SLOT_IDLE};
+
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+        for (struct sch_slot *slot = f->slots[states[i]].head; slot != NULL; slot = slot->next) {
+            int64_t more = f->settings.memory - slot->memory;
+
+            if (more <= 0)
+                continue;
+            if (!sch_has_room(sch, more))
+                sch_make_room(sch, f, more, now_ns);
+            if (!sch_has_room(sch, more)) {
+                slot->doomed = true;
+                continue;
+            }
+            slot->memory += more;
+            sch->used_bytes += more;
+        }
+}
+
+void
+sch_slot_shrunk(struct sch *sch, struct sch_slot *slot, int64_t memory, int64_t now_ns)
+{
+    int64_t less = slot->memory - memory;
+
+    if (less <= 0)
+        return;
+    slot->memory = memory;
+    if (slot->state == SCH_SLOT_RETIRING)
+        sch->leaving_bytes -= less;
+    sch_free_bytes(sch, less, now_ns);
+}
+
 void
 sch_function_change(struct sch *sch, struct sch_function *f, const struct sch_settings *settings,
                     uint32_t generation, int64_t now_ns)
@@ -356,15 +449,17 @@ sch_function_change(struct sch *sch, struct sch_function *f, const struct sch_se
     f->settings = *settings;
     if (generation != 0)
         f->generation = generation;
+    count_kept(sch, f);
+    resize(sch, f, now_ns);
     for (struct sch_slot *slot = f->slots[SCH_SLOT_IDLE].head, *next; slot != NULL; slot = next) {
         next = slot->next;
         if (outdated(slot))
-            retire(sch, slot, now_ns);
+            sch_slot_retire(sch, slot, now_ns);
     }
     while (sch_function_live(f) > (uint64_t)settings->max && f->slots[SCH_SLOT_IDLE].tail != NULL)
-        retire(sch, f->slots[SCH_SLOT_IDLE].tail, now_ns);
-    pump(sch, f, now_ns);
-    wake_by(sch, f, now_ns); /* timeouts may have become shorter: look at them all */
+        sch_slot_retire(sch, f->slots[SCH_SLOT_IDLE].tail, now_ns);
+    sch_pump(sch, f, now_ns);
+    sch_wake_by(sch, f, now_ns); /* timeouts may have become shorter: look at them all */
 }
 
 void
@@ -373,8 +468,10 @@ sch_function_remove(struct sch *sch, struct sch_function *f, int64_t now_ns)
     f->removed = true;
     refuse_all(sch, f, SCH_REMOVED);
     while (f->slots[SCH_SLOT_IDLE].head != NULL)
-        retire(sch, f->slots[SCH_SLOT_IDLE].head, now_ns);
-    leave_timed(sch, f);
+        sch_slot_retire(sch, f->slots[SCH_SLOT_IDLE].head, now_ns);
+    count_kept(sch, f);
+    sch_sate(sch, f);
+    sch_forget_time(sch, f);
 }
 
 bool
@@ -391,11 +488,10 @@ wait_again(struct sch *sch, struct sch_function *f, struct sch_call *call)
 {
     struct sch_call *after = f->waiting.head;
 
-    call->state = SCH_CALL_WAITING;
     while (after != NULL && after->arrived_ns <= call->arrived_ns)
         after = after->next;
-    sch_calls_insert(&f->waiting, after, call);
-    wake_by(sch, f, call->arrived_ns + f->settings.queue_timeout_ms * MS);
+    wait_before(sch, f, after, call);
+    sch_wake_by(sch, f, call->arrived_ns + f->settings.queue_timeout_ms * MS);
 }
 
 /* A call that an instance is being made for, or will be, does not count as
@@ -409,6 +505,35 @@ queue_is_full(const struct sch_function *f)
         return true;
     return f->waiting.count >= queue + starting &&
            sch_function_live(f) >= (uint64_t)f->settings.max;
+}
+
+static bool
+host_is_full(const struct sch *sch, const struct sch_call *call)
+{
+    const struct sch_config *c = &sch->config;
+
+    return (c->queue_calls > 0 && sch->waiting_calls >= c->queue_calls) ||
+           (c->queue_bytes > 0 && sch->waiting_bytes + call->bytes > c->queue_bytes);
+}
+
+int
+sch_retry_after_s(const struct sch_function *f)
+{
+    int64_t serving = f->slots[SCH_SLOT_BUSY].count + f->slots[SCH_SLOT_STARTING].count;
+    int64_t wait_ns = f->waiting.count * f->service_ns / (serving > 0 ? serving : 1);
+    int64_t wait_s = wait_ns / (1000 * MS) + 1;
+
+    return wait_s < 60 ? (int)wait_s : 60;
+}
+
+/* A call ends the time that the function was idle. */
+static void
+end_idleness(struct sch_function *f, int64_t now_ns)
+{
+    f->frequency++;
+    if (f->idle_since_ns != 0)
+        sch_idle_record(&f->idle_times, now_ns - f->idle_since_ns);
+    f->idle_since_ns = 0;
 }
 
 void
@@ -425,6 +550,7 @@ sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call,
         refuse(sch, call, SCH_REMOVED);
         return;
     }
+    end_idleness(f, now_ns);
     if (f->waiting.head == NULL && (slot = place(sch, f, call, now_ns)) != NULL) {
         dispatch(sch, slot, call, now_ns);
         return;
@@ -433,20 +559,22 @@ sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call,
         refuse(sch, call, SCH_QUEUE_FULL);
         return;
     }
-    call->state = SCH_CALL_WAITING;
-    sch_calls_append(&f->waiting, call);
-    pump(sch, f, now_ns);
+    if (host_is_full(sch, call)) {
+        refuse(sch, call, SCH_HOST_FULL);
+        return;
+    }
+    wait_before(sch, f, NULL, call);
+    sch_pump(sch, f, now_ns);
     if (call->state == SCH_CALL_WAITING)
-        wake_by(sch, f, now_ns + f->settings.queue_timeout_ms * MS);
+        sch_wake_by(sch, f, now_ns + f->settings.queue_timeout_ms * MS);
 }
 
 void
 sch_call_gone(struct sch *sch, struct sch_call *call, int64_t now_ns)
 {
-    (void)sch;
     (void)now_ns;
     assert(call->state == SCH_CALL_WAITING);
-    sch_calls_remove(&call->function->waiting, call);
+    stop_waiting(sch, call);
     call->state = SCH_CALL_OUT;
 }
 
@@ -489,7 +617,7 @@ sch_call_done(struct sch *sch, struct sch_call *call, int64_t now_ns)
     if (slot->runs.head == NULL)
         settle(sch, slot, now_ns);
     else if (slot->function->waiting.head != NULL)
-        pump(sch, slot->function, now_ns);
+        sch_pump(sch, slot->function, now_ns);
 }
 
 void
@@ -501,7 +629,7 @@ sch_call_recalled(struct sch *sch, struct sch_call *call, int64_t now_ns)
     sch_calls_remove(&call->slot->runs, call);
     call->slot = NULL;
     wait_again(sch, f, call);
-    pump(sch, f, now_ns);
+    sch_pump(sch, f, now_ns);
 }
 
 void
@@ -530,12 +658,12 @@ sch_slot_ready(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
 
 struct sch_slot *
 sch_slot_adopt(struct sch *sch, struct sch_function *f, void *user, uint32_t generation,
-               int64_t now_ns)
+               int64_t memory, int64_t now_ns)
 {
     struct sch_slot *slot;
 
     f->generation = generation;
-    slot = new_slot(sch, f, SCH_SLOT_STARTING, now_ns);
+    slot = new_slot(sch, f, SCH_SLOT_STARTING, memory, now_ns);
     if (slot == NULL)
         return NULL;
     slot->user = user;
@@ -565,6 +693,9 @@ sch_slot_gone(struct sch *sch, struct sch_slot *slot, bool could_not_start, int6
     }
     sch_slots_remove(&f->slots[slot->state], slot);
     sch->busy -= slot->state == SCH_SLOT_BUSY;
+    sch->leaving_bytes -= slot->state == SCH_SLOT_RETIRING ? slot->memory : 0;
+    sch->used_bytes -= slot->memory;
+    sch_unstaff(sch, f);
     slot->next = sch->free_slots;
     sch->free_slots = slot;
     if (f->removed)
@@ -573,7 +704,8 @@ sch_slot_gone(struct sch *sch, struct sch_slot *slot, bool could_not_start, int6
         refuse_all(sch, f, SCH_LAUNCH_FAILED);
     /* a function that cannot start is not started again until somebody calls it */
     if (!could_not_start || f->waiting.head != NULL)
-        pump(sch, f, now_ns);
+        sch_pump(sch, f, now_ns);
+    sch_feed(sch, now_ns);
 }
 
 /* ---- the clock ---- */
@@ -586,24 +718,23 @@ expire_waiting(struct sch *sch, struct sch_function *f, int64_t now_ns)
     while (f->waiting.head != NULL && f->waiting.head->arrived_ns + patience <= now_ns) {
         struct sch_call *call = f->waiting.head;
 
-        sch_calls_remove(&f->waiting, call);
+        stop_waiting(sch, call);
         refuse(sch, call, SCH_QUEUE_TIMEOUT);
     }
     if (f->waiting.head != NULL)
-        wake_by(sch, f, f->waiting.head->arrived_ns + patience);
+        sch_wake_by(sch, f, f->waiting.head->arrived_ns + patience);
 }
 
 static void
 expire_idle(struct sch *sch, struct sch_function *f, int64_t now_ns)
 {
-    int64_t keep = f->settings.idle_timeout_ms * MS;
     struct sch_slot *coldest;
 
     while ((coldest = f->slots[SCH_SLOT_IDLE].tail) != NULL &&
-           sch_function_live(f) > (uint64_t)f->settings.min && coldest->since_ns + keep <= now_ns)
-        retire(sch, coldest, now_ns);
+           sch_function_live(f) > (uint64_t)f->settings.min && expiry(coldest) <= now_ns)
+        sch_slot_retire(sch, coldest, now_ns);
     if (coldest != NULL && sch_function_live(f) > (uint64_t)f->settings.min)
-        wake_by(sch, f, coldest->since_ns + keep);
+        sch_wake_by(sch, f, expiry(coldest));
 }
 
 /* Takes back what was sent ahead behind a call that runs far too long, and sends
@@ -617,7 +748,7 @@ recall_overdue(struct sch *sch, struct sch_function *f, int64_t now_ns)
         if (slot->runs.count < 2 || slot->recalling)
             continue;
         if (now_ns < due_ns) {
-            wake_by(sch, f, due_ns);
+            sch_wake_by(sch, f, due_ns);
             continue;
         }
         slot->recalling = true;
@@ -630,20 +761,16 @@ recall_overdue(struct sch *sch, struct sch_function *f, int64_t now_ns)
 void
 sch_tick(struct sch *sch, int64_t now_ns)
 {
-    struct sch_function *f = sch->timed, *next;
+    /* once for each at the most, whatever time they ask for next */
+    for (uint32_t most = sch->heap_count; most > 0 && sch_wake_at(sch) <= now_ns; most--) {
+        struct sch_function *f = sch->heap[0];
 
-    if (now_ns < sch->wake_at)
-        return;
-    sch->timed = NULL;
-    sch->wake_at = INT64_MAX;
-    for (; f != NULL; f = next) {
-        next = f->next;
-        f->next = f->prev = NULL;
-        f->timed = false;
+        sch_forget_time(sch, f);
         recall_overdue(sch, f, now_ns);
         expire_waiting(sch, f, now_ns);
-        if (f->waiting.head != NULL)
-            pump(sch, f, now_ns);
+        if (f->waiting.head != NULL || f->hungry)
+            sch_pump(sch, f, now_ns);
         expire_idle(sch, f, now_ns);
+        prewarm(sch, f, now_ns);
     }
 }

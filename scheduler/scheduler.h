@@ -43,6 +43,13 @@ struct sch;
 #define SCH_HANDOVERS 16
 /* The start of an instance, as long as none of the function was measured. */
 #define SCH_START_NS INT64_C(5000000)
+/* How long a function waits for memory before one that has several instances gives one. */
+#define SCH_HUNGER_NS INT64_C(100000000)
+/* idle_timeout "auto": how long an idle instance is kept where the function's history
+ * says nothing, and at the least; and before it goes where one is made again in time. */
+#define SCH_KEEP_NS       INT64_C(600000000000)
+#define SCH_KEEP_LEAST_NS INT64_C(10000000000)
+#define SCH_GRACE_NS      INT64_C(1000000000)
 
 /* One list, and the names come from it. */
 #define SCH_SLOT_STATES(X)                                                                         \
@@ -74,6 +81,7 @@ struct sch_call {
     bool cold;      /* it waited for an instance to be made */
     bool stackable; /* by the caller: whole and small, so it may be sent ahead */
     int64_t arrived_ns, started_ns;
+    uint64_t bytes;      /* by the caller: what it holds while it waits */
     int64_t expected_ns; /* the function's measured service time when it was sent; 0: none yet */
 };
 
@@ -89,6 +97,8 @@ struct sch_slot {
     uint64_t id;
     enum sch_slot_state state;
     uint32_t generation;
+    int64_t memory;            /* bytes: its limit, as counted in the budget */
+    double value;              /* see budget.c */
     uint8_t lane;              /* of what it runs, or ran last */
     bool doomed;               /* to be retired after what it runs */
     struct sch_call_list runs; /* the head is the one that runs; the rest was sent ahead */
@@ -104,10 +114,34 @@ struct sch_slot_list {
     uint32_t count;
 };
 
+/* How long a function was idle between its calls: see keepalive.c. */
+#define SCH_IDLE_BUCKETS 60
+struct sch_idle_times {
+    uint16_t total, beyond; /* of it: longer than the last bucket */
+    uint16_t counts[SCH_IDLE_BUCKETS];
+};
+
+/* From when a function has become idle: an instance is made after prewarm_ns, where that
+ * is not 0, and the last one goes after keep_ns. */
+struct sch_keep {
+    int64_t prewarm_ns, keep_ns;
+};
+
 /* Embedded in the caller's record of a function. */
 struct sch_function {
-    struct sch_function *next, *prev; /* functions that time matters to */
-    bool timed;
+    uint32_t heap_at; /* functions that time matters to: timers.c */
+    int64_t due_ns;
+    struct sch_function *staff_next, *staff_prev;   /* that have slots: budget.c */
+    struct sch_function *hungry_next, *hungry_prev; /* that wait for memory */
+    uint32_t slots_count;
+    bool hungry;
+    int64_t hungry_since_ns;
+    int64_t kept_bytes; /* min * memory, as counted for all */
+    double frequency;   /* calls since it had no slot */
+    struct sch_idle_times idle_times;
+    int64_t idle_since_ns; /* no call since; 0: it has some, or never had */
+    bool prewarmed;        /* for the call that is expected after that */
+    struct sch_keep keep;
     struct sch_settings settings;
     uint32_t generation; /* slots of another one are retired when they can be */
     bool removed;        /* no new calls; slots end after what they run */
@@ -130,6 +164,7 @@ enum sch_action_type {
 
 enum sch_reason {
     SCH_QUEUE_FULL,
+    SCH_HOST_FULL, /* the calls of all functions that wait, or their bytes */
     SCH_QUEUE_TIMEOUT,
     SCH_LAUNCH_FAILED, /* the function could not be started */
     SCH_REMOVED,       /* the function was deleted while the call waited */
@@ -142,10 +177,16 @@ struct sch_action {
     struct sch_slot *slot;
 };
 
-/* cores: how many are there for instances; short calls are not spread over more
- * instances than that. lanes: 1 to 64. NULL with ENOMEM. Freed with nothing left in
- * it. */
-struct sch *sch_new(uint32_t cores, uint32_t lanes);
+struct sch_config {
+    uint32_t cores;        /* for instances; short calls are not spread over more */
+    uint32_t lanes;        /* 1 to 64 */
+    int64_t memory_budget; /* bytes: the limits of all instances together; 0: no bound */
+    uint64_t queue_calls;  /* that wait, of all functions; 0: no bound */
+    uint64_t queue_bytes;  /* that they hold, likewise */
+};
+
+/* NULL with ENOMEM. Freed with nothing left in it. */
+struct sch *sch_new(const struct sch_config *config);
 void sch_free(struct sch *sch);
 
 /* Takes the next action of a lane; false when there is none. To be called until then
@@ -169,6 +210,13 @@ void sch_function_change(struct sch *sch, struct sch_function *f,
  * record may be freed once it has no slots (sch_function_empty). */
 void sch_function_remove(struct sch *sch, struct sch_function *f, int64_t now_ns);
 bool sch_function_empty(const struct sch_function *f);
+/* Whether the instances that `min` keeps would fit the budget beside those of all other
+ * functions; f: NULL for a new one. */
+bool sch_fits(const struct sch *sch, const struct sch_function *f,
+              const struct sch_settings *settings);
+/* When to come again, for a call that was refused: how long the calls that wait will
+ * take, as measured; 1 to 60 s. */
+int sch_retry_after_s(const struct sch_function *f);
 uint32_t sch_function_live(const struct sch_function *f); /* slots that are not retiring */
 
 /* ---- calls ---- */
@@ -184,12 +232,24 @@ void sch_call_recalled(struct sch *sch, struct sch_call *call, int64_t now_ns);
  * or about to be: the slot waits for sch_slot_gone. */
 void sch_call_lost(struct sch *sch, struct sch_call *call);
 
+/* ---- memory ---- */
+
+/* Counts an instance of the caller's own. False: there is no room now, and idle
+ * instances are on their way out; to be tried again. */
+bool sch_hold(struct sch *sch, int64_t bytes, int64_t now_ns);
+void sch_release(struct sch *sch, int64_t bytes, int64_t now_ns);
+int64_t sch_used_bytes(const struct sch *sch);
+uint64_t sch_evictions(const struct sch *sch);
+
 /* ---- slots ---- */
 void sch_slot_ready(struct sch *sch, struct sch_slot *slot, int64_t now_ns);
-/* Puts an instance that the caller started on its own (to check a deploy) in the
- * pool, and makes its generation the function's. NULL with ENOMEM. */
+/* Puts an instance that the caller started on its own (to check a deploy), and holds
+ * memory for, in the pool, and makes its generation the function's. NULL with ENOMEM:
+ * the memory stays held. */
 struct sch_slot *sch_slot_adopt(struct sch *sch, struct sch_function *f, void *user,
-                                uint32_t generation, int64_t now_ns);
+                                uint32_t generation, int64_t memory, int64_t now_ns);
+/* Its limit has been lowered to that, for good. */
+void sch_slot_shrunk(struct sch *sch, struct sch_slot *slot, int64_t memory, int64_t now_ns);
 /* No further call for this slot: retired as soon as it is idle. */
 void sch_slot_doom(struct sch *sch, struct sch_slot *slot, int64_t now_ns);
 /* The instance is gone, whatever its state; the slot is freed. The call that ran

@@ -10,6 +10,8 @@
 #include "err.h"
 #include "limits.h"
 
+#define SCH_AUTO 0 /* idle_timeout_ms: from the function's own history, written "auto" */
+
 struct sch_settings {
     int64_t memory; /* bytes, of one instance */
     int64_t timeout_ms;

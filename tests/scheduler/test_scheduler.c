@@ -29,7 +29,7 @@ begin(struct fixture *x, int64_t min, int64_t max, int64_t queue)
     s.min = min;
     s.max = max;
     s.queue = queue;
-    x->sch = sch_new(4, 1);
+    x->sch = sch_new(&(struct sch_config){.cores = 4, .lanes = 1});
     x->now = 1000 * MS;
     sch_function_init(&x->f, &s);
 }
@@ -494,7 +494,7 @@ begin_lanes(struct fixture *x, struct sch_slot **slots, int n)
 {
     begin(x, 0, 8, 100);
     sch_free(x->sch);
-    x->sch = sch_new(4, 2);
+    x->sch = sch_new(&(struct sch_config){.cores = 4, .lanes = 2});
     warm(x, slots, n);
     x->f.service_ns = 1000;
 }
