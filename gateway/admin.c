@@ -91,7 +91,7 @@ gw_request_problem(struct gw_request *req, enum gw_code code, json_t *facts, con
     va_start(ap, fmt);
     (void)vsnprintf(detail, sizeof detail, fmt, ap);
     va_end(ap);
-    gw_problem_make(&req->answer, code, NULL, facts, detail);
+    gw_problem_make(&req->answer, code, NULL, 0, facts, detail);
     answer_now(req);
 }
 

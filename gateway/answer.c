@@ -134,21 +134,22 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
 
 /* Fields that go with a problem's status. */
 static void
-problem_fields(enum gw_code code, const char *call_id, char *buf, size_t n)
+problem_fields(enum gw_code code, const char *call_id, int retry_after_s, char *buf, size_t n)
 {
-    const char *extra = "";
+    char extra[40] = "";
 
     if (code == GW_OVERLOADED || code == GW_DRAINING)
-        extra = "Retry-After: 1\r\n";
+        (void)snprintf(extra, sizeof extra, "Retry-After: %d\r\n",
+                       retry_after_s > 0 ? retry_after_s : 1);
     else if (code == GW_UNAUTHORIZED)
-        extra = "WWW-Authenticate: Bearer\r\n";
+        (void)snprintf(extra, sizeof extra, "WWW-Authenticate: Bearer\r\n");
     (void)snprintf(buf, n, "%s%s%s%s", extra, call_id != NULL ? "X-Call-Id: " : "",
                    call_id != NULL ? call_id : "", call_id != NULL ? "\r\n" : "");
 }
 
 void
-gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id, json_t *facts,
-                const char *detail)
+gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id, int retry_after_s,
+                json_t *facts, const char *detail)
 {
     char clean[512], type[64];
     json_t *body;
@@ -168,7 +169,7 @@ gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id
     json_decref(facts);
     answer->status = codes[code].status;
     answer->type = "application/problem+json";
-    problem_fields(code, call_id, answer->fields, sizeof answer->fields);
+    problem_fields(code, call_id, retry_after_s, answer->fields, sizeof answer->fields);
     answer->body = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
     answer->len = answer->body != NULL ? strlen(answer->body) : 0;
     json_decref(body);
@@ -185,7 +186,8 @@ gw_answer_problem(struct gw_conn *conn, enum gw_code code, const char *call_id, 
     va_start(ap, fmt);
     (void)vsnprintf(detail, sizeof detail, fmt, ap);
     va_end(ap);
-    gw_problem_make(&answer, code, call_id, facts, detail);
+    gw_problem_make(&answer, code, call_id, conn->retry_after_s, facts, detail);
+    conn->retry_after_s = 0;
     gw_answer(conn, answer.status, answer.type, answer.fields, answer.body, answer.len);
     free(answer.body);
 }

@@ -168,6 +168,9 @@ gw_call_submit(struct gw_call *call)
     call->resendable = call->body_complete && call->stash == NULL && call->body_len == 0;
     call->sch.stackable =
         call->body_complete && call->stash == NULL && call->body_len <= AHEAD_BODY;
+    call->sch.bytes = call->head->size + call->body_len;
+    if (call->stash != NULL)
+        call->sch.bytes += call->stash->size;
     {
         gw_locked struct gw *held = gw_lock(loop->gw);
 

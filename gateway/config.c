@@ -13,7 +13,7 @@
 #include "limits.h"
 #include "units.h"
 
-enum kind { TEXT, COUNT, TIME, FLAG };
+enum kind { TEXT, COUNT, SIZE, TIME, FLAG };
 
 struct option {
     const char *name; /* '-' and '_' are the same */
@@ -37,6 +37,18 @@ static const struct option options[] = {
      "event loops; the second and later ones join when a core is free for them", true},
     {"spread", FLAG, AT(spread), 0, 0, "true or false",
      "all event loops take connections from the start", true},
+    {"memory_budget", SIZE, AT(memory_budget), 0, INT64_C(1) << 50,
+     "4M or more; 0 is 75 % of it all", "memory for all instances together", true},
+    {"queue_calls", COUNT, AT(queue_calls), 1, 10000000, "1 to 10000000",
+     "most waiting calls of all functions together", true},
+    {"queue_bytes", SIZE, AT(queue_bytes), 1 << 20, INT64_C(1) << 40, "1M to 1024G",
+     "most memory that waiting calls hold", true},
+    {"keep_versions", COUNT, AT(keep_versions), 1, 1000, "1 to 1000",
+     "versions of a function that are kept", true},
+    {"blanks_min", COUNT, AT(blanks_min), 0, 64, "0 to 64, and not over blanks_max",
+     "sandboxes made in advance, at least", true},
+    {"blanks_max", COUNT, AT(blanks_max), 0, 64, "0 to 64", "sandboxes made in advance, at most",
+     true},
     {"drain_time", TIME, AT(drain_time_ms), 0, 3600000, "0 to 1h",
      "how long running calls may take after SIGTERM", true},
     {"header_timeout", TIME, AT(header_timeout_ms), 100, 3600000, "100ms to 1h",
@@ -59,6 +71,11 @@ gw_config_default(struct gw_config *config)
         .listen = "127.0.0.1:8080",
         .state = "/var/lib/hearth",
         .threads = 1,
+        .queue_calls = 16384,
+        .queue_bytes = 256 << 20,
+        .keep_versions = 5,
+        .blanks_min = 1,
+        .blanks_max = 8,
         .drain_time_ms = 30000,
         .header_timeout_ms = 15000,
         .keepalive_timeout_ms = 120000,
@@ -111,6 +128,7 @@ set(struct gw_config *config, const struct option *option, const char *text, str
     } else {
         ok = (option->kind == TIME ? units_parse_time(text, &number)
                                    : units_parse_size(text, &number)) == 0 &&
+             (option->kind != COUNT || text[strspn(text, "0123456789")] == '\0') &&
              number >= option->least && number <= option->most;
         if (ok)
             *(int64_t *)(void *)at = number;
@@ -266,6 +284,13 @@ gw_config_check(const struct gw_config *config, struct hearth_err *err)
                        "no_auth is allowed on loopback and unix listeners only, and /v1 is "
                        "served on %s",
                        admin);
+    if (config->memory_budget != 0 && config->memory_budget < 4 << 20)
+        return err_set(err, 0,
+                       "memory_budget is less than one instance needs; allowed is 4M or "
+                       "more, or 0");
+    if (config->blanks_min > config->blanks_max)
+        return err_set(err, 0, "blanks_min is %lld; allowed is 0 to blanks_max, which is %lld",
+                       (long long)config->blanks_min, (long long)config->blanks_max);
     return 0;
 }
 

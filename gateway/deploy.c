@@ -19,7 +19,8 @@
 #include "store.h"
 
 #define RUNNING_MAX   2
-#define VERSIONS_KEPT 5
+#define ROOM_MS       5     /* between two looks for room */
+#define ROOM_WAIT_MS  10000 /* for room in the memory budget */
 #define SOURCE_NAME   "function.c"
 #define SETTINGS_NAME "function.json"
 
@@ -136,7 +137,9 @@ make_settings(struct gw_deploy *d, struct gw_bad_setting *bad)
     }
     if (status == 0)
         status = gw_settings_from_query(&d->settings, d->req->query, bad);
-    return status == 0 ? gw_settings_check(&d->settings, bad) : status;
+    if (status == 0)
+        status = gw_settings_check(&d->settings, bad);
+    return status == 0 ? gw_function_check_room(d->gw, d->function, &d->settings, bad) : status;
 }
 
 static json_t *
@@ -241,12 +244,49 @@ build(struct gw_deploy *d)
         fail(d, GW_INTERNAL, NULL, "the launcher cannot be reached");
 }
 
+static void on_look_for_room(struct gw_timer *timer);
+
+/* In an instance that counts in the memory budget like any other. */
 static void
 check(struct gw_deploy *d)
 {
+    struct gw *gw = d->gw;
+    int64_t memory = d->settings.numbers.memory;
+    bool room = sch_hold(gw->sch, memory, gw_now_ns());
+
+    gw_dispatch(gw_main_loop(gw));
+    if (!room && gw_now_ms() < d->room_by_ms) {
+        gw_timer_set(gw_main_loop(gw), &d->retry, ROOM_MS, on_look_for_room);
+        return;
+    }
+    if (!room) {
+        fail(d, GW_OVERLOADED, NULL, "there was no room in the memory budget to check the version");
+        return;
+    }
     d->instance = gw_instance_launch(d->gw, d->function, d->version, true, NULL, d);
-    if (d->instance == NULL)
+    if (d->instance == NULL) {
+        sch_release(gw->sch, memory, gw_now_ns());
         fail(d, GW_INTERNAL, NULL, "the launcher cannot be reached");
+        return;
+    }
+    d->instance->held_bytes = memory;
+}
+
+static void
+on_look_for_room(struct gw_timer *timer)
+{
+    struct gw_deploy *d =
+        (struct gw_deploy *)(void *)((char *)timer - offsetof(struct gw_deploy, retry));
+    gw_locked struct gw *held = gw_lock(d->gw);
+
+    check(d);
+}
+
+static void
+begin_check(struct gw_deploy *d)
+{
+    d->room_by_ms = gw_now_ms() + ROOM_WAIT_MS;
+    check(d);
 }
 
 static void
@@ -270,7 +310,7 @@ on_staged(uv_work_t *work, int status)
         return;
     }
     if (d->kind == GW_DEPLOY_OBJECT)
-        check(d);
+        begin_check(d);
     else
         build(d);
 }
@@ -359,7 +399,7 @@ on_collected(uv_work_t *work, int status)
     if (d->status < 0)
         fail(d, GW_STORAGE_FAILED, NULL, d->err.text);
     else
-        check(d);
+        begin_check(d);
 }
 
 void
@@ -417,11 +457,11 @@ static void
 choose_dropped(struct gw_deploy *d)
 {
     const struct gw_function *f = d->function;
-    unsigned kept = 1; /* the new one */
+    int64_t kept = 1; /* the new one */
 
     d->dropped_count = 0;
     for (const struct gw_version *v = f->versions; v != NULL; v = v->next)
-        if (++kept > VERSIONS_KEPT && v->number != f->live &&
+        if (++kept > d->gw->config.keep_versions && v->number != f->live &&
             d->dropped_count < sizeof d->dropped / sizeof d->dropped[0])
             d->dropped[d->dropped_count++] = v->number;
 }
@@ -456,8 +496,11 @@ place_instance(struct gw_deploy *d)
         return false; /* it died meanwhile */
     inst->deploy = NULL;
     if (wanted)
-        inst->slot = sch_slot_adopt(d->gw->sch, &f->sch, inst, f->sch.generation + 1, gw_now_ns());
-    if (inst->slot == NULL)
+        inst->slot = sch_slot_adopt(d->gw->sch, &f->sch, inst, f->sch.generation + 1,
+                                    inst->held_bytes, gw_now_ns());
+    if (inst->slot != NULL)
+        inst->held_bytes = 0;
+    else
         gw_instance_retire(inst);
     return inst->slot != NULL;
 }

@@ -34,6 +34,7 @@ struct gw_deploy {
     char *said; /* by the compiler */
     json_t *diagnostics;
     struct gw_instance *instance; /* that checks the version */
+    int64_t room_by_ms;           /* how long to wait for room in the memory budget */
     struct gw_timer retry;        /* another change of the function is under way */
 };
 

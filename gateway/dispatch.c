@@ -124,7 +124,14 @@ refuse(struct gw_loop *loop, struct gw_call *call, enum sch_reason reason)
     struct gw_function *f = call->function;
     int64_t waited = (gw_now_ns() - call->sch.arrived_ns) / MS;
     gw_locked struct gw *held = gw_lock(loop->gw);
+    static const char *const why[] = {
+        [SCH_QUEUE_FULL] = "the function's queue is full",
+        [SCH_HOST_FULL] = "too many calls of all functions wait",
+        [SCH_QUEUE_TIMEOUT] = "no instance was free within queue_timeout",
+    };
 
+    if (call->conn != NULL)
+        call->conn->retry_after_s = sch_retry_after_s(&f->sch);
     if (reason == SCH_LAUNCH_FAILED)
         gw_call_problem(call, GW_INIT_FAILED, NULL, "%s", f->last_failure);
     else if (reason == SCH_REMOVED)
@@ -133,10 +140,7 @@ refuse(struct gw_loop *loop, struct gw_call *call, enum sch_reason reason)
         gw_call_problem(call, GW_OVERLOADED,
                         json_pack("{s:i,s:i}", "queue", (int)f->sch.waiting.count, "instances",
                                   (int)sch_function_live(&f->sch)),
-                        reason == SCH_QUEUE_FULL
-                            ? "the function's queue is full (it waited %lld ms)"
-                            : "no instance was free within queue_timeout (it waited %lld ms)",
-                        (long long)waited);
+                        "%s (it waited %lld ms)", why[reason], (long long)waited);
     gw_call_free(call);
 }
 

@@ -1,9 +1,12 @@
 /* function.c: the registry of functions, and how they are shown. With the lock held. */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway.h"
 #include "settings_json.h"
+#include "units.h"
 
 struct gw_function *
 gw_function_find(struct gw *gw, const char *name, size_t len)
@@ -88,6 +91,22 @@ gw_function_count_error(struct gw *gw, struct gw_function *f, enum gw_code code)
     gw_locked struct gw *held = gw_lock(gw);
 
     f->errors[code]++;
+}
+
+int
+gw_function_check_room(struct gw *gw, const struct gw_function *f,
+                       const struct gw_settings *settings, struct gw_bad_setting *bad)
+{
+    char budget[24];
+
+    if (sch_fits(gw->sch, f != NULL ? &f->sch : NULL, &settings->numbers))
+        return 0;
+    (void)strcpy(bad->name, "min");
+    (void)snprintf(bad->allowed, sizeof bad->allowed,
+                   "as many as fit with their memory into the memory_budget of %s, beside what "
+                   "min keeps of other functions",
+                   units_format_size(gw->memory_budget, budget, sizeof budget));
+    return -EINVAL;
 }
 
 /* ---- as JSON ---- */

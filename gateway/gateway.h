@@ -39,6 +39,7 @@ struct gw_instance;
 struct gw_function;
 struct gw_deploy;
 struct gw_journal;
+struct gw_bad_setting;
 
 /* ---- mail between loops ---- */
 
@@ -208,6 +209,7 @@ struct gw_instance {
     bool cpu_in_usec;
     int32_t pid;
     int64_t limit_bytes;
+    int64_t held_bytes; /* of the budget, for one that checks a deploy */
     int64_t born_ms;
     uint64_t calls;
     struct gw_timer timer;  /* start, or retirement, takes too long */
@@ -250,6 +252,7 @@ struct gw_conn {
     struct gw_call *call;
     struct gw_request *admin;
     bool started, message_complete, responded, head_only, chunked;
+    int retry_after_s; /* for a refusal; 0: soon */
     bool close_after, lingering, closing, feeding, advancing, reading, head_done;
     bool http10;
     /* bytes that came before their turn */
@@ -317,6 +320,7 @@ struct gw {
     uint32_t loops_count;
     _Atomic uint32_t active; /* the first so many take connections: balance.c */
     bool counts_sleep;       /* the loops measure how long they sleep */
+    int64_t memory_budget;   /* bytes */
     int64_t alarm_ns;        /* the earliest that any loop's alarm is set to; INT64_MAX: none is */
     bool admin_alone;
     struct launch_client launcher;
@@ -416,7 +420,7 @@ void gw_answer_problem(struct gw_conn *conn, enum gw_code code, const char *call
                        const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* The same as an answer to be given later. Takes the reference. */
 void gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id,
-                     json_t *facts, const char *detail);
+                     int retry_after_s, json_t *facts, const char *detail);
 const char *gw_code_name(enum gw_code code);
 int gw_code_status(enum gw_code code);
 const char *gw_date(struct gw_loop *loop);
@@ -493,6 +497,9 @@ void gw_function_count_error(struct gw *gw, struct gw_function *f, enum gw_code 
 json_t *gw_function_json(const struct gw_function *f);
 json_t *gw_function_instances_json(const struct gw_function *f);
 json_t *gw_function_versions_json(const struct gw_function *f);
+/* Whether what min keeps fits the memory budget; f: NULL for a new one. */
+int gw_function_check_room(struct gw *gw, const struct gw_function *f,
+                           const struct gw_settings *settings, struct gw_bad_setting *bad);
 struct gw_version *gw_function_version(struct gw_function *f, uint32_t number);
 
 /* journal.c: the last lines of a function's log */

@@ -219,7 +219,8 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
     gw_instance_hold(inst); /* until the handle is closed */
     (void)uv_poll_init(gw_main_loop(inst->gw)->uv, &inst->log, inst->log_fd);
     (void)uv_poll_start(&inst->log, UV_READABLE, on_log);
-    if (inst->limit_bytes != settings_of(inst)->numbers.memory)
+    if (inst->limit_bytes != settings_of(inst)->numbers.memory &&
+        (inst->slot == NULL || !inst->slot->doomed))
         gw_instance_send_limit(inst);
     if (send_setup(inst) < 0)
         gw_instance_kill(inst);
@@ -450,6 +451,8 @@ bury(struct gw_instance *inst)
     if (inst->slot != NULL)
         sch_slot_gone(gw->sch, inst->slot, failed_start, gw_now_ns());
     inst->slot = NULL;
+    if (inst->held_bytes > 0)
+        sch_release(gw->sch, inst->held_bytes, gw_now_ns());
     if (inst->patch != NULL)
         gw_patch_instance_done(inst, -ESRCH);
     if (inst->deploy != NULL)
@@ -572,9 +575,11 @@ died(struct gw_instance *inst, const struct launch_died *msg)
 static void
 limited(struct gw_instance *inst, int status)
 {
-    if (status == 0 && inst->open)
+    if (status == 0 && inst->open) {
         atomic_store(&inst->chan.shared->memory_limit, (uint64_t)inst->limit_bytes);
-    else if (inst->slot != NULL)
+        if (inst->slot != NULL)
+            sch_slot_shrunk(inst->gw->sch, inst->slot, inst->limit_bytes, gw_now_ns());
+    } else if (inst->slot != NULL)
         sch_slot_doom(inst->gw->sch, inst->slot, gw_now_ns()); /* it uses more: replace it */
     if (inst->patch != NULL)
         gw_patch_instance_done(inst, status);

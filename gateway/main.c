@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -30,6 +29,7 @@ struct inherited {
     bool admin_listener;
     uid_t uid;
     gid_t gid;
+    int64_t memory; /* that this host, or the daemon's group, offers */
 };
 
 /* ---- giving up privilege ---- */
@@ -240,10 +240,10 @@ parse(int argc, char **argv, struct inherited *in, struct gw_config *config, str
     int own = 1;
 
     for (; own < argc; own++) {
-        unsigned long value;
+        unsigned long long value;
         const char *at = strchr(argv[own], '=');
 
-        value = at != NULL ? strtoul(at + 1, NULL, 10) : 0;
+        value = at != NULL ? strtoull(at + 1, NULL, 10) : 0;
         if (strncmp(argv[own], "--listeners=", 12) == 0)
             in->listeners = (int)value;
         else if (strncmp(argv[own], "--admin-listener=", 17) == 0)
@@ -252,10 +252,12 @@ parse(int argc, char **argv, struct inherited *in, struct gw_config *config, str
             in->uid = (uid_t)value;
         else if (strncmp(argv[own], "--gid=", 6) == 0)
             in->gid = (gid_t)value;
+        else if (strncmp(argv[own], "--memory=", 9) == 0)
+            in->memory = (int64_t)value;
         else
             break;
     }
-    if (in->listeners < 1 || in->listeners > LIMIT_THREADS || in->uid == 0)
+    if (in->listeners < 1 || in->listeners > LIMIT_THREADS || in->uid == 0 || in->memory <= 0)
         return err_set(err, 0, "hearth-gateway is started by hearthd, not by hand");
     gw_config_default(config);
     return gw_config_arguments(config, argc - own, argv + own, err);
@@ -265,12 +267,11 @@ static int
 open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
 {
     uint32_t cores = uv_available_parallelism(), loops = (uint32_t)gw->config.threads;
-    struct sysinfo host;
-    int status;
+    int status = gw_balance_prepare(err);
 
-    if (sysinfo(&host) == 0)
-        gw_settings_set_host_memory((int64_t)(host.totalram * host.mem_unit / 4 * 3));
-    status = gw_balance_prepare(err);
+    gw->memory_budget =
+        gw->config.memory_budget > 0 ? gw->config.memory_budget : in->memory / 4 * 3;
+    gw_settings_set_host_memory(gw->memory_budget);
     if (status == 0)
         status = give_up_privilege(&gw->config, in, err);
 #ifdef HEARTH_SANITIZED
@@ -285,7 +286,11 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
     gw_response_init();
     json_object_seed(0); /* now, and not by two threads at once */
     (void)gw_parser_settings();
-    gw->sch = sch_new(cores > loops ? cores - loops : 1, loops);
+    gw->sch = sch_new(&(struct sch_config){.cores = cores > loops ? cores - loops : 1,
+                                           .lanes = loops,
+                                           .memory_budget = gw->memory_budget,
+                                           .queue_calls = (uint64_t)gw->config.queue_calls,
+                                           .queue_bytes = (uint64_t)gw->config.queue_bytes});
     if (gw->sch == NULL)
         return err_set(err, ENOMEM, "make the scheduler");
     status = gw_loops_open(gw, err);

@@ -247,6 +247,10 @@ apply_memory(struct gw_function *f, struct gw_patch *patch)
         if (inst->phase == GW_INSTANCE_RETIRING || inst->killed || inst->deploy != NULL ||
             !inst->open)
             continue;
+        if (inst->slot != NULL && inst->slot->doomed) { /* no room for it to grow */
+            patch->replaced++;
+            continue;
+        }
         if (inst->patch == NULL) { /* else another PATCH waits for its answer */
             inst->patch = patch;
             patch->waiting++;
@@ -321,7 +325,8 @@ patched(struct gw_request *req, struct gw_function *f, json_t *patch)
         return NULL;
     }
     if (gw_settings_from_json(&job->settings, patch, &bad) < 0 ||
-        gw_settings_check(&job->settings, &bad) < 0) {
+        gw_settings_check(&job->settings, &bad) < 0 ||
+        gw_function_check_room(req->gw, f, &job->settings, &bad) < 0) {
         job_free(job);
         gw_request_problem(req, GW_BAD_SETTING,
                            json_pack("{s:s,s:s}", "setting", bad.name, "allowed", bad.allowed),

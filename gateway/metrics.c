@@ -86,6 +86,12 @@ gw_metrics_text(struct gw *gw, size_t *len)
     if (out == NULL)
         return NULL;
     print_functions(out, gw);
+    describe(out, "hearth_memory_budget_bytes", "gauge", "Memory for all instances together.");
+    (void)fprintf(out, "hearth_memory_budget_bytes %lld\n", (long long)gw->memory_budget);
+    describe(out, "hearth_memory_reserved_bytes", "gauge", "Limits of all instances together.");
+    (void)fprintf(out, "hearth_memory_reserved_bytes %lld\n", (long long)sch_used_bytes(gw->sch));
+    describe(out, "hearth_evictions_total", "counter", "Idle instances ended to make room.");
+    (void)fprintf(out, "hearth_evictions_total %llu\n", (unsigned long long)sch_evictions(gw->sch));
     describe(out, "hearth_functions", "gauge", "Functions deployed.");
     (void)fprintf(out, "hearth_functions %u\n", HASH_COUNT(gw->functions));
     print_connections(out, gw);

@@ -368,6 +368,8 @@ gw_settings_json(const struct gw_settings *settings)
             value = env_json(&settings->env);
         } else if (row->kind == SCH_SETTING_WORD) {
             value = json_string(row->allowed);
+        } else if (sch_setting_is_auto(row, &settings->numbers)) {
+            value = json_string("auto");
         } else {
             value = json_integer(sch_setting_get(row, &settings->numbers));
         }

@@ -365,3 +365,63 @@ sbx_cgroup_peak(const struct sbx_cgroup *leaf)
     (void)sbx_cgroup_read_u64(leaf->dir[ops->memory_controller], ops->peak_file, NULL, &peak);
     return peak;
 }
+
+/* ---- what the host offers ---- */
+
+/* This process's group in the hierarchy that limits memory, as a path below its mount. */
+static int
+own_memory_group(bool v2, char *path, size_t n)
+{
+    cleanup_file FILE *file = fopen("/proc/self/cgroup", "re");
+    char line[512];
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        char *controllers = strchr(line, ':'), *at;
+
+        if (controllers == NULL || (at = strchr(controllers + 1, ':')) == NULL)
+            continue;
+        *at = '\0';
+        at[1 + strcspn(at + 1, "\n")] = '\0';
+        if (strcmp(controllers + 1, v2 ? "" : "memory") != 0)
+            continue;
+        (void)snprintf(path, n, "%s", at + 1);
+        return 0;
+    }
+    return -ENOENT;
+}
+
+static uint64_t
+limit_of(const char *group, bool v2)
+{
+    cleanup_close int dir = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    uint64_t bytes = 0;
+    int status = dir < 0 ? -errno
+                         : sbx_cgroup_read_u64(dir, v2 ? "memory.max" : "memory.stat",
+                                               v2 ? NULL : "hierarchical_memory_limit", &bytes);
+
+    return status == 0 && bytes > 0 ? bytes : UINT64_MAX; /* "max" reads as 0 */
+}
+
+uint64_t
+sbx_cgroup_offered(const struct sbx_cgroup_tree *tree)
+{
+    bool v2 = tree->hierarchies == 1;
+    uint64_t most = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    char own[512], group[1024], *mount = NULL;
+
+    if (own_memory_group(v2, own, sizeof own) < 0 ||
+        cgroup_get_subsys_mount_point(controller_names[SBX_MEMORY], &mount) != 0)
+        return most;
+    for (;;) { /* a v1 group knows the tightest limit above it; a v2 group does not */
+        uint64_t limit;
+
+        (void)snprintf(group, sizeof group, "%s%s", mount, own);
+        limit = limit_of(group, v2);
+        most = limit < most ? limit : most;
+        if (!v2 || strrchr(own, '/') == NULL || own[1] == '\0')
+            break;
+        *strrchr(own, '/') = '\0';
+    }
+    free(mount);
+    return most;
+}

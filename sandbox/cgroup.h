@@ -58,6 +58,8 @@ extern const struct sbx_cgroup_ops sbx_cgroup_v1, sbx_cgroup_v2;
 /* Finds the memory, pids and cpu controllers, removes what a killed daemon left,
  * and makes this daemon's own group. Fails loudly where one is missing. */
 int sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, struct hearth_err *err);
+/* Bytes that this daemon may use: of the host, or of the tightest group it is in. */
+uint64_t sbx_cgroup_offered(const struct sbx_cgroup_tree *tree);
 /* Kills what still runs in the tree and removes it. */
 void sbx_cgroup_tree_close(struct sbx_cgroup_tree *tree);
 

@@ -286,6 +286,8 @@ gateway_argv(const struct launcher *l, char **argv, char text[][32])
     argv[n++] = text[2];
     (void)snprintf(text[3], 32, "--gid=%u", (unsigned)l->gateway_gid);
     argv[n++] = text[3];
+    (void)snprintf(text[4], 32, "--memory=%llu", (unsigned long long)sbx_cgroup_offered(&l->tree));
+    argv[n++] = text[4];
     for (int i = 0; i < l->options.gateway_args_count; i++)
         argv[n++] = l->options.gateway_args[i];
     argv[n] = NULL;
@@ -313,8 +315,8 @@ place_gateway_fds(const struct launcher *l, int sock)
 static _Noreturn void
 gateway_child(const struct launcher *l, int sock)
 {
-    char text[4][32];
-    cleanup_free char **argv = calloc((size_t)l->options.gateway_args_count + 6, sizeof *argv);
+    char text[5][32];
+    cleanup_free char **argv = calloc((size_t)l->options.gateway_args_count + 7, sizeof *argv);
     char path[PATH_MAX];
     struct hearth_err err = {0};
     sigset_t none;

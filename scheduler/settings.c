@@ -25,7 +25,7 @@ const struct sch_setting sch_setting_table[] = {
     {"max", SCH_SETTING_COUNT, SCH_REACH_LIVE, FIELD(max), 1, LIMIT_INSTANCES, 8,
      "1 to 4096, and not below min", "most instances at a time"},
     {"idle_timeout", SCH_SETTING_TIME, SCH_REACH_LIVE, FIELD(idle_timeout_ms), 1, 24 * HOUR,
-     60 * SECOND, "1ms to 24h", "idle instances beyond min end after this"},
+     60 * SECOND, "1ms to 24h, or auto", "idle instances beyond min end after this"},
     {"queue", SCH_SETTING_COUNT, SCH_REACH_CALLS, FIELD(queue), 0, 65536, 256, "0 to 65536",
      "most waiting calls"},
     {"queue_timeout", SCH_SETTING_TIME, SCH_REACH_CALLS, FIELD(queue_timeout_ms), 1, HOUR,
@@ -73,6 +73,13 @@ sch_setting_get(const struct sch_setting *row, const struct sch_settings *settin
     return *(const int64_t *)(const void *)((const char *)settings + row->offset);
 }
 
+bool
+sch_setting_is_auto(const struct sch_setting *row, const struct sch_settings *settings)
+{
+    return row->offset == FIELD(idle_timeout_ms) && is_number(row) &&
+           settings->idle_timeout_ms == SCH_AUTO;
+}
+
 void
 sch_settings_default(struct sch_settings *settings)
 {
@@ -101,6 +108,10 @@ sch_setting_from_text(const struct sch_setting *row, const char *text, int64_t m
     int64_t number;
     int status = -EINVAL;
 
+    if (row->offset == FIELD(idle_timeout_ms) && strcmp(text, "auto") == 0) {
+        settings->idle_timeout_ms = SCH_AUTO;
+        return 0;
+    }
     if (row->kind == SCH_SETTING_TIME)
         status = units_parse_time(text, &number);
     else if (row->kind == SCH_SETTING_SIZE)

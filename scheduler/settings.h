@@ -66,6 +66,8 @@ int sch_setting_from_text(const struct sch_setting *row, const char *text, int64
                           struct sch_settings *settings);
 int sch_setting_from_number(const struct sch_setting *row, int64_t number, int64_t memory_most,
                             struct sch_settings *settings);
+/* Whether the platform chooses the number: written "auto". */
+bool sch_setting_is_auto(const struct sch_setting *row, const struct sch_settings *settings);
 int64_t sch_setting_get(const struct sch_setting *row, const struct sch_settings *settings);
 
 /* Checks settings against each other. NULL, or the name of the one to blame, with
