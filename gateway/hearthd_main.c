@@ -41,14 +41,15 @@ launcher_path(char *path, size_t n, struct hearth_err *err)
 static int
 become_launcher(struct gw_config *config, struct hearth_err *err)
 {
-    char path[PATH_MAX + 64], threads[16];
+    char path[PATH_MAX + 64], threads[16], blanks[48];
     char storage[GW_CONFIG_OPTIONS][320];
-    char *argv[GW_CONFIG_OPTIONS + 8] = {
+    char *argv[GW_CONFIG_OPTIONS + 9] = {
         (char *)"hearth-launcher",
         config->state,
         config->listen,
         config->admin[0] != '\0' ? config->admin : (char *)"-",
         threads,
+        blanks,
         config->config[0] != '\0' ? config->config : (char *)"-",
     };
     int status = launcher_path(path, sizeof path, err);
@@ -56,7 +57,9 @@ become_launcher(struct gw_config *config, struct hearth_err *err)
     if (status < 0)
         return status;
     (void)snprintf(threads, sizeof threads, "%lld", (long long)config->threads);
-    (void)gw_config_to_arguments(config, storage, argv + 6);
+    (void)snprintf(blanks, sizeof blanks, "%lld:%lld", (long long)config->blanks_min,
+                   (long long)config->blanks_max);
+    (void)gw_config_to_arguments(config, storage, argv + 7);
     (void)execv(path, argv);
     return err_set(err, errno, "execute %s (is Hearth installed whole?)", path);
 }

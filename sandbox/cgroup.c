@@ -332,6 +332,15 @@ sbx_cgroup_set_memory(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err
 }
 
 int
+sbx_cgroup_set(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
+               struct hearth_err *err)
+{
+    int status = leaf->tree->ops->set_memory(leaf, limits->memory, err);
+
+    return status == 0 ? leaf->tree->ops->set_cpu(leaf, limits->cpu_weight, err) : status;
+}
+
+int
 sbx_cgroup_enter(const struct sbx_cgroup *leaf)
 {
     for (int i = 0; i < SBX_CONTROLLERS; i++)

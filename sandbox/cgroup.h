@@ -38,6 +38,7 @@ struct sbx_cgroup_ops {
     int (*leaf_reset)(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
                       struct hearth_err *err);
     int (*set_memory)(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err);
+    int (*set_cpu)(struct sbx_cgroup *leaf, uint32_t weight, struct hearth_err *err);
     const char *memory_file, *peak_file, *cpu_file;
     const char *oom_file;                  /* holds a line "oom_kill N" */
     int cpu_controller, memory_controller; /* indices into dir */
@@ -71,6 +72,9 @@ void sbx_cgroup_give(struct sbx_cgroup *leaf);
 
 /* -EBUSY where more than that is in use; nothing is killed for it. */
 int sbx_cgroup_set_memory(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err);
+/* Memory and the share of the CPU, of a group in use. */
+int sbx_cgroup_set(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
+                   struct hearth_err *err);
 
 /* The child, on a v1 host, before anything else: moves itself into the leaf. A
  * v2 child is born in it. Async-signal-safe. */

@@ -55,10 +55,17 @@ write_limits(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
 }
 
 static int
+v1_set_cpu(struct sbx_cgroup *leaf, uint32_t weight, struct hearth_err *err)
+{
+    uint64_t shares = (uint64_t)weight * 1024 / 1000;
+
+    return sbx_cgroup_write_u64(leaf->dir[SBX_CPU], "cpu.shares", shares < 2 ? 2 : shares, err);
+}
+
+static int
 v1_leaf_reset(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
               struct hearth_err *err)
 {
-    uint64_t shares = (uint64_t)limits->cpu_weight * 1024 / 1000;
     int status;
 
     /* pages that the last user left in the group go first; it may fail harmlessly */
@@ -69,8 +76,7 @@ v1_leaf_reset(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
     if (status == 0)
         status = sbx_cgroup_write_u64(leaf->dir[SBX_PIDS], "pids.max", limits->pids, err);
     if (status == 0)
-        status =
-            sbx_cgroup_write_u64(leaf->dir[SBX_CPU], "cpu.shares", shares < 2 ? 2 : shares, err);
+        status = v1_set_cpu(leaf, limits->cpu_weight, err);
     if (status == 0)
         status = sbx_cgroup_write(leaf->dir[SBX_CPUACCT], "cpuacct.usage", "0", err);
     return status;
@@ -89,6 +95,7 @@ const struct sbx_cgroup_ops sbx_cgroup_v1 = {
     .leaf_open = v1_leaf_open,
     .leaf_reset = v1_leaf_reset,
     .set_memory = v1_set_memory,
+    .set_cpu = v1_set_cpu,
     .memory_file = "memory.usage_in_bytes",
     .peak_file = "memory.max_usage_in_bytes",
     .cpu_file = "cpuacct.usage",

@@ -111,10 +111,18 @@ fresh_leaf(struct sbx_cgroup *leaf, struct hearth_err *err)
 }
 
 static int
+v2_set_cpu(struct sbx_cgroup *leaf, uint32_t thousandths, struct hearth_err *err)
+{
+    uint64_t weight = thousandths / 10;
+
+    return sbx_cgroup_write_u64(leaf->dir[0], "cpu.weight",
+                                weight < 1 ? 1 : (weight > 10000 ? 10000 : weight), err);
+}
+
+static int
 v2_leaf_reset(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
               struct hearth_err *err)
 {
-    uint64_t weight = limits->cpu_weight / 10;
     uint64_t peak = 0;
     int status = 0;
 
@@ -126,8 +134,7 @@ v2_leaf_reset(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
     if (status == 0)
         status = sbx_cgroup_write_u64(leaf->dir[0], "pids.max", limits->pids, err);
     if (status == 0)
-        status = sbx_cgroup_write_u64(leaf->dir[0], "cpu.weight",
-                                      weight < 1 ? 1 : (weight > 10000 ? 10000 : weight), err);
+        status = v2_set_cpu(leaf, limits->cpu_weight, err);
     return status;
 }
 
@@ -155,6 +162,7 @@ const struct sbx_cgroup_ops sbx_cgroup_v2 = {
     .leaf_open = v2_leaf_open,
     .leaf_reset = v2_leaf_reset,
     .set_memory = v2_set_memory,
+    .set_cpu = v2_set_cpu,
     .memory_file = "memory.current",
     .peak_file = "memory.peak",
     .cpu_file = "cpu.stat",

@@ -26,7 +26,6 @@
 #include "spawn.h"
 
 #define NO_SLOT          UINT32_MAX
-#define WORKER_PIDS      4u
 #define BUILD_PIDS       64u
 #define BUILD_MEMORY     (1024ull << 20)
 #define BUILD_SECONDS    60
@@ -52,14 +51,14 @@ find(struct launcher *l, enum launcher_kind kind, uint64_t id)
     return NULL;
 }
 
-static uint32_t
-slot_of(const struct launcher *l, const struct launcher_child *c)
+uint32_t
+launcher_slot_of(const struct launcher *l, const struct launcher_child *c)
 {
     return (uint32_t)(c - l->children);
 }
 
-static struct launcher_child *
-take_slot(struct launcher *l, enum launcher_kind kind, uint64_t id)
+struct launcher_child *
+launcher_take_slot(struct launcher *l, enum launcher_kind kind, uint64_t id)
 {
     uint32_t slot = l->free_worker;
     struct launcher_child *c;
@@ -71,7 +70,7 @@ take_slot(struct launcher *l, enum launcher_kind kind, uint64_t id)
     if (slot >= LIMIT_INSTANCES + (kind == LAUNCHER_BUILDER ? LAUNCHER_BUILDS : 0))
         return NULL;
     c = &l->children[slot];
-    if (kind == LAUNCHER_WORKER) {
+    if (kind != LAUNCHER_BUILDER) {
         l->free_worker = c->next_free;
         if (slot >= l->workers_top)
             l->workers_top = slot + 1;
@@ -86,8 +85,8 @@ take_slot(struct launcher *l, enum launcher_kind kind, uint64_t id)
     return c;
 }
 
-static void
-free_slot(struct launcher *l, struct launcher_child *c)
+void
+launcher_free_slot(struct launcher *l, struct launcher_child *c)
 {
     int fds[] = {c->pidfd, c->control, c->object, c->said};
 
@@ -96,9 +95,9 @@ free_slot(struct launcher *l, struct launcher_child *c)
             (void)close(fds[i]);
     if (c->leaf != NULL)
         sbx_cgroup_give(c->leaf);
-    if (c->kind == LAUNCHER_WORKER) {
+    if (c->kind != LAUNCHER_BUILDER) {
         c->next_free = l->free_worker;
-        l->free_worker = slot_of(l, c);
+        l->free_worker = launcher_slot_of(l, c);
     }
     c->kind = LAUNCHER_FREE;
     c->leaf = NULL;
@@ -165,14 +164,8 @@ open_meters(const struct sbx_cgroup *leaf, int *memory, int *peak, int *cpu, str
     return 0;
 }
 
-struct worker_fds {
-    int channel, log_read, log_write, control_ours, control_theirs, object;
-    int memory, peak, cpu;
-    int bells_count, bells[LIMIT_THREADS];
-};
-
-static void
-close_worker_fds(struct worker_fds *fds)
+void
+launcher_worker_fds_close(struct launcher_worker_fds *fds)
 {
     int all[] = {fds->channel,      fds->log_read,       fds->log_write,
                  fds->control_ours, fds->control_theirs, fds->object,
@@ -186,7 +179,7 @@ close_worker_fds(struct worker_fds *fds)
 }
 
 static int
-make_bells(struct worker_fds *fds, int count, struct hearth_err *err)
+make_bells(struct launcher_worker_fds *fds, int count, struct hearth_err *err)
 {
     while (fds->bells_count < count) {
         int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -199,7 +192,7 @@ make_bells(struct worker_fds *fds, int count, struct hearth_err *err)
 }
 
 static int
-make_pipes(struct worker_fds *fds, struct hearth_err *err)
+make_pipes(struct launcher_worker_fds *fds, struct hearth_err *err)
 {
     int pair[2];
 
@@ -219,7 +212,7 @@ make_pipes(struct worker_fds *fds, struct hearth_err *err)
 
 /* The worker's task: the object to load and the file that says what it uses. */
 static int
-send_task(struct worker_fds *fds, struct hearth_err *err)
+send_task(struct launcher_worker_fds *fds, struct hearth_err *err)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {0};
     char byte = 'T';
@@ -239,7 +232,7 @@ send_task(struct worker_fds *fds, struct hearth_err *err)
 }
 
 static int
-spawn_worker(struct launcher *l, struct launcher_child *c, struct worker_fds *fds,
+spawn_worker(struct launcher *l, struct launcher_child *c, struct launcher_worker_fds *fds,
              struct hearth_err *err)
 {
     static char *const argv[] = {(char *)"hearth-worker", NULL};
@@ -255,7 +248,7 @@ spawn_worker(struct launcher *l, struct launcher_child *c, struct worker_fds *fd
         .program = l->worker_program,
         .source = -1,
         .life = l->life,
-        .uid = LAUNCHER_UID_BASE + slot_of(l, c),
+        .uid = LAUNCHER_UID_BASE + launcher_slot_of(l, c),
         .argv = argv,
     };
 
@@ -264,7 +257,8 @@ spawn_worker(struct launcher *l, struct launcher_child *c, struct worker_fds *fd
 }
 
 static void
-tell_started(struct launcher *l, const struct launcher_child *c, const struct worker_fds *fds)
+tell_started(struct launcher *l, const struct launcher_child *c,
+             const struct launcher_worker_fds *fds)
 {
     struct launch_message msg = {.type = LAUNCH_STARTED, .id = c->id};
     int sent[LAUNCH_FDS_MAX] = {
@@ -280,19 +274,13 @@ tell_started(struct launcher *l, const struct launcher_child *c, const struct wo
     launcher_tell(l, &msg, sent, LAUNCH_FD_BELLS + (unsigned)fds->bells_count);
 }
 
-static int
-start_worker(struct launcher *l, const struct launch_message *msg, struct launcher_child *c,
-             struct worker_fds *fds, struct hearth_err *err)
+int
+launcher_make_worker(struct launcher *l, const struct sbx_cgroup_limits *limits,
+                     struct launcher_child *c, struct launcher_worker_fds *fds,
+                     struct hearth_err *err)
 {
-    struct sbx_cgroup_limits limits = {
-        .memory = msg->u.start.memory_limit,
-        .pids = WORKER_PIDS,
-        .cpu_weight = (uint32_t)(msg->u.start.memory_limit / ((1ull << 30) / 1000)),
-    };
-    int status = open_object(l, &msg->u.start, &fds->object, err);
+    int status = sbx_cgroup_take(&l->tree, limits, &c->leaf, err);
 
-    if (status == 0)
-        status = sbx_cgroup_take(&l->tree, &limits, &c->leaf, err);
     if (status == 0)
         status = open_meters(c->leaf, &fds->memory, &fds->peak, &fds->cpu, err);
     if (status == 0)
@@ -302,46 +290,67 @@ start_worker(struct launcher *l, const struct launch_message *msg, struct launch
     if (status == 0)
         status = make_bells(fds, l->threads, err);
     if (status == 0)
-        status = send_task(fds, err);
-    if (status == 0)
         status = spawn_worker(l, c, fds, err);
-    return status;
+    if (status < 0)
+        return status;
+    status = launcher_watch(l, c->pidfd, LAUNCHER_TAG_CHILD + launcher_slot_of(l, c));
+    return status == 0 ? 0 : err_set(err, -status, "watch a worker");
+}
+
+void
+launcher_drop(struct launcher *l, struct launcher_child *c)
+{
+    if (c->pidfd >= 0) {
+        (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+        (void)waitid(P_PIDFD, (id_t)c->pidfd, &(siginfo_t){0}, WEXITED);
+    }
+    launcher_free_slot(l, c);
+}
+
+/* Gives a blank, or a worker just born, the function. */
+static int
+assign(struct launcher *l, const struct launch_message *msg, struct launcher_child **c,
+       struct launcher_worker_fds *fds, struct hearth_err *err)
+{
+    struct sbx_cgroup_limits limits = {
+        .memory = msg->u.start.memory_limit,
+        .pids = LAUNCHER_WORKER_PIDS,
+        .cpu_weight = (uint32_t)(msg->u.start.memory_limit / ((1ull << 30) / 1000)),
+    };
+    int status = open_object(l, &msg->u.start, &fds->object, err);
+
+    if (status < 0)
+        return status;
+    *c = launcher_blank_take(l, fds);
+    if (*c != NULL) {
+        (*c)->kind = LAUNCHER_WORKER;
+        (*c)->id = msg->id;
+        status = sbx_cgroup_set((*c)->leaf, &limits, err);
+    } else if ((*c = launcher_take_slot(l, LAUNCHER_WORKER, msg->id)) == NULL) {
+        return err_set(err, EAGAIN, "there are %d instances already", LIMIT_INSTANCES);
+    } else {
+        status = launcher_make_worker(l, &limits, *c, fds, err);
+    }
+    return status == 0 ? send_task(fds, err) : status;
 }
 
 void
 launcher_start(struct launcher *l, const struct launch_message *msg)
 {
-    __attribute__((cleanup(close_worker_fds))) struct worker_fds fds = {
-        .channel = -1,
-        .log_read = -1,
-        .log_write = -1,
-        .control_ours = -1,
-        .control_theirs = -1,
-        .object = -1,
-        .memory = -1,
-        .peak = -1,
-        .cpu = -1,
-    };
+    __attribute__((cleanup(launcher_worker_fds_close))) struct launcher_worker_fds fds =
+        LAUNCHER_NO_FDS;
     struct hearth_err err = {0};
     struct launcher_child *c = NULL;
     int status;
 
     if (find(l, LAUNCHER_WORKER, msg->id) != NULL)
         status = err_set(&err, EEXIST, "instance %" PRIu64, msg->id);
-    else if ((c = take_slot(l, LAUNCHER_WORKER, msg->id)) == NULL)
-        status = err_set(&err, EAGAIN, "there are %d instances already", LIMIT_INSTANCES);
     else
-        status = start_worker(l, msg, c, &fds, &err);
-    if (status == 0)
-        status = launcher_watch(l, c->pidfd, LAUNCHER_TAG_CHILD + slot_of(l, c));
+        status = assign(l, msg, &c, &fds, &err);
     if (status < 0) {
         tell_no_wall(l, msg->id, &err);
-        if (c != NULL && c->pidfd >= 0) {
-            (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
-            (void)waitid(P_PIDFD, (id_t)c->pidfd, &(siginfo_t){0}, WEXITED);
-        }
         if (c != NULL)
-            free_slot(l, c);
+            launcher_drop(l, c);
         return;
     }
     c->control = take_fd(&fds.control_ours);
@@ -391,7 +400,7 @@ spawn_builder(struct launcher *l, const struct launch_message *msg, struct launc
         .program = l->builder_program,
         .source = source,
         .life = l->life,
-        .uid = LAUNCHER_UID_BUILD + slot_of(l, c) - LIMIT_INSTANCES,
+        .uid = LAUNCHER_UID_BUILD + launcher_slot_of(l, c) - LIMIT_INSTANCES,
         .cpu_seconds = BUILD_SECONDS,
         .file_bytes = LIMIT_OBJECT,
         .argv = argv,
@@ -449,7 +458,7 @@ void
 launcher_build(struct launcher *l, const struct launch_message *msg)
 {
     struct hearth_err err = {0};
-    struct launcher_child *c = take_slot(l, LAUNCHER_BUILDER, msg->id);
+    struct launcher_child *c = launcher_take_slot(l, LAUNCHER_BUILDER, msg->id);
     int status;
 
     if (c == NULL)
@@ -459,7 +468,7 @@ launcher_build(struct launcher *l, const struct launch_message *msg)
     if (status == 0) {
         c->deadline_ms = launcher_now_ms() + BUILD_SECONDS * 1000;
         l->builds++;
-        status = launcher_watch(l, c->pidfd, LAUNCHER_TAG_CHILD + slot_of(l, c));
+        status = launcher_watch(l, c->pidfd, LAUNCHER_TAG_CHILD + launcher_slot_of(l, c));
         if (status == 0)
             return;
         (void)err_set(&err, -status, "watch a builder");
@@ -470,7 +479,7 @@ launcher_build(struct launcher *l, const struct launch_message *msg)
     log_error("a build could not be started: %s", err.text);
     tell_built(l, msg->id, LAUNCH_BUILD_BROKEN, err.text, NULL);
     if (c != NULL)
-        free_slot(l, c);
+        launcher_free_slot(l, c);
 }
 
 int
@@ -496,15 +505,14 @@ launcher_builds_check(struct launcher *l)
 
 /* ---- the end of either ---- */
 
-/* What the child said on its control socket before it gave up, if anything. A
- * child that died with its task unread makes the first recv fail. */
-static void
-last_words(const struct launcher_child *c, char *text, size_t n)
+/* A child that died with its task unread makes the first recv fail. */
+void
+launcher_last_words(int control, char *text, size_t n)
 {
-    ssize_t got = recv(c->control, text, n - 1, MSG_DONTWAIT);
+    ssize_t got = recv(control, text, n - 1, MSG_DONTWAIT);
 
     if (got < 0 && errno == ECONNRESET)
-        got = recv(c->control, text, n - 1, MSG_DONTWAIT);
+        got = recv(control, text, n - 1, MSG_DONTWAIT);
     text[got > 0 ? got : 0] = '\0';
     for (char *p = text; *p != '\0'; p++)
         if ((unsigned char)*p < 0x20)
@@ -523,7 +531,7 @@ worker_ended(struct launcher *l, struct launcher_child *c, const siginfo_t *info
     died->peak = sbx_cgroup_peak(c->leaf);
     died->asked = c->asked;
     if (died->cause == LAUNCH_CAUSE_EXIT && died->value == SBX_SPAWN_FAILED) {
-        last_words(c, died->text, sizeof died->text);
+        launcher_last_words(c->control, died->text, sizeof died->text);
         if (died->text[0] != '\0') {
             died->cause = LAUNCH_CAUSE_NO_WALL;
             log_error("instance %" PRIu64 " could not be made: %s", c->id, died->text);
@@ -549,7 +557,7 @@ builder_ended(struct launcher *l, struct launcher_child *c, const siginfo_t *inf
     else if (exited && info->si_status == 1)
         result = LAUNCH_BUILD_FAILED;
     if (result == LAUNCH_BUILD_BROKEN) {
-        last_words(c, text, sizeof text);
+        launcher_last_words(c->control, text, sizeof text);
         if (text[0] == '\0')
             (void)snprintf(text, sizeof text, "the builder ended with %s %d",
                            exited ? "status" : "signal", info->si_status);
@@ -571,9 +579,11 @@ launcher_child_ended(struct launcher *l, uint32_t slot)
         return;
     if (c->kind == LAUNCHER_WORKER)
         worker_ended(l, c, &info);
+    else if (c->kind == LAUNCHER_BLANK)
+        launcher_blank_ended(l, c);
     else
         builder_ended(l, c, &info);
-    free_slot(l, c);
+    launcher_free_slot(l, c);
 }
 
 void
@@ -588,7 +598,9 @@ launcher_children_end(struct launcher *l)
         if (c->kind == LAUNCHER_FREE)
             continue;
         (void)waitid(P_PIDFD, (id_t)c->pidfd, &(siginfo_t){0}, WEXITED);
-        free_slot(l, c);
+        if (c->kind == LAUNCHER_BLANK)
+            launcher_blank_ended(l, c);
+        launcher_free_slot(l, c);
     }
     l->builds = 0;
 }

@@ -71,6 +71,7 @@ const struct sbx_rule sbx_rules[] = {
 
     /* loading only */
     {"openat", L | B | G, SBX_ALWAYS, 0, "libraries in the jail; state files"},
+    {"prctl", L, SBX_SET_NAME, 0, "a blank that becomes a worker"},
     {"seccomp", L, SBX_ALWAYS, 0, "narrow to the next profile"},
     {"readlink", L, SBX_ALWAYS, EINVAL, "links of /fd tell paths of the host"},
     {"readlink", B, SBX_ALWAYS, 0, "files in the jail"},

@@ -14,6 +14,7 @@ enum sbx_when {
     SBX_THREAD,       /* clone: only with CLONE_THREAD */
     SBX_STREAM_IOCTL, /* ioctl: only FIONBIO, FIONREAD, FIOCLEX */
     SBX_OWN_LIMITS,   /* prlimit64: only asks, of itself */
+    SBX_SET_NAME,     /* prctl: only PR_SET_NAME */
     SBX_OWN_AFFINITY, /* sched_setaffinity: of itself */
 };
 

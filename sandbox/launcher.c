@@ -179,6 +179,9 @@ open_sockets(struct launcher *l, struct hearth_err *err)
 {
     int status;
 
+    if (sscanf(l->options.blanks, "%u:%u", &l->blanks.min, &l->blanks.max) != 2 ||
+        l->blanks.min > l->blanks.max || l->blanks.max > LAUNCHER_BLANKS)
+        return err_set(err, EINVAL, "blanks: 0 to %d", LAUNCHER_BLANKS);
     l->threads = l->options.threads != NULL ? atoi(l->options.threads) : 1;
     if (l->threads < 1 || l->threads > LIMIT_THREADS)
         return err_set(err, EINVAL, "threads: 1 to %d", LIMIT_THREADS);
@@ -539,10 +542,18 @@ on_event(struct launcher *l, uint64_t tag)
         launcher_child_ended(l, (uint32_t)(tag - LAUNCHER_TAG_CHILD));
 }
 
+/* Of two waits in milliseconds, of which -1 is for ever. */
+static int
+sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 int
 launcher_run(struct launcher *l)
 {
     struct hearth_err err = {0};
+    int blank_ms = 0;
 
     if (start_gateway(l, &err) < 0) {
         log_error("%s", err.text);
@@ -550,7 +561,8 @@ launcher_run(struct launcher *l)
     }
     while (l->gateway_pid > 0) {
         struct epoll_event events[32];
-        int n = epoll_wait(l->epoll, events, 32, launcher_builds_check(l));
+        int build_ms = launcher_builds_check(l);
+        int n = epoll_wait(l->epoll, events, 32, sooner(build_ms, blank_ms));
 
         if (n < 0 && errno != EINTR) {
             log_error("epoll_wait: %s", strerror(errno));
@@ -558,6 +570,7 @@ launcher_run(struct launcher *l)
         }
         for (int i = 0; i < n; i++)
             on_event(l, events[i].data.u64);
+        blank_ms = n > 0 ? 1 : launcher_blanks_fill(l); /* when nothing else is to be done */
     }
     return l->exit_status;
 }

@@ -21,7 +21,7 @@
 #define LAUNCHER_UID_GATEWAY (LAUNCHER_UID_BASE - 1) /* where the host has no user "hearth" */
 #define LAUNCHER_BUILDS      4
 
-enum launcher_kind { LAUNCHER_FREE, LAUNCHER_WORKER, LAUNCHER_BUILDER };
+enum launcher_kind { LAUNCHER_FREE, LAUNCHER_WORKER, LAUNCHER_BUILDER, LAUNCHER_BLANK };
 
 /* A sandboxed child: one slot, one uid, for its whole life. */
 struct launcher_child {
@@ -37,12 +37,38 @@ struct launcher_child {
     uint32_t next_free;
 };
 
+/* What the launcher holds of a worker until the gateway is told of it. */
+struct launcher_worker_fds {
+    int channel, log_read, log_write, control_ours, control_theirs, object;
+    int memory, peak, cpu;
+    int bells_count, bells[LIMIT_THREADS];
+};
+#define LAUNCHER_NO_FDS                                                                            \
+    {                                                                                              \
+        .channel = -1, .log_read = -1, .log_write = -1, .control_ours = -1, .control_theirs = -1,  \
+        .object = -1, .memory = -1, .peak = -1, .cpu = -1                                          \
+    }
+
+#define LAUNCHER_BLANKS      64
+#define LAUNCHER_WORKER_PIDS 4u
+
+struct launcher_blanks {
+    uint32_t min, max, count;
+    struct launcher_blank {
+        struct launcher_child *child;
+        struct launcher_worker_fds fds;
+    } of[LAUNCHER_BLANKS];
+    uint32_t burst, largest_burst;
+    int64_t burst_since_ms, halved_ms, next_ms;
+};
+
 struct launcher_options {
     const char *listen;
     const char *admin; /* NULL: on the same listener */
     const char *state;
     const char *config; /* NULL: none */
     const char *threads;
+    const char *blanks;  /* "MIN:MAX" */
     char **gateway_args; /* passed on, NULL-ended */
     int gateway_args_count;
 };
@@ -73,6 +99,7 @@ struct launcher {
     uint32_t free_worker;
     uint32_t workers_top; /* no slot from here on was ever used */
     uint32_t builds;
+    struct launcher_blanks blanks;
 };
 
 /* Raises every wall that stands for the daemon's whole life. */
@@ -90,6 +117,27 @@ void launcher_limit(struct launcher *l, const struct launch_message *msg);
 void launcher_build(struct launcher *l, const struct launch_message *msg);
 /* A child's pidfd became readable. */
 void launcher_child_ended(struct launcher *l, uint32_t slot);
+/* A slot of this kind and its user; NULL where all are taken. */
+struct launcher_child *launcher_take_slot(struct launcher *l, enum launcher_kind kind, uint64_t id);
+void launcher_free_slot(struct launcher *l, struct launcher_child *c);
+uint32_t launcher_slot_of(const struct launcher *l, const struct launcher_child *c);
+/* Ends what there is of the child, and frees its slot. */
+void launcher_drop(struct launcher *l, struct launcher_child *c);
+/* A sandboxed process that waits for its task. Where it fails, launcher_drop. */
+int launcher_make_worker(struct launcher *l, const struct sbx_cgroup_limits *limits,
+                         struct launcher_child *c, struct launcher_worker_fds *fds,
+                         struct hearth_err *err);
+void launcher_worker_fds_close(struct launcher_worker_fds *fds);
+/* What a child said on its control socket before it gave up, "" for nothing. */
+void launcher_last_words(int control, char *text, size_t n);
+
+/* blanks.c */
+/* One that waits, its descriptors in fds, fds->object kept; NULL where there is none. */
+struct launcher_child *launcher_blank_take(struct launcher *l, struct launcher_worker_fds *fds);
+/* Makes one where one is missing and due; milliseconds until the next is due, -1: none. */
+int launcher_blanks_fill(struct launcher *l);
+void launcher_blank_ended(struct launcher *l, const struct launcher_child *c);
+
 /* Kills and reaps all children without a word to anyone. */
 void launcher_children_end(struct launcher *l);
 /* Milliseconds until the next builder's deadline, -1 for none; kills the late. */

@@ -137,7 +137,7 @@ main(void)
     struct chan chan;
     int object = -1, meter = -1;
 
-    (void)prctl(PR_SET_NAME, "hearth-worker", 0, 0, 0);
+    (void)prctl(PR_SET_NAME, "hearth-blank", 0, 0, 0);
     (void)mallopt(M_ARENA_MAX, 1);
     /* fixed: large pieces stay mappings, grown in place and given back at once */
     (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
@@ -148,6 +148,7 @@ main(void)
     wrk_place_init();
     if (raise_walls(&chan, &err) < 0 || receive_task(&object, &meter, &err) < 0)
         give_up(&err);
+    (void)prctl(PR_SET_NAME, "hearth-worker", 0, 0, 0);
     wrk_meters_set(&chan, meter);
     (void)close(WRK_FD_CONTROL);
     if (receive_setup(&chan, &err) < 0 || make_ready(&chan, object, &function, &err) < 0)
