@@ -214,6 +214,7 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
     inst->open = true;
     inst->phase = GW_INSTANCE_LOADING;
     atomic_store(&inst->chan.shared->memory_limit, (uint64_t)inst->limit_bytes);
+    status = send_setup(inst); /* first: the worker loads while the rest is done here */
     gw_link_watch(&inst->links[0]);
     inst->log.data = inst;
     gw_instance_hold(inst); /* until the handle is closed */
@@ -222,7 +223,7 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
     if (inst->limit_bytes != settings_of(inst)->numbers.memory &&
         (inst->slot == NULL || !inst->slot->doomed))
         gw_instance_send_limit(inst);
-    if (send_setup(inst) < 0)
+    if (status < 0)
         gw_instance_kill(inst);
 }
 

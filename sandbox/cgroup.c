@@ -321,6 +321,8 @@ sbx_cgroup_take(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_limits *li
 void
 sbx_cgroup_give(struct sbx_cgroup *leaf)
 {
+    if (leaf->tree->ops->leaf_clean != NULL)
+        leaf->tree->ops->leaf_clean(leaf);
     leaf->next = leaf->tree->free;
     leaf->tree->free = leaf;
 }

@@ -28,6 +28,8 @@ struct sbx_cgroup {
     int dir[SBX_CONTROLLERS];   /* v2: only the first is open */
     int enter[SBX_CONTROLLERS]; /* v1: "tasks" files, for the child to write 0 to */
     uint32_t oom_base;          /* kills before this use */
+    uint64_t memory;            /* v1: the limit written last; 0: not known */
+    bool memsw;                 /* v1: memory and swap together can be limited */
 };
 
 /* What differs between the two kinds of host. All return 0 or a negative errno. */
@@ -37,6 +39,7 @@ struct sbx_cgroup_ops {
     int (*leaf_open)(struct sbx_cgroup *leaf, struct hearth_err *err);
     int (*leaf_reset)(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
                       struct hearth_err *err);
+    void (*leaf_clean)(struct sbx_cgroup *leaf); /* after a use; slow, off every path */
     int (*set_memory)(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err);
     int (*set_cpu)(struct sbx_cgroup *leaf, uint32_t weight, struct hearth_err *err);
     const char *memory_file, *peak_file, *cpu_file;

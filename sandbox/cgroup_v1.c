@@ -11,12 +11,6 @@
 
 #include "cgroup.h"
 
-static bool
-has_memsw(const struct sbx_cgroup *leaf)
-{
-    return faccessat(leaf->dir[SBX_MEMORY], "memory.memsw.limit_in_bytes", W_OK, 0) == 0;
-}
-
 static int
 v1_leaf_open(struct sbx_cgroup *leaf, struct hearth_err *err)
 {
@@ -25,6 +19,7 @@ v1_leaf_open(struct sbx_cgroup *leaf, struct hearth_err *err)
         if (leaf->enter[i] < 0)
             return err_set(err, errno, "open tasks of control group %s", leaf->name);
     }
+    leaf->memsw = faccessat(leaf->dir[SBX_MEMORY], "memory.memsw.limit_in_bytes", W_OK, 0) == 0;
     /* 0: the kernel prefers to drop file pages and never swaps the group out */
     return sbx_cgroup_write(leaf->dir[SBX_MEMORY], "memory.swappiness", "0", err);
 }
@@ -36,11 +31,13 @@ static int
 write_limits(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
 {
     int dir = leaf->dir[SBX_MEMORY];
-    bool memsw = has_memsw(leaf);
-    uint64_t was = 0;
-    int status;
+    bool memsw = leaf->memsw;
+    uint64_t was = leaf->memory;
+    int status = 0;
 
-    status = sbx_cgroup_read_u64(dir, "memory.limit_in_bytes", NULL, &was);
+    leaf->memory = 0;
+    if (was == 0)
+        status = sbx_cgroup_read_u64(dir, "memory.limit_in_bytes", NULL, &was);
     if (status < 0)
         return err_set(err, -status, "read the memory limit of %s", leaf->name);
     if (memsw && bytes > was) {
@@ -51,6 +48,8 @@ write_limits(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
     status = sbx_cgroup_write_u64(dir, "memory.limit_in_bytes", bytes, err);
     if (status == 0 && memsw && bytes <= was)
         status = sbx_cgroup_write_u64(dir, "memory.memsw.limit_in_bytes", bytes, err);
+    if (status == 0)
+        leaf->memory = bytes;
     return status;
 }
 
@@ -62,14 +61,20 @@ v1_set_cpu(struct sbx_cgroup *leaf, uint32_t weight, struct hearth_err *err)
     return sbx_cgroup_write_u64(leaf->dir[SBX_CPU], "cpu.shares", shares < 2 ? 2 : shares, err);
 }
 
+/* Pages that the user left in the group go; it may fail harmlessly. This waits for a
+ * worker of the kernel on every core: half a millisecond and more. */
+static void
+v1_leaf_clean(struct sbx_cgroup *leaf)
+{
+    (void)sbx_cgroup_write(leaf->dir[SBX_MEMORY], "memory.force_empty", "0", NULL);
+}
+
 static int
 v1_leaf_reset(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
               struct hearth_err *err)
 {
     int status;
 
-    /* pages that the last user left in the group go first; it may fail harmlessly */
-    (void)sbx_cgroup_write(leaf->dir[SBX_MEMORY], "memory.force_empty", "0", NULL);
     status = write_limits(leaf, limits->memory, err);
     if (status == 0)
         status = sbx_cgroup_write(leaf->dir[SBX_MEMORY], "memory.max_usage_in_bytes", "0", err);
@@ -94,6 +99,7 @@ const struct sbx_cgroup_ops sbx_cgroup_v1 = {
     .tree_open = NULL,
     .leaf_open = v1_leaf_open,
     .leaf_reset = v1_leaf_reset,
+    .leaf_clean = v1_leaf_clean,
     .set_memory = v1_set_memory,
     .set_cpu = v1_set_cpu,
     .memory_file = "memory.usage_in_bytes",

@@ -325,11 +325,14 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
     if (*c != NULL) {
         (*c)->kind = LAUNCHER_WORKER;
         (*c)->id = msg->id;
+        tell_started(l, *c, fds); /* the gateway opens the channel meanwhile */
         status = sbx_cgroup_set((*c)->leaf, &limits, err);
     } else if ((*c = launcher_take_slot(l, LAUNCHER_WORKER, msg->id)) == NULL) {
         return err_set(err, EAGAIN, "there are %d instances already", LIMIT_INSTANCES);
     } else {
         status = launcher_make_worker(l, &limits, *c, fds, err);
+        if (status == 0)
+            tell_started(l, *c, fds);
     }
     return status == 0 ? send_task(fds, err) : status;
 }
@@ -354,7 +357,6 @@ launcher_start(struct launcher *l, const struct launch_message *msg)
         return;
     }
     c->control = take_fd(&fds.control_ours);
-    tell_started(l, c, &fds);
 }
 
 void
