@@ -214,6 +214,7 @@ struct gw_instance {
     uint64_t calls;
     struct gw_timer timer;  /* start, or retirement, takes too long */
     struct gw_patch *patch; /* who waits for LAUNCH_LIMITED */
+    bool log_watched;
     struct gw_timer log_pause;
     uint32_t log_bytes; /* since the last pause */
     char *log_line;     /* an unfinished line of output */
@@ -466,6 +467,8 @@ void gw_instance_retire(struct gw_instance *inst);
 void gw_instance_on_message(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n);
 int64_t gw_instance_read(int fd); /* the number in a meter, or 0 */
 int64_t gw_instance_cpu_us(const struct gw_instance *inst);
+/* Takes what it has printed by now, up to a bound. */
+void gw_instance_read_log(struct gw_instance *inst);
 void gw_instance_hold(struct gw_instance *inst);
 void gw_instance_let_go(struct gw_instance *inst); /* frees it at the last */
 /* The loop that had its channel is done with it: the rest is the main loop's. */

@@ -135,6 +135,19 @@ take_output(struct gw_instance *inst, const char *bytes, size_t n)
     }
 }
 
+void
+gw_instance_read_log(struct gw_instance *inst)
+{
+    char bytes[4096];
+    ssize_t got;
+
+    for (int i = 0; inst->open && i < 32; i++) {
+        if ((got = read(inst->log_fd, bytes, sizeof bytes)) <= 0)
+            return;
+        take_output(inst, bytes, (size_t)got);
+    }
+}
+
 static void
 on_log_pause_over(struct gw_timer *timer)
 {
@@ -142,6 +155,13 @@ on_log_pause_over(struct gw_timer *timer)
         (struct gw_instance *)(void *)((char *)timer - offsetof(struct gw_instance, log_pause));
 
     inst->log_bytes = 0;
+    if (!inst->log_watched) {
+        inst->log.data = inst;
+        if (uv_poll_init(gw_main_loop(inst->gw)->uv, &inst->log, inst->log_fd) < 0)
+            return;             /* what it says is read at its end */
+        gw_instance_hold(inst); /* until the handle is closed */
+        inst->log_watched = true;
+    }
     (void)uv_poll_start(&inst->log, UV_READABLE, on_log);
 }
 
@@ -216,10 +236,8 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
     atomic_store(&inst->chan.shared->memory_limit, (uint64_t)inst->limit_bytes);
     status = send_setup(inst); /* first: the worker loads while the rest is done here */
     gw_link_watch(&inst->links[0]);
-    inst->log.data = inst;
-    gw_instance_hold(inst); /* until the handle is closed */
-    (void)uv_poll_init(gw_main_loop(inst->gw)->uv, &inst->log, inst->log_fd);
-    (void)uv_poll_start(&inst->log, UV_READABLE, on_log);
+    /* its log can wait until the first call is on its way */
+    gw_timer_set(gw_main_loop(inst->gw), &inst->log_pause, LOG_PAUSE_MS, on_log_pause_over);
     if (inst->limit_bytes != settings_of(inst)->numbers.memory &&
         (inst->slot == NULL || !inst->slot->doomed))
         gw_instance_send_limit(inst);
@@ -315,8 +333,6 @@ release(struct gw_instance *inst)
 {
     struct gw *gw = inst->gw;
     struct gw_function *f = inst->function;
-    char bytes[4096];
-    ssize_t got;
 
     gw_timer_unset(gw_main_loop(gw), &inst->timer);
     gw_timer_unset(gw_main_loop(gw), &inst->log_pause);
@@ -325,12 +341,12 @@ release(struct gw_instance *inst)
     if (inst->next != NULL)
         inst->next->prev = inst->prev;
     if (inst->open) {
-        while ((got = read(inst->log_fd, bytes, sizeof bytes)) > 0)
-            take_output(inst, bytes, (size_t)got);
+        gw_instance_read_log(inst);
         if (inst->log_len > 0)
             take_line(inst, inst->log_line, inst->log_len);
         inst->open = false;
-        uv_close((uv_handle_t *)&inst->log, on_log_closed);
+        if (inst->log_watched)
+            uv_close((uv_handle_t *)&inst->log, on_log_closed);
         gw_link_close(&inst->links[0]);
     }
     for (uint32_t i = 1; i < gw->loops_count; i++) {

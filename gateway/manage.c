@@ -126,6 +126,8 @@ gw_manage_logs(struct gw_request *req)
 
     if (f == NULL)
         return;
+    for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next)
+        gw_instance_read_log(inst);
     text = gw_journal_text(f, lines > 100000 ? 100000 : (unsigned)lines, &len);
     gw_request_text(req, 200, "application/x-ndjson", text, len);
 }

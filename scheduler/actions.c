@@ -45,6 +45,7 @@ sch_free(struct sch *sch)
         free(sch->queues[lane].ring);
     free(sch->queues);
     free(sch->heap);
+    free(sch->values);
     free(sch);
 }
 

@@ -27,8 +27,11 @@ struct sch {
     int64_t kept_bytes;    /* what min keeps, of all functions */
     double clock;          /* of greedy-dual: the value of the last that was evicted */
     uint64_t evictions;
+    struct sch_function **values; /* a heap */
+    uint32_t values_count, values_room;
     struct sch_function *staffed;
     struct sch_function *hungry, *hungry_last;
+    struct sch_function *feeding; /* whose turn it is just now */
 };
 
 /* scheduler.c */
@@ -51,6 +54,7 @@ void sch_unstaff(struct sch *sch, struct sch_function *f);
 /* f waits for memory, or no longer does. */
 void sch_hunger(struct sch *sch, struct sch_function *f, int64_t now_ns);
 void sch_sate(struct sch *sch, struct sch_function *f);
+bool sch_is_next(const struct sch *sch, const struct sch_function *f); /* nobody waits before it */
 void sch_feed(struct sch *sch, int64_t now_ns); /* launches for those that wait */
 /* Retires idle instances until that much will be free; f: for whom, or NULL. */
 void sch_make_room(struct sch *sch, struct sch_function *f, int64_t bytes, int64_t now_ns);

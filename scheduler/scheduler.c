@@ -109,7 +109,7 @@ launch(struct sch *sch, struct sch_function *f, int64_t now_ns)
     int64_t memory = f->settings.memory;
     struct sch_slot *slot;
 
-    if (!sch_has_room(sch, memory)) {
+    if (!sch_has_room(sch, memory) || !sch_is_next(sch, f)) {
         sch_hunger(sch, f, now_ns);
         return false;
     }
@@ -530,7 +530,6 @@ sch_retry_after_s(const struct sch_function *f)
 static void
 end_idleness(struct sch_function *f, int64_t now_ns)
 {
-    f->frequency++;
     if (f->idle_since_ns != 0)
         sch_idle_record(&f->idle_times, now_ns - f->idle_since_ns);
     f->idle_since_ns = 0;
@@ -572,9 +571,10 @@ sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call,
 void
 sch_call_gone(struct sch *sch, struct sch_call *call, int64_t now_ns)
 {
-    (void)now_ns;
     assert(call->state == SCH_CALL_WAITING);
     stop_waiting(sch, call);
+    if (call->function->hungry)
+        sch_wake_by(sch, call->function, now_ns); /* perhaps for nobody, now */
     call->state = SCH_CALL_OUT;
 }
 
@@ -764,12 +764,16 @@ sch_tick(struct sch *sch, int64_t now_ns)
     /* once for each at the most, whatever time they ask for next */
     for (uint32_t most = sch->heap_count; most > 0 && sch_wake_at(sch) <= now_ns; most--) {
         struct sch_function *f = sch->heap[0];
+        bool was_hungry;
 
         sch_forget_time(sch, f);
         recall_overdue(sch, f, now_ns);
         expire_waiting(sch, f, now_ns);
-        if (f->waiting.head != NULL || f->hungry)
+        was_hungry = f->hungry;
+        if (f->waiting.head != NULL || was_hungry)
             sch_pump(sch, f, now_ns);
+        if (was_hungry && !f->hungry)
+            sch_feed(sch, now_ns); /* it left the line: it may be another's turn */
         expire_idle(sch, f, now_ns);
         prewarm(sch, f, now_ns);
     }

@@ -137,7 +137,8 @@ struct sch_function {
     bool hungry;
     int64_t hungry_since_ns;
     int64_t kept_bytes; /* min * memory, as counted for all */
-    double frequency;   /* calls since it had no slot */
+    uint32_t value_at;  /* in the heap of those with idle instances: budget.c */
+    double value;
     struct sch_idle_times idle_times;
     int64_t idle_since_ns; /* no call since; 0: it has some, or never had */
     bool prewarmed;        /* for the call that is expected after that */

@@ -271,6 +271,7 @@ class Hearth(Server):
     name = "hearth"
     title = "Hearth, every wall up"
     packages = ("meson", "ninja-build")
+    arguments = ()
     functions = {
         "hello": "memory=32M",
         "echo": "memory=32M&max_body=2M",
@@ -295,7 +296,7 @@ class Hearth(Server):
         self.state = self.folder / "state"
         self.state.mkdir()
         self.run(self.program, "--listen", f"127.0.0.1:{self.port}", "--state", self.state,
-                 "--threads", self.options.threads)
+                 "--threads", self.options.threads, *self.arguments)
 
     def wait_until_ready(self):
         self.wait_for(lambda: self.answers("/healthz"), "an answer of /healthz")
