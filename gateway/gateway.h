@@ -362,8 +362,21 @@ gw_main_loop(const struct gw *gw)
  * It may be taken again inside. Held for a scheduler's event on the warm path, and for
  * the whole of what an operator asks; never while waiting for anything. */
 #define gw_locked __attribute__((cleanup(gw_unlock), unused))
-struct gw *gw_lock(struct gw *gw);
-void gw_unlock(struct gw **gw);
+static inline struct gw *
+gw_lock(struct gw *gw)
+{
+    if (gw->loops_count == 1)
+        return NULL; /* there is nobody to share with */
+    (void)pthread_mutex_lock(&gw->lock);
+    return gw;
+}
+
+static inline void
+gw_unlock(struct gw **gw)
+{
+    if (*gw != NULL)
+        (void)pthread_mutex_unlock(&(*gw)->lock);
+}
 
 /* Makes the loops, each with its listener; fds: as the launcher gave them. */
 int gw_loops_open(struct gw *gw, struct hearth_err *err);

@@ -403,6 +403,7 @@ judge(const struct gw_instance *inst)
 void
 gw_instance_answer_death(struct gw_instance *inst, struct gw_call *call)
 {
+    gw_locked struct gw *held = gw_lock(inst->gw);
     struct verdict v = judge(inst);
     int64_t limit = inst->limit_bytes;
 

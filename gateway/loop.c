@@ -5,20 +5,6 @@
 
 #include "gateway.h"
 
-struct gw *
-gw_lock(struct gw *gw)
-{
-    (void)pthread_mutex_lock(&gw->lock);
-    return gw;
-}
-
-void
-gw_unlock(struct gw **gw)
-{
-    if (*gw != NULL)
-        (void)pthread_mutex_unlock(&(*gw)->lock);
-}
-
 /* ---- mail ---- */
 
 void
