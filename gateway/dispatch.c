@@ -132,9 +132,9 @@ refuse(struct gw_loop *loop, struct gw_call *call, enum sch_reason reason)
 
     if (call->conn != NULL)
         call->conn->retry_after_s = sch_retry_after_s(&f->sch);
-    if (reason == SCH_LAUNCH_FAILED)
+    if (reason == SCH_LAUNCH_FAILED && !f->deleting)
         gw_call_problem(call, GW_INIT_FAILED, NULL, "%s", f->last_failure);
-    else if (reason == SCH_REMOVED)
+    else if (reason == SCH_REMOVED || reason == SCH_LAUNCH_FAILED)
         gw_call_problem(call, GW_FUNCTION_NOT_FOUND, NULL, "the function was deleted");
     else
         gw_call_problem(call, GW_OVERLOADED,
