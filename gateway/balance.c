@@ -19,7 +19,7 @@
 #define WINDOW_MS    100
 #define BUSY_PERCENT 90 /* of a window: a loop that has no time to sleep */
 #define IDLE_CORES   0.5
-#define JOIN_AFTER   3   /* windows in a row */
+#define JOIN_AFTER   10  /* windows in a row */
 #define SLACK        0.6 /* of the loops that would stay */
 #define LEAVE_AFTER  30
 
@@ -114,7 +114,7 @@ on_window(uv_timer_t *timer)
     double busy = 0;
 
     for (uint32_t i = 0; i < gw->loops_count; i++) {
-        uint64_t slept = gw->loops[i]->slept_ns, was = balance.slept_ns[i];
+        uint64_t slept = uv_metrics_idle_time(gw->loops[i]->uv), was = balance.slept_ns[i];
         double share = 1 - (double)(slept - was) / (double)elapsed;
 
         balance.slept_ns[i] = slept;
@@ -143,7 +143,6 @@ gw_balance_start(struct gw *gw)
     gw->active = 1;
     if (gw->loops_count == 1)
         return;
-    gw->counts_sleep = true;
     set_active(gw, gw->config.spread && tcp ? gw->loops_count : 1);
     if (gw->config.spread)
         return;

@@ -453,8 +453,6 @@ on_prepare(uv_prepare_t *prepare)
         wake_workers(loop);
     }
     say_asleep(loop, true);
-    if (loop->gw->counts_sleep)
-        loop->sleeps_since_ns = gw_now_ns();
     if (any_has_work(loop))
         (void)uv_idle_start(&loop->spin, on_spin);
     else
@@ -466,9 +464,6 @@ on_check(uv_check_t *check)
 {
     struct gw_loop *loop = check->data;
 
-    if (loop->sleeps_since_ns != 0)
-        loop->slept_ns += (uint64_t)(gw_now_ns() - loop->sleeps_since_ns);
-    loop->sleeps_since_ns = 0;
     say_asleep(loop, false);
     poll_busy(loop);
 }

@@ -298,8 +298,6 @@ struct gw_loop {
     atomic_ullong conns_total;
     uint64_t next_serial, id_seed;
     /* see balance.c */
-    _Atomic uint64_t slept_ns;
-    int64_t sleeps_since_ns;
     atomic_uint to_move; /* connections that another loop is to have */
     uint32_t moved;
     atomic_bool drained; /* while draining: nothing runs here any more */
@@ -320,7 +318,6 @@ struct gw {
     struct gw_loop *loops[LIMIT_THREADS];
     uint32_t loops_count;
     _Atomic uint32_t active; /* the first so many take connections: balance.c */
-    bool counts_sleep;       /* the loops measure how long they sleep */
     int64_t memory_budget;   /* bytes */
     int64_t alarm_ns;        /* the earliest that any loop's alarm is set to; INT64_MAX: none is */
     bool admin_alone;

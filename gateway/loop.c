@@ -83,6 +83,8 @@ open_loop(struct gw *gw, uint32_t lane)
     loop->uv = lane == 0 ? uv_default_loop() : malloc(sizeof *loop->uv);
     if (loop->uv != NULL)
         status = lane == 0 ? 0 : uv_loop_init(loop->uv);
+    if (status == 0 && gw->config.threads > 1 && !gw->config.spread)
+        status = uv_loop_configure(loop->uv, UV_METRICS_IDLE_TIME); /* for balance.c */
     if (status == 0)
         status = pthread_mutex_init(&loop->inbox_lock, NULL);
     if (status == 0)

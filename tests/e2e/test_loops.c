@@ -208,11 +208,80 @@ test_loops_under_everything_at_once_answer_every_call(void **state)
     wait_for_figure(d, "echo", "instances", "busy", 0);
 }
 
+/* ---- a loop that joins ---- */
+
+static _Noreturn void
+list_for_ever(const struct daemon *d)
+{
+    char request[256], answer[65536];
+    int n = sprintf(request,
+                    "GET /v1/functions HTTP/1.1\r\nHost: x\r\n"
+                    "Authorization: Bearer %s\r\n\r\n",
+                    d->token);
+    int fd = raw_connect(d);
+
+    for (;;) {
+        raw_send(fd, request, (size_t)n);
+        receive(fd, answer, sizeof answer);
+    }
+}
+
+static bool
+two_loops_serve(void *user)
+{
+    struct reply r = get(user, "/metrics");
+    bool two = strstr(r.body, "\nhearth_loops_active 2\n") != NULL;
+
+    reply_free(&r);
+    return two;
+}
+
+static bool
+one_loop_serves(void *user)
+{
+    return !two_loops_serve(user);
+}
+
+static void
+test_a_second_loop_joins_a_busy_one_and_leaves_again(void **state)
+{
+    enum { LISTERS = 3, FUNCTIONS = 30 };
+    static const char *const options[] = {"--threads", "2", NULL};
+    struct daemon d = {0};
+    pid_t pids[LISTERS];
+
+    (void)state;
+    if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+        return; /* there is no core for it */
+    (void)unsetenv("HEARTH_THREADS");
+    daemon_start_with(&d, options);
+    for (int i = 0; i < FUNCTIONS; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "f%d", i);
+        deploy_ok(&d, name, "memory=16M", ECHO);
+    }
+    assert_true(one_loop_serves(&d));
+    for (int i = 0; i < LISTERS; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0)
+            list_for_ever(&d);
+    }
+    wait_for("a second loop to join", two_loops_serve, &d);
+    for (int i = 0; i < LISTERS; i++) {
+        (void)kill(pids[i], SIGKILL);
+        (void)waitpid(pids[i], NULL, 0);
+    }
+    wait_for("the second loop to leave", one_loop_serves, &d);
+    daemon_remove(&d);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loops_under_everything_at_once_answer_every_call),
+        cmocka_unit_test(test_a_second_loop_joins_a_busy_one_and_leaves_again),
     };
 
     return cmocka_run_group_tests_name("loops", tests, group_start, group_stop);
