@@ -482,7 +482,7 @@ void gw_instance_read_log(struct gw_instance *inst);
 void gw_instance_hold(struct gw_instance *inst);
 void gw_instance_let_go(struct gw_instance *inst); /* frees it at the last */
 /* The loop that had its channel is done with it: the rest is the main loop's. */
-void gw_instance_calls_ended(struct gw_instance *inst, struct gw_loop *loop);
+void gw_instance_calls_ended(struct gw_instance *inst);
 /* What a frame of a starting instance says; 1, or -EPROTO. Main loop. */
 int gw_instance_start_frame(struct gw_instance *inst, const struct frame *frame);
 void gw_instance_answer_death(struct gw_instance *inst, struct gw_call *call);

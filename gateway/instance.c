@@ -497,9 +497,8 @@ deliver_burial(struct gw_loop *loop, struct gw_mail *mail)
 }
 
 void
-gw_instance_calls_ended(struct gw_instance *inst, struct gw_loop *loop)
+gw_instance_calls_ended(struct gw_instance *inst)
 {
-    (void)loop;
     gw_instance_hold(inst);
     gw_post(gw_main_loop(inst->gw), &inst->death_mail, deliver_burial);
 }
@@ -516,7 +515,7 @@ deliver_death(struct gw_loop *loop, struct gw_mail *mail)
         inst->dead = true;
         gw_link_poll(link);
     } else {
-        gw_instance_calls_ended(inst, loop);
+        gw_instance_calls_ended(inst);
     }
     gw_instance_let_go(inst);
 }

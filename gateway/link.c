@@ -373,7 +373,7 @@ bury_calls(struct gw_link *link)
         inst->slot = NULL;
         give_up(link);
     }
-    gw_instance_calls_ended(inst, link->loop);
+    gw_instance_calls_ended(inst);
 }
 
 /* ---- polling ---- */

@@ -79,6 +79,29 @@ sbx_cgroup_read_u64(int dir, const char *file, const char *key, uint64_t *value)
 
 /* ---- finding the controllers ---- */
 
+int
+sbx_cgroup_own_path(const char *controllers, char *path, size_t n, struct hearth_err *err)
+{
+    cleanup_file FILE *file = fopen("/proc/self/cgroup", "re");
+    char line[512];
+
+    if (file == NULL)
+        return err_set(err, errno, "open /proc/self/cgroup");
+    while (fgets(line, sizeof line, file) != NULL) { /* "NUMBER:CONTROLLERS:/PATH" */
+        char *named = strchr(line, ':'), *at = named != NULL ? strchr(named + 1, ':') : NULL;
+
+        if (at == NULL)
+            continue;
+        *at = '\0';
+        if (strcmp(named + 1, controllers) != 0)
+            continue;
+        at[1 + strcspn(at + 1, "\n")] = '\0';
+        (void)snprintf(path, n, "%s", at + 1);
+        return 0;
+    }
+    return err_set(err, ENOENT, "find our own group in /proc/self/cgroup");
+}
+
 static bool
 is_v2(const char *path)
 {
@@ -379,28 +402,6 @@ sbx_cgroup_peak(const struct sbx_cgroup *leaf)
 
 /* ---- what the host offers ---- */
 
-/* This process's group in the hierarchy that limits memory, as a path below its mount. */
-static int
-own_memory_group(bool v2, char *path, size_t n)
-{
-    cleanup_file FILE *file = fopen("/proc/self/cgroup", "re");
-    char line[512];
-
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        char *controllers = strchr(line, ':'), *at;
-
-        if (controllers == NULL || (at = strchr(controllers + 1, ':')) == NULL)
-            continue;
-        *at = '\0';
-        at[1 + strcspn(at + 1, "\n")] = '\0';
-        if (strcmp(controllers + 1, v2 ? "" : "memory") != 0)
-            continue;
-        (void)snprintf(path, n, "%s", at + 1);
-        return 0;
-    }
-    return -ENOENT;
-}
-
 static uint64_t
 limit_of(const char *group, bool v2)
 {
@@ -420,7 +421,7 @@ sbx_cgroup_offered(const struct sbx_cgroup_tree *tree)
     uint64_t most = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     char own[512], group[1024], *mount = NULL;
 
-    if (own_memory_group(v2, own, sizeof own) < 0 ||
+    if (sbx_cgroup_own_path(v2 ? "" : "memory", own, sizeof own, NULL) < 0 ||
         cgroup_get_subsys_mount_point(controller_names[SBX_MEMORY], &mount) != 0)
         return most;
     for (;;) { /* a v1 group knows the tightest limit above it; a v2 group does not */

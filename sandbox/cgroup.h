@@ -6,6 +6,7 @@
 #define SANDBOX_CGROUP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -88,6 +89,10 @@ int sbx_cgroup_birth_fd(const struct sbx_cgroup *leaf);
 /* Kills by the kernel for memory since the leaf was taken; bytes at the peak. */
 uint32_t sbx_cgroup_oom_kills(const struct sbx_cgroup *leaf);
 uint64_t sbx_cgroup_peak(const struct sbx_cgroup *leaf);
+
+/* This process's group in the hierarchy of these controllers, as a path below its mount,
+ * "/" at least; "": the unified hierarchy. */
+int sbx_cgroup_own_path(const char *controllers, char *path, size_t n, struct hearth_err *err);
 
 /* For the backends: writes text to a file of the group; the error names both. */
 int sbx_cgroup_write(int dir, const char *file, const char *text, struct hearth_err *err);

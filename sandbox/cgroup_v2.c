@@ -15,25 +15,6 @@
 #include "cgroup.h"
 #include "cleanup.h"
 
-/* Our own group, "/" at least, from the line "0::/path" of /proc/self/cgroup. */
-static int
-own_path(char *path, size_t n, struct hearth_err *err)
-{
-    cleanup_file FILE *file = fopen("/proc/self/cgroup", "re");
-    char line[512];
-
-    if (file == NULL)
-        return err_set(err, errno, "open /proc/self/cgroup");
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, "0::", 3) != 0)
-            continue;
-        line[strcspn(line, "\n")] = '\0';
-        (void)snprintf(path, n, "%s", line + 3);
-        return 0;
-    }
-    return err_set(err, ENOENT, "find our own group in /proc/self/cgroup");
-}
-
 static bool
 is_delegated(const char *path)
 {
@@ -65,7 +46,7 @@ v2_tree_open(struct sbx_cgroup_tree *tree, struct hearth_err *err)
 {
     char own[512], group[sizeof tree->mount[0] + sizeof own];
     cleanup_close int dir = -1;
-    int status = own_path(own, sizeof own, err);
+    int status = sbx_cgroup_own_path("", own, sizeof own, err);
 
     if (status < 0)
         return status;

@@ -282,13 +282,6 @@ sch_feed(struct sch *sch, int64_t now_ns)
         sch_make_room(sch, f, f->settings.memory, now_ns);
 }
 
-void
-sch_free_bytes(struct sch *sch, int64_t bytes, int64_t now_ns)
-{
-    sch->used_bytes -= bytes;
-    sch_feed(sch, now_ns);
-}
-
 /* ---- instances outside the pools ---- */
 
 bool
@@ -305,7 +298,8 @@ sch_hold(struct sch *sch, int64_t bytes, int64_t now_ns)
 void
 sch_release(struct sch *sch, int64_t bytes, int64_t now_ns)
 {
-    sch_free_bytes(sch, bytes, now_ns);
+    sch->used_bytes -= bytes;
+    sch_feed(sch, now_ns);
 }
 
 bool

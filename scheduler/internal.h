@@ -58,7 +58,6 @@ bool sch_is_next(const struct sch *sch, const struct sch_function *f); /* nobody
 void sch_feed(struct sch *sch, int64_t now_ns); /* launches for those that wait */
 /* Retires idle instances until that much will be free; f: for whom, or NULL. */
 void sch_make_room(struct sch *sch, struct sch_function *f, int64_t bytes, int64_t now_ns);
-void sch_free_bytes(struct sch *sch, int64_t bytes, int64_t now_ns);
 
 /* actions.c: adds one to its lane's queue. */
 void sch_act(struct sch *sch, struct sch_action action);

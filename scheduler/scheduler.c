@@ -439,7 +439,7 @@ sch_slot_shrunk(struct sch *sch, struct sch_slot *slot, int64_t memory, int64_t 
     slot->memory = memory;
     if (slot->state == SCH_SLOT_RETIRING)
         sch->leaving_bytes -= less;
-    sch_free_bytes(sch, less, now_ns);
+    sch_release(sch, less, now_ns);
 }
 
 void
