@@ -85,7 +85,7 @@ answer_now(struct gw_request *req)
 void
 gw_request_problem(struct gw_request *req, enum gw_code code, json_t *facts, const char *fmt, ...)
 {
-    char detail[512];
+    char detail[768];
     va_list ap;
 
     va_start(ap, fmt);

@@ -151,7 +151,7 @@ void
 gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id, int retry_after_s,
                 json_t *facts, const char *detail)
 {
-    char clean[512], type[64];
+    char clean[768], type[64];
     json_t *body;
 
     (void)snprintf(type, sizeof type, "urn:hearth:problem:%s", codes[code].name);
@@ -180,7 +180,7 @@ gw_answer_problem(struct gw_conn *conn, enum gw_code code, const char *call_id, 
                   const char *fmt, ...)
 {
     struct gw_answer answer;
-    char detail[512];
+    char detail[768];
     va_list ap;
 
     va_start(ap, fmt);

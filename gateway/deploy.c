@@ -302,7 +302,7 @@ on_staged(uv_work_t *work, int status)
         return;
     }
     if (make_settings(d, &bad) < 0) {
-        char text[256];
+        char text[sizeof bad + 64];
 
         (void)snprintf(text, sizeof text, "%s: allowed is %s; nothing was changed", bad.name,
                        bad.allowed);

@@ -84,6 +84,8 @@ gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool 
     msg.u.start.version = version;
     msg.u.start.staged = staged;
     msg.u.start.memory_limit = (uint64_t)inst->limit_bytes;
+    msg.u.start.tmp_bytes = (uint64_t)settings_of(inst)->numbers.tmp;
+    msg.u.start.calls = settings_of(inst)->syscalls;
     if (launch_client_send(&gw->launcher, &msg) < 0) {
         gw_instance_let_go(inst);
         return NULL;
@@ -245,18 +247,22 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
         gw_instance_kill(inst);
 }
 
+/* It says so itself: whether its filters are up, the launcher asks the kernel. A new
+ * version goes live only then; an instance of one that was checked serves meanwhile,
+ * since the question would cost a cold call a twentieth of its time. */
 static void
 became_ready(struct gw_instance *inst)
 {
+    struct launch_message msg = {.type = LAUNCH_CHECK, .id = inst->id};
     struct gw *gw = inst->gw;
 
     gw_timer_unset(gw_main_loop(gw), &inst->timer);
     inst->phase = GW_INSTANCE_READY;
     inst->start_ns = gw_now_ns() - inst->launched_ns;
-    if (inst->deploy != NULL)
-        gw_deploy_instance_ready(inst->deploy, inst);
-    else if (inst->slot != NULL)
+    if (inst->slot != NULL)
         sch_slot_ready(gw->sch, inst->slot, gw_now_ns());
+    if (launch_client_send(&gw->launcher, &msg) < 0)
+        gw_instance_kill(inst);
 }
 
 static void
@@ -420,6 +426,8 @@ gw_instance_answer_death(struct gw_instance *inst, struct gw_call *call)
     else if (v.code == GW_FORBIDDEN_SYSCALL)
         gw_call_problem(call, v.code, json_pack("{s:s}", "syscall", v.syscall),
                         "the function called %s, which is not allowed", v.syscall);
+    else if (v.code == GW_INIT_FAILED)
+        gw_call_problem(call, v.code, NULL, "%s", inst->death.text);
     else if (v.signal[0] != '\0')
         gw_call_problem(call, v.code, json_pack("{s:s}", "signal", v.signal),
                         "the instance died of %s in this call", v.signal);
@@ -456,7 +464,7 @@ bury(struct gw_instance *inst)
 {
     struct gw *gw = inst->gw;
     struct gw_function *f = inst->function;
-    bool failed_start = inst->phase < GW_INSTANCE_READY;
+    bool failed_start = inst->phase < GW_INSTANCE_READY || inst->deploy != NULL;
 
     if ((uint64_t)inst->death.peak > f->peak_bytes)
         f->peak_bytes = inst->death.peak;
@@ -623,6 +631,8 @@ gw_instance_on_message(struct gw *gw, const struct launch_message *msg, int *fds
         died(inst, &msg->u.died);
     else if (msg->type == LAUNCH_LIMITED)
         limited(inst, msg->u.limited.status);
+    else if (msg->type == LAUNCH_CHECKED && inst->deploy != NULL && !inst->dying)
+        gw_deploy_instance_ready(inst->deploy, inst);
     gw_dispatch(gw_main_loop(gw));
 }
 

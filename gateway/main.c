@@ -17,6 +17,7 @@
 #include "deploy.h"
 #include "filter.h"
 #include "gateway.h"
+#include "landlock.h"
 #include "log.h"
 #include "settings_json.h"
 #include "store.h"
@@ -33,6 +34,18 @@ struct inherited {
 };
 
 /* ---- giving up privilege ---- */
+
+/* The state folder, which is the root by now, and nothing else; nothing in it is
+ * executed. */
+static int
+close_files(struct hearth_err *err)
+{
+    int rules, status = sbx_landlock_begin(&rules, err);
+
+    if (status == 0)
+        status = sbx_landlock_allow(rules, "/", SBX_LANDLOCK_CHANGE, err);
+    return status == 0 ? sbx_landlock_enforce(rules, err) : status;
+}
 
 static int
 drop_capabilities(struct hearth_err *err)
@@ -63,7 +76,7 @@ give_up_privilege(const struct gw_config *config, const struct inherited *in,
      * before, its socket says so */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
         return err_set(err, errno, "tie this process's life to the launcher's");
-    return 0;
+    return close_files(err);
 }
 
 /* ---- what is on disk ---- */
@@ -179,6 +192,7 @@ on_launcher_message(void *user, const struct launch_message *msg, int *fds, unsi
     case LAUNCH_STARTED:
     case LAUNCH_DIED:
     case LAUNCH_LIMITED:
+    case LAUNCH_CHECKED:
         gw_instance_on_message(gw, msg, fds, n);
         break;
     case LAUNCH_BUILT:

@@ -1,5 +1,5 @@
 /* settings_json.c: settings in the forms that people send. The numbers go by the
- * scheduler's table; env, libs and network are known here alone. */
+ * scheduler's table; the others are known here alone: see `others`. */
 #include "settings_json.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "filter.h"
 #include "name.h"
 #include "units.h"
 
@@ -34,19 +35,27 @@ blame(struct gw_bad_setting *bad, const char *name, const char *allowed)
 static int
 blame_row(struct gw_bad_setting *bad, const struct sch_setting *row)
 {
-    char most[24], allowed[64];
+    char most[24], allowed[sizeof bad->allowed];
 
-    if (strcmp(row->name, "memory") != 0)
-        return blame(bad, row->name, row->allowed);
-    (void)snprintf(allowed, sizeof allowed, "4M to %s, the memory that this host offers",
-                   units_format_size(host_memory, most, sizeof most));
-    return blame(bad, row->name, allowed);
+    if (strcmp(row->name, "memory") == 0) {
+        (void)snprintf(allowed, sizeof allowed, "4M to %s, the memory that this host offers",
+                       units_format_size(host_memory, most, sizeof most));
+        return blame(bad, row->name, allowed);
+    }
+    if (strcmp(row->name, "syscalls") == 0) {
+        FILE *out = fmemopen(allowed, sizeof allowed, "w");
+
+        for (unsigned i = 0; out != NULL && sbx_extra_name(i) != NULL; i++)
+            (void)fprintf(out, "%s%s", i > 0 ? ", " : "any of ", sbx_extra_name(i));
+        return blame(bad, row->name, out != NULL && fclose(out) == 0 ? allowed : row->allowed);
+    }
+    return blame(bad, row->name, row->allowed);
 }
 
 static int
 blame_unknown(struct gw_bad_setting *bad, const char *name)
 {
-    char all[160] = "";
+    char all[sizeof bad->allowed] = "";
 
     for (unsigned i = 0; i < sch_setting_count; i++) {
         size_t used = strlen(all);
@@ -70,6 +79,7 @@ gw_settings_copy(struct gw_settings *to, const struct gw_settings *from)
     return 0;
 }
 
+/* Frees what it owns. */
 void
 gw_settings_clear(struct gw_settings *settings)
 {
@@ -78,7 +88,7 @@ gw_settings_clear(struct gw_settings *settings)
     settings->env.len = 0;
 }
 
-/* ---- libs ---- */
+/* ---- lists of names: libs, syscalls ---- */
 
 static int
 add_lib(struct gw_settings *settings, const char *name, size_t n)
@@ -91,34 +101,46 @@ add_lib(struct gw_settings *settings, const char *name, size_t n)
     return 0;
 }
 
-static int
-libs_from_text(struct gw_settings *settings, const char *text)
+static void
+clear_libs(struct gw_settings *settings)
 {
     settings->libs_count = 0;
-    while (*text != '\0') {
-        size_t n = strcspn(text, ",");
+}
 
-        if (add_lib(settings, text, n) < 0)
-            return -EINVAL;
-        text += n + (text[n] == ',');
-    }
-    return 0;
+static json_t *
+libs_json(const struct gw_settings *settings)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < settings->libs_count; i++)
+        (void)json_array_append_new(list, json_string(settings->libs[i]));
+    return list;
 }
 
 static int
-libs_from_json(struct gw_settings *settings, json_t *list)
+add_syscall(struct gw_settings *settings, const char *name, size_t n)
 {
-    json_t *item;
-    size_t i;
+    uint64_t bit = sbx_extra_bit(name, n);
 
-    if (!json_is_array(list))
-        return -EINVAL;
-    settings->libs_count = 0;
-    json_array_foreach (list, i, item)
-        if (!json_is_string(item) ||
-            add_lib(settings, json_string_value(item), json_string_length(item)) < 0)
-            return -EINVAL;
-    return 0;
+    settings->syscalls |= bit;
+    return bit != 0 ? 0 : -EINVAL;
+}
+
+static void
+clear_syscalls(struct gw_settings *settings)
+{
+    settings->syscalls = 0;
+}
+
+static json_t *
+syscalls_json(const struct gw_settings *settings)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; sbx_extra_name(i) != NULL; i++)
+        if ((settings->syscalls >> i & 1) != 0)
+            (void)json_array_append_new(list, json_string(sbx_extra_name(i)));
+    return list;
 }
 
 /* ---- env ---- */
@@ -210,16 +232,76 @@ env_from_text(struct gw_settings *settings, const char *text)
     return status;
 }
 
+static json_t *
+env_to_json(const struct gw_settings *settings)
+{
+    return env_json(&settings->env);
+}
+
 /* ---- one setting ---- */
+
+/* The settings that are no numbers. */
+static const struct other {
+    const char *name;
+    void (*clear)(struct gw_settings *settings);                          /* to its default */
+    int (*add)(struct gw_settings *settings, const char *name, size_t n); /* of a list */
+    int (*from_text)(struct gw_settings *settings, const char *text);     /* of a map */
+    int (*from_json)(struct gw_settings *settings, json_t *value);        /* of a map */
+    json_t *(*json)(const struct gw_settings *settings);
+} others[] = {
+    {"libs", clear_libs, add_lib, NULL, NULL, libs_json},
+    {"syscalls", clear_syscalls, add_syscall, NULL, NULL, syscalls_json},
+    {"env", gw_settings_clear, NULL, env_from_text, env_from_json, env_to_json},
+};
+
+static const struct other *
+other_of(const struct sch_setting *row)
+{
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strcmp(others[i].name, row->name) == 0)
+            return &others[i];
+    return NULL;
+}
+
+/* "a,b" */
+static int
+list_from_text(struct gw_settings *settings, const struct other *list, const char *text)
+{
+    list->clear(settings);
+    while (*text != '\0') {
+        size_t n = strcspn(text, ",");
+
+        if (list->add(settings, text, n) < 0)
+            return -EINVAL;
+        text += n + (text[n] == ',');
+    }
+    return 0;
+}
+
+static int
+list_from_json(struct gw_settings *settings, const struct other *list, json_t *value)
+{
+    json_t *item;
+    size_t i;
+
+    if (!json_is_array(value))
+        return -EINVAL;
+    list->clear(settings);
+    json_array_foreach (value, i, item)
+        if (!json_is_string(item) ||
+            list->add(settings, json_string_value(item), json_string_length(item)) < 0)
+            return -EINVAL;
+    return 0;
+}
 
 static int
 from_text(struct gw_settings *settings, const struct sch_setting *row, const char *text)
 {
     switch (row->kind) {
     case SCH_SETTING_LIST:
-        return libs_from_text(settings, text);
+        return list_from_text(settings, other_of(row), text);
     case SCH_SETTING_MAP:
-        return env_from_text(settings, text);
+        return other_of(row)->from_text(settings, text);
     case SCH_SETTING_WORD:
         return strcmp(text, row->allowed) == 0 ? 0 : -EINVAL;
     default:
@@ -230,10 +312,8 @@ from_text(struct gw_settings *settings, const struct sch_setting *row, const cha
 static int
 to_default(struct gw_settings *settings, const struct sch_setting *row)
 {
-    if (row->kind == SCH_SETTING_LIST)
-        settings->libs_count = 0;
-    else if (row->kind == SCH_SETTING_MAP)
-        gw_settings_clear(settings);
+    if (row->kind == SCH_SETTING_LIST || row->kind == SCH_SETTING_MAP)
+        other_of(row)->clear(settings);
     else if (row->kind != SCH_SETTING_WORD)
         return sch_setting_from_number(row, row->otherwise, 0, &settings->numbers);
     return 0;
@@ -245,9 +325,9 @@ from_json(struct gw_settings *settings, const struct sch_setting *row, json_t *v
     if (json_is_null(value))
         return to_default(settings, row);
     if (row->kind == SCH_SETTING_LIST)
-        return libs_from_json(settings, value);
+        return list_from_json(settings, other_of(row), value);
     if (row->kind == SCH_SETTING_MAP)
-        return env_from_json(settings, value);
+        return other_of(row)->from_json(settings, value);
     if (json_is_integer(value))
         return sch_setting_from_number(row, json_integer_value(value), host_memory,
                                        &settings->numbers);
@@ -360,12 +440,8 @@ gw_settings_json(const struct gw_settings *settings)
         const struct sch_setting *row = &sch_setting_table[i];
         json_t *value;
 
-        if (row->kind == SCH_SETTING_LIST) {
-            value = json_array();
-            for (uint32_t l = 0; l < settings->libs_count; l++)
-                (void)json_array_append_new(value, json_string(settings->libs[l]));
-        } else if (row->kind == SCH_SETTING_MAP) {
-            value = env_json(&settings->env);
+        if (row->kind == SCH_SETTING_LIST || row->kind == SCH_SETTING_MAP) {
+            value = other_of(row)->json(settings);
         } else if (row->kind == SCH_SETTING_WORD) {
             value = json_string(row->allowed);
         } else if (sch_setting_is_auto(row, &settings->numbers)) {

@@ -7,7 +7,7 @@
 /* What was wrong, for the answer bad_setting. */
 struct gw_bad_setting {
     char name[64];
-    char allowed[160];
+    char allowed[512];
 };
 
 /* Copies with an env of its own. 0, or -ENOMEM. */

@@ -68,8 +68,10 @@ make_one(struct launcher *l, int64_t now)
 {
     __attribute__((cleanup(launcher_worker_fds_close))) struct launcher_worker_fds fds =
         LAUNCHER_NO_FDS;
-    struct sbx_cgroup_limits limits = {
-        .memory = BLANK_MEMORY, .pids = LAUNCHER_WORKER_PIDS, .cpu_weight = BLANK_WEIGHT};
+    struct launcher_recipe recipe = {.limits = {.memory = BLANK_MEMORY,
+                                                .pids = LAUNCHER_WORKER_PIDS,
+                                                .cpu_weight = BLANK_WEIGHT},
+                                     .filters = l->filters};
     struct launcher_blanks *b = &l->blanks;
     struct launcher_child *c = launcher_take_slot(l, LAUNCHER_BLANK, 0);
     struct hearth_err err = {0};
@@ -77,7 +79,7 @@ make_one(struct launcher *l, int64_t now)
     b->next_ms = now;
     if (c == NULL)
         return; /* as many instances as there can be: no room for one in advance */
-    if (launcher_make_worker(l, &limits, c, &fds, &err) < 0) {
+    if (launcher_make_worker(l, &recipe, c, &fds, &err) < 0) {
         log_error("a blank could not be made: %s", err.text);
         launcher_drop(l, c);
         b->next_ms = now + RETRY_MS;

@@ -22,6 +22,7 @@
 #include "cleanup.h"
 #include "err.h"
 #include "filter.h"
+#include "landlock.h"
 #include "limits.h"
 
 #define FD_CONTROL  3
@@ -157,6 +158,22 @@ hand_over(struct hearth_err *err)
     return got < 0 ? err_set(err, errno, "read the object") : 0;
 }
 
+static int
+raise_walls(struct hearth_err *err)
+{
+    static const char *const read[] = {"/usr", "/bin", "/lib", "/lib64", "/etc", "/hearth", "/src"};
+    static const char *const changed[] = {"/tmp", "/dev/null"};
+    int rules, status = sbx_landlock_begin(&rules, err);
+
+    for (size_t i = 0; i < sizeof read / sizeof read[0] && status == 0; i++)
+        status = sbx_landlock_allow(rules, read[i], SBX_LANDLOCK_EXECUTE, err);
+    for (size_t i = 0; i < sizeof changed / sizeof changed[0] && status == 0; i++)
+        status = sbx_landlock_allow(rules, changed[i], SBX_LANDLOCK_CHANGE, err);
+    if (status == 0)
+        status = sbx_landlock_enforce(rules, err);
+    return status == 0 ? sbx_filter_apply(SBX_PROFILE_BUILD, err) : status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -169,7 +186,7 @@ main(int argc, char **argv)
         (void)err_set(&err, errno, "enter /src");
         broken(&err);
     }
-    if (sbx_filter_apply(SBX_PROFILE_BUILD, &err) < 0)
+    if (raise_walls(&err) < 0)
         broken(&err);
     make_command(&args, argc, argv);
     status = run(&args);

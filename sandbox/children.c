@@ -1,5 +1,6 @@
-/* children.c: the launcher's sandboxed children: workers and builders. A slot is
- * a uid; a worker's slot and its cgroup leaf are free again once it was reaped.
+/* children.c: the launcher's sandboxed children: their slots, the lives of workers, the
+ * end of any. A slot is a uid; a worker's slot and its cgroup leaf are free again once it
+ * was reaped.
  */
 #include <assert.h>
 #include <errno.h>
@@ -26,9 +27,6 @@
 #include "spawn.h"
 
 #define NO_SLOT          UINT32_MAX
-#define BUILD_PIDS       64u
-#define BUILD_MEMORY     (1024ull << 20)
-#define BUILD_SECONDS    60
 #define OUTPUT_PIPE_SIZE (64 * 1024)
 
 void
@@ -118,8 +116,8 @@ tell_no_wall(struct launcher *l, uint64_t id, const struct hearth_err *err)
 }
 
 /* Opens a path below the state folder; no link in it is followed. */
-static int
-open_in_state(struct launcher *l, const char *path, uint64_t flags)
+int
+launcher_open_in_state(struct launcher *l, const char *path, uint64_t flags)
 {
     struct open_how how = {
         .flags = flags | O_CLOEXEC,
@@ -138,7 +136,7 @@ open_object(struct launcher *l, const struct launch_start *start, int *fd, struc
 
     (void)snprintf(path, sizeof path, "functions/%s/%s%u/function.so", start->name,
                    start->staged ? "tmp-" : "", start->version);
-    opened = open_in_state(l, path, O_RDONLY | O_NONBLOCK);
+    opened = launcher_open_in_state(l, path, O_RDONLY | O_NONBLOCK);
     if (opened < 0 || fstat(opened, &st) != 0)
         return err_set(err, errno, "open %s", path);
     if (!S_ISREG(st.st_mode) || st.st_size > LIMIT_OBJECT)
@@ -232,8 +230,8 @@ send_task(struct launcher_worker_fds *fds, struct hearth_err *err)
 }
 
 static int
-spawn_worker(struct launcher *l, struct launcher_child *c, struct launcher_worker_fds *fds,
-             struct hearth_err *err)
+spawn_worker(struct launcher *l, const struct launcher_recipe *recipe, struct launcher_child *c,
+             struct launcher_worker_fds *fds, struct hearth_err *err)
 {
     static char *const argv[] = {(char *)"hearth-worker", NULL};
     struct sbx_spawn spawn = {
@@ -243,12 +241,13 @@ spawn_worker(struct launcher *l, struct launcher_child *c, struct launcher_worke
                     .output = fds->log_write,
                     .control = fds->control_theirs,
                     .first = fds->channel,
-                    .filters = l->filters,
+                    .filters = recipe->filters,
                     .bells_count = fds->bells_count},
         .program = l->worker_program,
         .source = -1,
         .life = l->life,
         .uid = LAUNCHER_UID_BASE + launcher_slot_of(l, c),
+        .file_bytes = recipe->tmp_bytes,
         .argv = argv,
     };
 
@@ -275,11 +274,11 @@ tell_started(struct launcher *l, const struct launcher_child *c,
 }
 
 int
-launcher_make_worker(struct launcher *l, const struct sbx_cgroup_limits *limits,
+launcher_make_worker(struct launcher *l, const struct launcher_recipe *recipe,
                      struct launcher_child *c, struct launcher_worker_fds *fds,
                      struct hearth_err *err)
 {
-    int status = sbx_cgroup_take(&l->tree, limits, &c->leaf, err);
+    int status = sbx_cgroup_take(&l->tree, &recipe->limits, &c->leaf, err);
 
     if (status == 0)
         status = open_meters(c->leaf, &fds->memory, &fds->peak, &fds->cpu, err);
@@ -290,7 +289,7 @@ launcher_make_worker(struct launcher *l, const struct sbx_cgroup_limits *limits,
     if (status == 0)
         status = make_bells(fds, l->threads, err);
     if (status == 0)
-        status = spawn_worker(l, c, fds, err);
+        status = spawn_worker(l, recipe, c, fds, err);
     if (status < 0)
         return status;
     status = launcher_watch(l, c->pidfd, LAUNCHER_TAG_CHILD + launcher_slot_of(l, c));
@@ -307,30 +306,37 @@ launcher_drop(struct launcher *l, struct launcher_child *c)
     launcher_free_slot(l, c);
 }
 
-/* Gives a blank, or a worker just born, the function. */
+/* Gives a blank, or a worker just born, the function. A blank has no /tmp and the usual
+ * filters: who is to have others is born with them. */
 static int
 assign(struct launcher *l, const struct launch_message *msg, struct launcher_child **c,
        struct launcher_worker_fds *fds, struct hearth_err *err)
 {
-    struct sbx_cgroup_limits limits = {
-        .memory = msg->u.start.memory_limit,
-        .pids = LAUNCHER_WORKER_PIDS,
-        .cpu_weight = (uint32_t)(msg->u.start.memory_limit / ((1ull << 30) / 1000)),
+    const struct launch_start *start = &msg->u.start;
+    struct sbx_wider wider = {.calls = start->calls, .files = start->tmp_bytes > 0};
+    struct launcher_recipe recipe = {
+        .limits = {.memory = start->memory_limit,
+                   .pids = LAUNCHER_WORKER_PIDS,
+                   .cpu_weight = (uint32_t)(start->memory_limit / ((1ull << 30) / 1000))},
+        .tmp_bytes = start->tmp_bytes,
     };
-    int status = open_object(l, &msg->u.start, &fds->object, err);
+    bool usual = wider.calls == 0 && !wider.files;
+    int status = open_object(l, start, &fds->object, err);
 
+    if (status == 0)
+        status = launcher_find_filters(l, &wider, &recipe.filters, err);
     if (status < 0)
         return status;
-    *c = launcher_blank_take(l, fds);
+    *c = usual ? launcher_blank_take(l, fds) : NULL;
     if (*c != NULL) {
         (*c)->kind = LAUNCHER_WORKER;
         (*c)->id = msg->id;
         tell_started(l, *c, fds); /* the gateway opens the channel meanwhile */
-        status = sbx_cgroup_set((*c)->leaf, &limits, err);
+        status = sbx_cgroup_set((*c)->leaf, &recipe.limits, err);
     } else if ((*c = launcher_take_slot(l, LAUNCHER_WORKER, msg->id)) == NULL) {
         return err_set(err, EAGAIN, "there are %d instances already", LIMIT_INSTANCES);
     } else {
-        status = launcher_make_worker(l, &limits, *c, fds, err);
+        status = launcher_make_worker(l, &recipe, *c, fds, err);
         if (status == 0)
             tell_started(l, *c, fds);
     }
@@ -383,129 +389,40 @@ launcher_limit(struct launcher *l, const struct launch_message *msg)
     launcher_tell(l, &answer, NULL, 0);
 }
 
-/* ---- builders ---- */
-
+/* How many filters the kernel holds for the process; -1 where it does not say. */
 static int
-spawn_builder(struct launcher *l, const struct launch_message *msg, struct launcher_child *c,
-              int source, int control, struct hearth_err *err)
+count_filters(pid_t pid)
 {
-    char flags[LIMIT_LIBS][LIMIT_LIB_NAME + 4];
-    char *argv[LIMIT_LIBS + 2] = {(char *)"hearth-builder"};
-    struct sbx_spawn spawn = {
-        .jail = &l->jail,
-        .leaf = c->leaf,
-        .inherit = {.null = l->null,
-                    .output = c->said,
-                    .control = control,
-                    .first = c->object,
-                    .filters = -1},
-        .program = l->builder_program,
-        .source = source,
-        .life = l->life,
-        .uid = LAUNCHER_UID_BUILD + launcher_slot_of(l, c) - LIMIT_INSTANCES,
-        .cpu_seconds = BUILD_SECONDS,
-        .file_bytes = LIMIT_OBJECT,
-        .argv = argv,
-    };
+    char path[64], line[256];
+    cleanup_file FILE *file = NULL;
+    int count = -1;
 
-    for (uint32_t i = 0; i < msg->u.build.libs; i++) {
-        (void)snprintf(flags[i], sizeof flags[i], "-l%s", msg->u.build.lib[i]);
-        argv[i + 1] = flags[i];
-    }
-    return sbx_spawn(&spawn, &c->pid, &c->pidfd, err);
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    file = fopen(path, "re");
+    while (file != NULL && count < 0 && fgets(line, sizeof line, file) != NULL)
+        (void)sscanf(line, "Seccomp_filters: %d", &count);
+    return count;
 }
 
-static int
-start_builder(struct launcher *l, const struct launch_message *msg, struct launcher_child *c,
-              struct hearth_err *err)
-{
-    struct sbx_cgroup_limits limits = {
-        .memory = BUILD_MEMORY, .pids = BUILD_PIDS, .cpu_weight = 500};
-    cleanup_close int source = -1;
-    cleanup_close int theirs = -1;
-    char path[160];
-    int pair[2], status;
-
-    (void)snprintf(path, sizeof path, "functions/%s/tmp-%u/source", msg->u.build.name,
-                   msg->u.build.version);
-    source = open_in_state(l, path, O_RDONLY | O_DIRECTORY);
-    if (source < 0)
-        return err_set(err, errno, "open %s", path);
-    c->object = memfd_create("hearth-object", MFD_CLOEXEC);
-    c->said = memfd_create("hearth-diagnostics", MFD_CLOEXEC);
-    if (c->object < 0 || c->said < 0 || fcntl(c->said, F_SETFL, O_APPEND) != 0)
-        return err_set(err, errno, "make the files of a build");
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        return err_set(err, errno, "make a socket pair");
-    c->control = pair[0];
-    theirs = pair[1];
-    status = sbx_cgroup_take(&l->tree, &limits, &c->leaf, err);
-    if (status == 0)
-        status = spawn_builder(l, msg, c, source, theirs, err);
-    return status;
-}
-
-static void
-tell_built(struct launcher *l, uint64_t id, enum launch_build_result result, const char *text,
-           const int *fds)
-{
-    struct launch_message msg = {.type = LAUNCH_BUILT, .id = id};
-
-    msg.u.built.result = result;
-    (void)snprintf(msg.u.built.text, sizeof msg.u.built.text, "%s", text);
-    launcher_tell(l, &msg, fds, fds != NULL ? 2 : 0);
-}
-
+/* Who says that it is ready may have been a constructor that never let the worker narrow
+ * its filter. The kernel knows; and no other filter than RUN can have been loaded. */
 void
-launcher_build(struct launcher *l, const struct launch_message *msg)
+launcher_check(struct launcher *l, const struct launch_message *msg)
 {
-    struct hearth_err err = {0};
-    struct launcher_child *c = launcher_take_slot(l, LAUNCHER_BUILDER, msg->id);
-    int status;
+    struct launch_message answer = {.type = LAUNCH_CHECKED, .id = msg->id};
+    struct launcher_child *c = find(l, LAUNCHER_WORKER, msg->id);
 
     if (c == NULL)
-        status = err_set(&err, EAGAIN, "%d builds run already", LAUNCHER_BUILDS);
-    else
-        status = start_builder(l, msg, c, &err);
-    if (status == 0) {
-        c->deadline_ms = launcher_now_ms() + BUILD_SECONDS * 1000;
-        l->builds++;
-        status = launcher_watch(l, c->pidfd, LAUNCHER_TAG_CHILD + launcher_slot_of(l, c));
-        if (status == 0)
-            return;
-        (void)err_set(&err, -status, "watch a builder");
-        (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
-        (void)waitid(P_PIDFD, (id_t)c->pidfd, &(siginfo_t){0}, WEXITED);
-        l->builds--;
+        return; /* dead: the gateway has been told, or will be */
+    if (count_filters(c->pid) >= SBX_FILTER_COUNT) {
+        launcher_tell(l, &answer, NULL, 0);
+        return;
     }
-    log_error("a build could not be started: %s", err.text);
-    tell_built(l, msg->id, LAUNCH_BUILD_BROKEN, err.text, NULL);
-    if (c != NULL)
-        launcher_free_slot(l, c);
+    c->unfiltered = true;
+    (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
 }
 
-int
-launcher_builds_check(struct launcher *l)
-{
-    int64_t now = launcher_now_ms(), next = -1;
-
-    for (uint32_t i = LIMIT_INSTANCES; l->builds > 0 && i < LIMIT_INSTANCES + LAUNCHER_BUILDS;
-         i++) {
-        struct launcher_child *c = &l->children[i];
-
-        if (c->kind != LAUNCHER_BUILDER || c->asked)
-            continue;
-        if (c->deadline_ms <= now) {
-            c->asked = true;
-            (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
-        } else if (next < 0 || c->deadline_ms - now < next) {
-            next = c->deadline_ms - now;
-        }
-    }
-    return (int)next;
-}
-
-/* ---- the end of either ---- */
+/* ---- the end ---- */
 
 /* A child that died with its task unread makes the first recv fail. */
 void
@@ -532,6 +449,11 @@ worker_ended(struct launcher *l, struct launcher_child *c, const siginfo_t *info
     died->oom_kills = sbx_cgroup_oom_kills(c->leaf);
     died->peak = sbx_cgroup_peak(c->leaf);
     died->asked = c->asked;
+    if (c->unfiltered) {
+        died->cause = LAUNCH_CAUSE_NO_WALL;
+        (void)snprintf(died->text, sizeof died->text,
+                       "it said that it was ready before the filter for running was loaded");
+    }
     if (died->cause == LAUNCH_CAUSE_EXIT && died->value == SBX_SPAWN_FAILED) {
         launcher_last_words(c->control, died->text, sizeof died->text);
         if (died->text[0] != '\0') {
@@ -540,33 +462,6 @@ worker_ended(struct launcher *l, struct launcher_child *c, const siginfo_t *info
         }
     }
     launcher_tell(l, &msg, NULL, 0);
-}
-
-static void
-builder_ended(struct launcher *l, struct launcher_child *c, const siginfo_t *info)
-{
-    enum launch_build_result result = LAUNCH_BUILD_BROKEN;
-    char text[128] = "";
-    int fds[2] = {c->object, c->said};
-    bool exited = info->si_code == CLD_EXITED;
-
-    if (exited && info->si_status == 0)
-        result = LAUNCH_BUILD_OK;
-    else if (c->asked || (!exited && info->si_status == SIGXCPU))
-        result = LAUNCH_BUILD_TIME;
-    else if (sbx_cgroup_oom_kills(c->leaf) > 0)
-        result = LAUNCH_BUILD_MEMORY;
-    else if (exited && info->si_status == 1)
-        result = LAUNCH_BUILD_FAILED;
-    if (result == LAUNCH_BUILD_BROKEN) {
-        launcher_last_words(c->control, text, sizeof text);
-        if (text[0] == '\0')
-            (void)snprintf(text, sizeof text, "the builder ended with %s %d",
-                           exited ? "status" : "signal", info->si_status);
-        log_error("build %" PRIu64 " broke: %s", c->id, text);
-    }
-    l->builds--;
-    tell_built(l, c->id, result, text, fds);
 }
 
 void
@@ -584,7 +479,7 @@ launcher_child_ended(struct launcher *l, uint32_t slot)
     else if (c->kind == LAUNCHER_BLANK)
         launcher_blank_ended(l, c);
     else
-        builder_ended(l, c, &info);
+        launcher_build_ended(l, c, &info);
     launcher_free_slot(l, c);
 }
 

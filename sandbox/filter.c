@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,9 @@
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
      CLONE_NEWNET)
 
+/* the only program that a worker may load once LOAD is up */
+#define RUN_AT (SBX_FILTER_AT + offsetof(struct sbx_filter_file, run))
+
 static uint32_t
 default_action(enum sbx_profile profile)
 {
@@ -42,10 +46,41 @@ default_action(enum sbx_profile profile)
     }
 }
 
+/* mmap while loading: the address is the kernel's choice, or not the filters'. */
+static int
+add_map_code(scmp_filter_ctx ctx, uint32_t action, int nr)
+{
+    const struct scmp_arg_cmp places[] = {SCMP_A0(SCMP_CMP_EQ, 0),
+                                          SCMP_A0(SCMP_CMP_GE, SBX_FILTER_END)};
+    const struct scmp_arg_cmp access[] = {
+        SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+        SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC)};
+    int status = 0;
+
+    for (size_t i = 0; i < 4 && status == 0; i++)
+        status = seccomp_rule_add(ctx, action, nr, 3, places[i / 2], access[i % 2],
+                                  SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0));
+    return status;
+}
+
+/* One alternative for each of these values of the second argument. */
+static int
+add_commands(scmp_filter_ctx ctx, uint32_t action, int nr, const int *commands, size_t n)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < n && status == 0; i++)
+        status =
+            seccomp_rule_add(ctx, action, nr, 1, SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+    return status;
+}
+
 /* Adds the row's conditions with the action; each line is one alternative. */
 static int
 add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
 {
+    static const int stream[] = {FIONBIO, FIONREAD, FIOCLEX};
+    static const int plain[] = {F_GETFD, F_SETFD, F_GETFL, F_GETLK, F_SETLK};
     int status = 0;
 
     switch (when) {
@@ -54,11 +89,18 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
     case SBX_NOT_EXEC:
         return seccomp_rule_add(ctx, action, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     case SBX_NOT_WX:
-        status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        status = seccomp_rule_add(ctx, action, nr, 2, SCMP_A0(SCMP_CMP_GE, SBX_FILTER_END),
+                                  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
         if (status == 0)
-            status = seccomp_rule_add(
-                ctx, action, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC));
+            status =
+                seccomp_rule_add(ctx, action, nr, 2, SCMP_A0(SCMP_CMP_GE, SBX_FILTER_END),
+                                 SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC));
         return status;
+    case SBX_NOT_FILTERS:
+        return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_GE, SBX_FILTER_END));
+    case SBX_GROW:
+        return seccomp_rule_add(ctx, action, nr, 2, SCMP_A0(SCMP_CMP_GE, SBX_FILTER_END),
+                                SCMP_A3(SCMP_CMP_MASKED_EQ, (scmp_datum_t)~MREMAP_MAYMOVE, 0));
     case SBX_UNBLOCK:
         status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, SIG_UNBLOCK));
         if (status == 0)
@@ -69,13 +111,7 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
         return seccomp_rule_add(ctx, action, nr, 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
                                 SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0));
     case SBX_MAP_CODE:
-        status = seccomp_rule_add(ctx, action, nr, 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-                                  SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0));
-        if (status == 0)
-            status = seccomp_rule_add(
-                ctx, action, nr, 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC),
-                SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0));
-        return status;
+        return add_map_code(ctx, action, nr);
     case SBX_PLAIN_CLONE:
         return seccomp_rule_add(ctx, action, nr, 1,
                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NAMESPACES, 0));
@@ -83,12 +119,9 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
         return seccomp_rule_add(ctx, action, nr, 1,
                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
     case SBX_STREAM_IOCTL:
-        status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A1(SCMP_CMP_EQ, FIONBIO));
-        if (status == 0)
-            status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A1(SCMP_CMP_EQ, FIONREAD));
-        if (status == 0)
-            status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A1(SCMP_CMP_EQ, FIOCLEX));
-        return status;
+        return add_commands(ctx, action, nr, stream, sizeof stream / sizeof stream[0]);
+    case SBX_PLAIN_FCNTL:
+        return add_commands(ctx, action, nr, plain, sizeof plain / sizeof plain[0]);
     case SBX_OWN_LIMITS:
         return seccomp_rule_add(ctx, action, nr, 2, SCMP_A0(SCMP_CMP_EQ, 0),
                                 SCMP_A2(SCMP_CMP_EQ, 0));
@@ -96,6 +129,9 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
         return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
     case SBX_OWN_AFFINITY:
         return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, 0));
+    case SBX_NARROW:
+        return seccomp_rule_add(ctx, action, nr, 3, SCMP_A0(SCMP_CMP_EQ, SECCOMP_SET_MODE_FILTER),
+                                SCMP_A1(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, RUN_AT, 0));
     }
     return -EINVAL;
 }
@@ -140,9 +176,11 @@ release(scmp_filter_ctx *ctx)
         seccomp_release(*ctx);
 }
 
+/* profiles: bits; the default is that of the first of them. */
 static int
-make(enum sbx_profile profile, scmp_filter_ctx *out, struct hearth_err *err)
+make(unsigned profiles, uint64_t extras, scmp_filter_ctx *out, struct hearth_err *err)
 {
+    enum sbx_profile profile = (enum sbx_profile)(profiles & ~(unsigned)SBX_PROFILE_FILES);
     __attribute__((cleanup(release))) scmp_filter_ctx ctx = seccomp_init(default_action(profile));
     int status;
 
@@ -154,23 +192,31 @@ make(enum sbx_profile profile, scmp_filter_ctx *out, struct hearth_err *err)
     if (status < 0)
         return err_set(err, -status, "set up a system-call filter");
     for (unsigned i = 0; i < sbx_rules_count; i++) {
-        if ((sbx_rules[i].profiles & profile) == 0)
+        if ((sbx_rules[i].profiles & profiles) == 0)
             continue;
         status = add_rule(ctx, &sbx_rules[i]);
         if (status < 0)
             return err_set(err, -status, "add %s to a system-call filter", sbx_rules[i].call);
     }
+    for (unsigned i = 0; i < sbx_extras_count; i++) {
+        struct sbx_rule rule = {.call = sbx_extras[i].call, .when = sbx_extras[i].when};
+
+        status = (extras >> i & 1) != 0 ? add_rule(ctx, &rule) : 0;
+        if (status < 0)
+            return err_set(err, -status, "add %s to a system-call filter", rule.call);
+    }
     *out = take_ptr(ctx);
     return 0;
 }
 
-/* Appends a profile's program to the file; *instructions: how long it is. */
+/* Appends a profile's program to the file, and says where it will be mapped. */
 static int
-append(int fd, enum sbx_profile profile, uint32_t *instructions, struct hearth_err *err)
+append(int fd, unsigned profiles, uint64_t extras, struct sbx_filter_program *program,
+       struct hearth_err *err)
 {
     __attribute__((cleanup(release))) scmp_filter_ctx ctx = NULL;
     off_t from = lseek(fd, 0, SEEK_END), to;
-    int status = make(profile, &ctx, err);
+    int status = make(profiles, extras, &ctx, err);
 
     if (status < 0)
         return status;
@@ -178,36 +224,55 @@ append(int fd, enum sbx_profile profile, uint32_t *instructions, struct hearth_e
     if (status < 0)
         return err_set(err, -status, "export a system-call filter");
     to = lseek(fd, 0, SEEK_END);
-    *instructions = (uint32_t)((to - from) / 8);
+    if (from < 0 || to < from || to > SBX_FILTER_END - SBX_FILTER_AT)
+        return err_set(err, EFBIG, "export a system-call filter");
+    program->len = (uint16_t)((to - from) / 8);
+    program->at = SBX_FILTER_AT + (uint64_t)from;
+    return 0;
+}
+
+/* Anew: only a descriptor that cannot write gives a mapping that never can, and before
+ * Linux 6.7 a sealed file is not mapped by another one at all. */
+static int
+open_read_only(int made, int *fd, struct hearth_err *err)
+{
+    char path[32];
+    int opened;
+
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", made);
+    opened = open(path, O_RDONLY | O_CLOEXEC);
+    if (opened < 0)
+        return err_set(err, errno, "open the file of system-call filters");
+    *fd = opened;
     return 0;
 }
 
 int
-sbx_filter_worker_file(int *fd, struct hearth_err *err)
+sbx_filter_worker_file(const struct sbx_wider *wider, int *fd, struct hearth_err *err)
 {
     cleanup_close int made = memfd_create("hearth-filters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    unsigned files = wider->files ? SBX_PROFILE_FILES : 0;
     struct sbx_filter_file head = {0};
     int status;
 
     if (made < 0 || pwrite(made, &head, sizeof head, 0) != (ssize_t)sizeof head)
         return err_set(err, errno, "make the file of system-call filters");
-    status = append(made, SBX_PROFILE_LOAD, &head.load_len, err);
+    status = append(made, SBX_PROFILE_LOAD | files, wider->calls, &head.load, err);
     if (status == 0)
-        status = append(made, SBX_PROFILE_RUN, &head.run_len, err);
+        status = append(made, SBX_PROFILE_RUN | files, wider->calls, &head.run, err);
     if (status < 0)
         return status;
     if (pwrite(made, &head, sizeof head, 0) != (ssize_t)sizeof head ||
         fcntl(made, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
         return err_set(err, errno, "seal the file of system-call filters");
-    *fd = take_fd(&made);
-    return 0;
+    return open_read_only(made, fd, err);
 }
 
 int
 sbx_filter_apply(enum sbx_profile profile, struct hearth_err *err)
 {
     __attribute__((cleanup(release))) scmp_filter_ctx ctx = NULL;
-    int status = make(profile, &ctx, err);
+    int status = make(profile, 0, &ctx, err);
 
     if (status < 0)
         return status;
@@ -225,4 +290,27 @@ sbx_filter_syscall_name(int number, char *buf, size_t n)
 
     (void)snprintf(buf, n, "%s", name != NULL ? name : "unknown");
     return buf;
+}
+
+/* ---- what an operator may allow ---- */
+
+uint64_t
+sbx_extra_bit(const char *name, size_t len)
+{
+    for (unsigned i = 0; i < sbx_extras_count; i++)
+        if (strlen(sbx_extras[i].call) == len && memcmp(sbx_extras[i].call, name, len) == 0)
+            return UINT64_C(1) << i;
+    return 0;
+}
+
+uint64_t
+sbx_extra_all(void)
+{
+    return (UINT64_C(1) << sbx_extras_count) - 1;
+}
+
+const char *
+sbx_extra_name(unsigned n)
+{
+    return n < sbx_extras_count ? sbx_extras[n].call : NULL;
 }

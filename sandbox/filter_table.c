@@ -12,6 +12,7 @@
 #define R SBX_PROFILE_RUN
 #define B SBX_PROFILE_BUILD
 #define G SBX_PROFILE_GATEWAY
+#define T SBX_PROFILE_FILES
 
 const struct sbx_rule sbx_rules[] = {
     /* the channel */
@@ -29,8 +30,10 @@ const struct sbx_rule sbx_rules[] = {
     {"mmap", L, SBX_MAP_CODE, 0, "map the function's code"},
     {"mmap", R | G, SBX_MAP_DATA, 0, "malloc"},
     {"mmap", B, SBX_ALWAYS, 0, "malloc, libraries of the toolchain"},
-    {"munmap", L | R | B | G, SBX_ALWAYS, 0, "free"},
-    {"mremap", L | R | B | G, SBX_ALWAYS, 0, "realloc"},
+    {"munmap", L, SBX_NOT_FILTERS, 0, "free"},
+    {"munmap", R | B | G, SBX_ALWAYS, 0, "free"},
+    {"mremap", L | R, SBX_GROW, 0, "realloc"},
+    {"mremap", B | G, SBX_ALWAYS, 0, "realloc"},
     {"mprotect", L, SBX_NOT_WX, 0, "read-only relocations"},
     {"mprotect", R | G, SBX_NOT_EXEC, 0, "malloc, thread stacks"},
     {"mprotect", B, SBX_ALWAYS, 0, "libraries of the toolchain"},
@@ -72,9 +75,30 @@ const struct sbx_rule sbx_rules[] = {
     /* loading only */
     {"openat", L | B | G, SBX_ALWAYS, 0, "libraries in the jail; state files"},
     {"prctl", L, SBX_SET_NAME, 0, "a blank that becomes a worker"},
-    {"seccomp", L, SBX_ALWAYS, 0, "narrow to the next profile"},
+    {"seccomp", L, SBX_NARROW, 0, "narrow to the RUN profile"},
+    {"landlock_add_rule", L, SBX_ALWAYS, 0, "the object may be read; only narrows"},
+    {"landlock_restrict_self", L, SBX_ALWAYS, 0, "no other file may; only narrows"},
     {"readlink", L, SBX_ALWAYS, EINVAL, "links of /fd tell paths of the host"},
     {"readlink", B, SBX_ALWAYS, 0, "files in the jail"},
+
+    /* a function with a /tmp of its own */
+    {"openat", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"newfstatat", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"statx", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"access", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"pwrite64", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"readv", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"ftruncate", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"fsync", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"fdatasync", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"fcntl", T, SBX_PLAIN_FCNTL, 0, "files in /tmp"},
+    {"flock", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"getdents64", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"mkdir", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"rmdir", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"unlink", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"unlinkat", T, SBX_ALWAYS, 0, "files in /tmp"},
+    {"rename", T, SBX_ALWAYS, 0, "files in /tmp"},
 
     /* the gateway: its loop, its clients, its state folder */
     {"epoll_wait", G, SBX_ALWAYS, 0, "the loop"},
@@ -157,3 +181,41 @@ const struct sbx_rule sbx_rules[] = {
 };
 
 const unsigned sbx_rules_count = sizeof sbx_rules / sizeof sbx_rules[0];
+
+/* Each asks, or makes something that ends with the process; none reaches a file, a
+ * network, another process or a wall. What is not here can never be allowed. */
+const struct sbx_extra sbx_extras[] = {
+    {"sysinfo", SBX_ALWAYS, "how much memory the host has, its load"},
+    {"uname", SBX_ALWAYS, "the kernel's version; the host name is \"hearth\""},
+    {"getrusage", SBX_ALWAYS, "its own time and faults"},
+    {"times", SBX_ALWAYS, "its own time"},
+    {"getcpu", SBX_ALWAYS, "the core it runs on, where the vdso has none"},
+    {"getppid", SBX_ALWAYS, "0: its parent is in another namespace"},
+    {"getpgrp", SBX_ALWAYS, "its own process group"},
+    {"getcwd", SBX_ALWAYS, "\"/\""},
+    {"getrlimit", SBX_ALWAYS, "its own limits"},
+    {"prlimit64", SBX_OWN_LIMITS, "its own limits"},
+    {"getpriority", SBX_ALWAYS, "its own priority"},
+    {"sched_getparam", SBX_ALWAYS, "its own policy"},
+    {"sched_getscheduler", SBX_ALWAYS, "its own policy"},
+    {"readv", SBX_ALWAYS, "several buffers at a time"},
+    {"preadv", SBX_ALWAYS, "several buffers at a time"},
+    {"dup", SBX_ALWAYS, "copies of its own descriptors"},
+    {"dup3", SBX_ALWAYS, "likewise"},
+    {"fcntl", SBX_PLAIN_FCNTL, "what a descriptor is"},
+    {"pipe2", SBX_ALWAYS, "a pipe to itself, at most its 64 KiB of kernel memory"},
+    {"eventfd2", SBX_ALWAYS, "event loops"},
+    {"timerfd_create", SBX_ALWAYS, "event loops"},
+    {"timerfd_settime", SBX_ALWAYS, "event loops"},
+    {"timerfd_gettime", SBX_ALWAYS, "event loops"},
+    {"epoll_create1", SBX_ALWAYS, "event loops"},
+    {"epoll_ctl", SBX_ALWAYS, "event loops"},
+    {"epoll_wait", SBX_ALWAYS, "event loops"},
+    {"epoll_pwait", SBX_ALWAYS, "event loops"},
+    {"poll", SBX_ALWAYS, "event loops"},
+    {"ppoll", SBX_ALWAYS, "event loops"},
+    {"select", SBX_ALWAYS, "event loops"},
+    {"pselect6", SBX_ALWAYS, "event loops"},
+};
+
+const unsigned sbx_extras_count = sizeof sbx_extras / sizeof sbx_extras[0];

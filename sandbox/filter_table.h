@@ -5,17 +5,21 @@
 /* A condition on the arguments of an allowed call. */
 enum sbx_when {
     SBX_ALWAYS,
-    SBX_NOT_EXEC,     /* third argument without PROT_EXEC */
-    SBX_NOT_WX,       /* third argument not both PROT_WRITE and PROT_EXEC */
+    SBX_NOT_EXEC,     /* mprotect: without PROT_EXEC */
+    SBX_NOT_WX,       /* mprotect: not both PROT_WRITE and PROT_EXEC; not of the filters */
+    SBX_NOT_FILTERS,  /* munmap: not of the filters, see SBX_FILTER_AT */
+    SBX_GROW,         /* mremap: to no place of the caller's choice; not of the filters */
     SBX_UNBLOCK,      /* rt_sigprocmask: only unblocks, or only asks */
     SBX_MAP_DATA,     /* mmap: as SBX_NOT_EXEC, and no huge pages: no cgroup limits those */
-    SBX_MAP_CODE,     /* mmap: as SBX_NOT_WX, likewise */
+    SBX_MAP_CODE,     /* mmap: as SBX_NOT_WX, no huge pages, not over the filters */
     SBX_PLAIN_CLONE,  /* clone: into no namespace of its own */
     SBX_THREAD,       /* clone: only with CLONE_THREAD */
     SBX_STREAM_IOCTL, /* ioctl: only FIONBIO, FIONREAD, FIOCLEX */
     SBX_OWN_LIMITS,   /* prlimit64: only asks, of itself */
     SBX_SET_NAME,     /* prctl: only PR_SET_NAME */
     SBX_OWN_AFFINITY, /* sched_setaffinity: of itself */
+    SBX_NARROW,       /* seccomp: only loads the RUN program, where the launcher put it */
+    SBX_PLAIN_FCNTL,  /* fcntl: only asks, or sets close-on-exec */
 };
 
 struct sbx_rule {
@@ -28,5 +32,16 @@ struct sbx_rule {
 
 extern const struct sbx_rule sbx_rules[];
 extern const unsigned sbx_rules_count;
+
+/* Calls that an operator may allow one function: nothing else can be. Their places in
+ * the table are bits of sbx_wider.calls. */
+struct sbx_extra {
+    const char *call;
+    enum sbx_when when;
+    const char *reason;
+};
+
+extern const struct sbx_extra sbx_extras[];
+extern const unsigned sbx_extras_count;
 
 #endif

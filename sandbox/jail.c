@@ -180,7 +180,7 @@ copy_link(const char *root, const char *path, struct hearth_err *err)
 static int
 make_worker_root(const struct sbx_jail *jail, struct hearth_err *err)
 {
-    static const char *const folders[] = {"fd", "etc", "proc", NULL};
+    static const char *const folders[] = {"fd", "etc", "proc", "tmp", NULL};
     char libs[PATH_MAX];
     int status = make_root(jail->worker, folders, err);
 
@@ -291,11 +291,33 @@ join_network(const struct sbx_jail *jail, struct hearth_err *err)
     return 0;
 }
 
+/* A file of it costs a page at least, and a folder next to nothing: so many of both
+ * together that its size is what bounds it. */
+static int
+mount_tmp(const char *root, uint64_t bytes, uid_t uid, mode_t mode, unsigned long flags,
+          struct hearth_err *err)
+{
+    char to[300], options[128];
+
+    (void)snprintf(to, sizeof to, "%s/tmp", root);
+    (void)snprintf(options, sizeof options, "mode=%o,uid=%u,gid=%u,size=%llu,nr_inodes=%llu",
+                   (unsigned)mode, (unsigned)uid, (unsigned)uid, (unsigned long long)bytes,
+                   (unsigned long long)(bytes / 4096 + 16));
+    if (mount("tmpfs", to, "tmpfs", MS_NOSUID | MS_NODEV | flags, options) != 0)
+        return err_set(err, errno, "wall \"mount\": mount a /tmp of %llu bytes",
+                       (unsigned long long)bytes);
+    return 0;
+}
+
 int
-sbx_jail_enter_worker(const struct sbx_jail *jail, struct hearth_err *err)
+sbx_jail_enter_worker(const struct sbx_jail *jail, uint64_t tmp_bytes, uid_t uid,
+                      struct hearth_err *err)
 {
     char proc[300], from[320], to[300];
     int status = join_network(jail, err);
+
+    if (status == 0 && tmp_bytes > 0)
+        status = mount_tmp(jail->worker, tmp_bytes, uid, 0700, MS_NOEXEC, err);
 
     if (status < 0)
         return status;
@@ -309,9 +331,9 @@ sbx_jail_enter_worker(const struct sbx_jail *jail, struct hearth_err *err)
 }
 
 int
-sbx_jail_enter_builder(const struct sbx_jail *jail, unsigned long tmp_bytes, struct hearth_err *err)
+sbx_jail_enter_builder(const struct sbx_jail *jail, uint64_t tmp_bytes, struct hearth_err *err)
 {
-    char to[300], options[64];
+    char to[300];
     int status = join_network(jail, err);
 
     if (status < 0)
@@ -320,10 +342,9 @@ sbx_jail_enter_builder(const struct sbx_jail *jail, unsigned long tmp_bytes, str
     status = bind_read_only(".", to, err);
     if (status < 0)
         return err_prefix(err, "wall \"mount\"");
-    (void)snprintf(to, sizeof to, "%s/tmp", jail->builder);
-    (void)snprintf(options, sizeof options, "mode=1777,size=%lu", tmp_bytes);
-    if (mount("tmpfs", to, "tmpfs", MS_NOSUID | MS_NODEV, options) != 0)
-        return err_set(err, errno, "wall \"mount\": mount the builder's /tmp");
+    status = mount_tmp(jail->builder, tmp_bytes, 0, 01777, 0, err);
+    if (status < 0)
+        return status;
     return enter_root(jail->builder, err);
 }
 

@@ -12,7 +12,7 @@
 
 #include "limits.h"
 
-#define LAUNCH_VERSION 1
+#define LAUNCH_VERSION 2
 
 enum launch_type {
     /* gateway to launcher */
@@ -20,11 +20,13 @@ enum launch_type {
     LAUNCH_START,  /* make instance `id` */
     LAUNCH_KILL,   /* end instance `id` now */
     LAUNCH_LIMIT,  /* a new memory limit for instance `id` */
+    LAUNCH_CHECK,  /* instance `id` says that it is ready: are its filters up? */
     LAUNCH_BUILD,  /* compile; `id` is the build's */
     /* launcher to gateway */
     LAUNCH_STARTED, /* with descriptors: see below */
     LAUNCH_DIED,    /* instance `id` is gone, or could not be made */
     LAUNCH_LIMITED, /* what became of LAUNCH_LIMIT */
+    LAUNCH_CHECKED, /* they are; else it is ended: LAUNCH_DIED */
     LAUNCH_BUILT,   /* with 2 descriptors: the object, what the compiler said */
     LAUNCH_DRAIN,   /* no new calls; end when the running ones have */
     LAUNCH_RELOAD,  /* with 1 descriptor: the configuration file */
@@ -49,6 +51,8 @@ struct launch_start {
     uint32_t version;
     uint32_t staged; /* 1: not yet live, in its temporary folder */
     uint64_t memory_limit;
+    uint64_t tmp_bytes; /* of its /tmp; 0: it has none */
+    uint64_t calls;     /* that its filters allow besides: struct sbx_wider */
 };
 
 struct launch_started {

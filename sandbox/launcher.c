@@ -29,6 +29,7 @@
 
 #include "cleanup.h"
 #include "filter.h"
+#include "landlock.h"
 #include "log.h"
 
 #define RESTARTS_MAX       5
@@ -215,6 +216,20 @@ raise_descriptors(struct hearth_err *err)
     return 0;
 }
 
+static void
+say_walls(const struct launcher *l)
+{
+    int abi = sbx_landlock_abi();
+    char landlock[48] = "";
+
+    if (abi > 0)
+        (void)snprintf(landlock, sizeof landlock, ", landlock (ABI %d)", abi);
+    log_info("walls up: cgroups (%s), namespaces, users, seccomp%s", l->tree.ops->kind, landlock);
+    if (abi == 0)
+        log_warning("this kernel has no Landlock: files are kept from functions by the mount "
+                    "namespace alone");
+}
+
 int
 launcher_open(struct launcher *l, struct hearth_err *err)
 {
@@ -249,14 +264,14 @@ launcher_open(struct launcher *l, struct hearth_err *err)
     if (status == 0)
         status = reopen_state(l, err);
     if (status == 0)
-        status = sbx_filter_worker_file(&l->filters, err);
+        status = sbx_filter_worker_file(&(struct sbx_wider){0}, &l->filters, err);
     if (status == 0) {
         status = sbx_cgroup_tree_open(&l->tree, err);
         if (status < 0)
             (void)err_prefix(err, "wall \"cgroup\"");
     }
     if (status == 0)
-        log_info("walls up: cgroups (%s), namespaces, users, seccomp", l->tree.ops->kind);
+        say_walls(l);
     return status;
 }
 
@@ -460,6 +475,9 @@ on_gateway_message(struct launcher *l)
             return;
         case LAUNCH_LIMIT:
             launcher_limit(l, &msg);
+            return;
+        case LAUNCH_CHECK:
+            launcher_check(l, &msg);
             return;
         case LAUNCH_BUILD:
             launcher_build(l, &msg);

@@ -7,12 +7,14 @@
 #error "the privileged process runs without libuv"
 #endif
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "cgroup.h"
 #include "err.h"
+#include "filter.h"
 #include "jail.h"
 #include "launch.h"
 
@@ -32,6 +34,7 @@ struct launcher_child {
     int control;
     struct sbx_cgroup *leaf;
     bool asked;
+    bool unfiltered;     /* it said that it was ready without its filters, and is ended */
     int object, said;    /* builder: its output files */
     int64_t deadline_ms; /* builder: CLOCK_MONOTONIC */
     uint32_t next_free;
@@ -62,6 +65,15 @@ struct launcher_blanks {
     int64_t burst_since_ms, halved_ms, next_ms;
 };
 
+/* The filters of functions that are allowed more than usual, as they were used last. */
+#define LAUNCHER_WIDER 8
+struct launcher_filters {
+    struct sbx_wider wider;
+    int fd;
+    bool made;
+    uint64_t used; /* when, in uses of any of them */
+};
+
 struct launcher_options {
     const char *listen;
     const char *admin; /* NULL: on the same listener */
@@ -81,7 +93,10 @@ struct launcher {
     int state_fd;
     int life; /* pidfd of this process, which children watch */
     int epoll, signals;
-    int null, worker_program, builder_program, filters;
+    int null, worker_program, builder_program;
+    int filters; /* the usual ones */
+    struct launcher_filters wider[LAUNCHER_WIDER];
+    uint64_t filters_used;
     int threads; /* loops of the gateway */
     int listeners[LIMIT_THREADS], listeners_count;
     int admin_listener;
@@ -114,22 +129,44 @@ void launcher_children_init(struct launcher *l);
 void launcher_start(struct launcher *l, const struct launch_message *msg);
 void launcher_kill(struct launcher *l, const struct launch_message *msg);
 void launcher_limit(struct launcher *l, const struct launch_message *msg);
-void launcher_build(struct launcher *l, const struct launch_message *msg);
+void launcher_check(struct launcher *l, const struct launch_message *msg);
 /* A child's pidfd became readable. */
 void launcher_child_ended(struct launcher *l, uint32_t slot);
+/* Kills and reaps all children without a word to anyone. */
+void launcher_children_end(struct launcher *l);
 /* A slot of this kind and its user; NULL where all are taken. */
 struct launcher_child *launcher_take_slot(struct launcher *l, enum launcher_kind kind, uint64_t id);
 void launcher_free_slot(struct launcher *l, struct launcher_child *c);
 uint32_t launcher_slot_of(const struct launcher *l, const struct launcher_child *c);
 /* Ends what there is of the child, and frees its slot. */
 void launcher_drop(struct launcher *l, struct launcher_child *c);
+/* What a sandbox is made with: a blank has the usual. */
+struct launcher_recipe {
+    struct sbx_cgroup_limits limits;
+    int filters;        /* not owned */
+    uint64_t tmp_bytes; /* 0: no /tmp */
+};
 /* A sandboxed process that waits for its task. Where it fails, launcher_drop. */
-int launcher_make_worker(struct launcher *l, const struct sbx_cgroup_limits *limits,
+int launcher_make_worker(struct launcher *l, const struct launcher_recipe *recipe,
                          struct launcher_child *c, struct launcher_worker_fds *fds,
                          struct hearth_err *err);
 void launcher_worker_fds_close(struct launcher_worker_fds *fds);
 /* What a child said on its control socket before it gave up, "" for nothing. */
 void launcher_last_words(int control, char *text, size_t n);
+/* Opens a path below the state folder; no link in it is followed. */
+int launcher_open_in_state(struct launcher *l, const char *path, uint64_t flags);
+
+/* builds.c */
+/* Answers through the gateway's socket, also where it fails. */
+void launcher_build(struct launcher *l, const struct launch_message *msg);
+void launcher_build_ended(struct launcher *l, struct launcher_child *c, const siginfo_t *info);
+/* Milliseconds until the next builder's deadline, -1 for none; kills the late. */
+int launcher_builds_check(struct launcher *l);
+
+/* wider.c */
+/* The filters for it, which the launcher owns and may close at the next call. */
+int launcher_find_filters(struct launcher *l, const struct sbx_wider *wider, int *filters,
+                          struct hearth_err *err);
 
 /* blanks.c */
 /* One that waits, its descriptors in fds, fds->object kept; NULL where there is none. */
@@ -138,10 +175,6 @@ struct launcher_child *launcher_blank_take(struct launcher *l, struct launcher_w
 int launcher_blanks_fill(struct launcher *l);
 void launcher_blank_ended(struct launcher *l, const struct launcher_child *c);
 
-/* Kills and reaps all children without a word to anyone. */
-void launcher_children_end(struct launcher *l);
-/* Milliseconds until the next builder's deadline, -1 for none; kills the late. */
-int launcher_builds_check(struct launcher *l);
 void launcher_tell(struct launcher *l, struct launch_message *msg, const int *fds, unsigned n);
 int64_t launcher_now_ms(void);
 /* Watches fd in the loop under this tag; 0 or a negative errno. */

@@ -145,8 +145,9 @@ descend(struct sbx_spawn *spawn, struct hearth_err *err)
     if (status == 0)
         status = be_killable(err);
     if (status == 0)
-        status = spawn->source >= 0 ? sbx_jail_enter_builder(spawn->jail, spawn->file_bytes, err)
-                                    : sbx_jail_enter_worker(spawn->jail, err);
+        status = spawn->source >= 0
+                     ? sbx_jail_enter_builder(spawn->jail, spawn->file_bytes, err)
+                     : sbx_jail_enter_worker(spawn->jail, spawn->file_bytes, spawn->uid, err);
     if (status == 0)
         status = place_fds(spawn, err);
     if (status == 0)

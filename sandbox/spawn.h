@@ -31,7 +31,7 @@ struct sbx_spawn {
     int life;    /* the launcher's pidfd: readable once it is gone */
     uid_t uid;   /* and gid */
     uint32_t cpu_seconds;
-    uint64_t file_bytes; /* largest file it may write; 0: none */
+    uint64_t file_bytes; /* largest file it may write, and the size of its /tmp; 0: none */
     char *const *argv;
 };
 

@@ -22,6 +22,7 @@ struct sch_settings {
     int64_t max_body; /* bytes */
     int64_t recycle_calls;
     int64_t recycle_memory; /* percent of memory */
+    int64_t tmp;            /* bytes of an instance's /tmp; 0: it has none */
 };
 
 enum sch_setting_kind {

@@ -146,7 +146,8 @@ main(void)
     (void)setvbuf(stderr, NULL, _IONBF, 0);
     settle_libc();
     wrk_place_init();
-    if (raise_walls(&chan, &err) < 0 || receive_task(&object, &meter, &err) < 0)
+    if (raise_walls(&chan, &err) < 0 || receive_task(&object, &meter, &err) < 0 ||
+        wrk_walls_close_files(object, &err) < 0)
         give_up(&err);
     (void)prctl(PR_SET_NAME, "hearth-worker", 0, 0, 0);
     wrk_meters_set(&chan, meter);

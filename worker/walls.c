@@ -1,4 +1,4 @@
-/* walls.c: the worker's own part of its walls: the two filters, and handlers
+/* walls.c: the worker's own part of its walls: the two filters, Landlock, and handlers
  * that note in the channel why the process dies.
  *
  * This process is the first of its pid namespace, and the kernel ignores signals
@@ -6,29 +6,24 @@
  * abort() would not end it by SIGABRT. A fault of the kernel's making is left to
  * kill it for real: the handler is gone on return and the fault comes again.
  */
+#include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cleanup.h"
 #include "filter.h"
+#include "landlock.h"
 #include "worker.h"
 
-#define INSTRUCTIONS_MAX 2048
 #ifndef SYS_SECCOMP
 #define SYS_SECCOMP 1 /* asm-generic/siginfo.h; the C library has no name for it */
 #endif
 
-static struct {
-    struct sock_filter *load, *run;
-    uint32_t load_len, run_len;
-} filters;
-
+static int rules = -1; /* Landlock's, until the object is known */
 static struct chan *noted_in;
 static _Alignas(16) unsigned char signal_stack[16384];
 
@@ -80,45 +75,57 @@ set_handlers(struct hearth_err *err)
     return 0;
 }
 
-/* By pread: all workers share one open file, and so its position. */
+/* At their fixed place, where no function can change them: see filter.h. */
 static int
-read_program(int fd, off_t at, uint32_t len, struct sock_filter **program, struct hearth_err *err)
+map_filters(int fd, struct hearth_err *err)
 {
-    size_t bytes = len * sizeof **program;
-    cleanup_free struct sock_filter *made = NULL;
+    void *at = mmap((void *)SBX_FILTER_AT, SBX_FILTER_END - SBX_FILTER_AT, PROT_READ,
+                    MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
 
-    if (len == 0 || len > INSTRUCTIONS_MAX || (made = malloc(bytes)) == NULL)
-        return err_set(err, EPROTO, "wall \"seccomp\": %u instructions", len);
-    if (pread(fd, made, bytes, at) != (ssize_t)bytes)
-        return err_set(err, EPROTO, "wall \"seccomp\": read the filter");
-    *program = take_ptr(made);
+    if (at != (void *)SBX_FILTER_AT)
+        return err_set(err, at == MAP_FAILED ? errno : EEXIST,
+                       "wall \"seccomp\": map the filters at %#x (vm.mmap_min_addr must not be "
+                       "above that)",
+                       SBX_FILTER_AT);
     return 0;
+}
+
+/* What there is in the jail; the object follows. */
+static int
+prepare_landlock(struct hearth_err *err)
+{
+    static const char *const libraries[] = {"/usr", "/lib", "/lib64", "/etc/ld.so.cache"};
+    int status = sbx_landlock_begin(&rules, err);
+
+    for (size_t i = 0; i < sizeof libraries / sizeof libraries[0] && status == 0; i++)
+        status = sbx_landlock_allow(rules, libraries[i], SBX_LANDLOCK_READ, err);
+    return status == 0 ? sbx_landlock_allow(rules, "/tmp", SBX_LANDLOCK_CHANGE, err) : status;
 }
 
 int
 wrk_walls_prepare(int fd, struct chan *chan, struct hearth_err *err)
 {
-    struct sbx_filter_file head;
-    int status;
+    int status = map_filters(fd, err);
 
     noted_in = chan;
-    if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head)
-        return err_set(err, EPROTO, "wall \"seccomp\": read the filters");
-    status = read_program(fd, sizeof head, head.load_len, &filters.load, err);
     if (status == 0)
-        status = read_program(fd, (off_t)(sizeof head + head.load_len * sizeof *filters.load),
-                              head.run_len, &filters.run, err);
-    filters.load_len = head.load_len;
-    filters.run_len = head.run_len;
+        status = prepare_landlock(err);
     return status == 0 ? set_handlers(err) : status;
 }
 
-static int
-apply(struct sock_filter *program, uint32_t len, const char *which, struct hearth_err *err)
+int
+wrk_walls_close_files(int object, struct hearth_err *err)
 {
-    struct sock_fprog prog = {.len = (unsigned short)len, .filter = program};
+    int status = sbx_landlock_allow_file(rules, object, err);
 
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) != 0)
+    return status == 0 ? sbx_landlock_enforce(rules, err) : status;
+}
+
+static int
+apply(const struct sbx_filter_program *program, const char *which, struct hearth_err *err)
+{
+    static_assert(sizeof *program == sizeof(struct sock_fprog), "the kernel reads it as it is");
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program) != 0)
         return err_set(err, errno, "wall \"seccomp\": load the filter for %s", which);
     return 0;
 }
@@ -126,16 +133,11 @@ apply(struct sock_filter *program, uint32_t len, const char *which, struct heart
 int
 wrk_walls_load(struct hearth_err *err)
 {
-    return apply(filters.load, filters.load_len, "loading", err);
+    return apply(&((const struct sbx_filter_file *)SBX_FILTER_AT)->load, "loading", err);
 }
 
 int
 wrk_walls_narrow(struct hearth_err *err)
 {
-    int status = apply(filters.run, filters.run_len, "running", err);
-
-    free(filters.load);
-    free(filters.run);
-    filters.load = filters.run = NULL;
-    return status;
+    return apply(&((const struct sbx_filter_file *)SBX_FILTER_AT)->run, "running", err);
 }

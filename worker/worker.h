@@ -99,10 +99,11 @@ int wrk_function_load(int object, struct wrk_function *function, struct hearth_e
 
 /* ---- walls.c ---- */
 
-/* Reads both programs from the file and sets the handlers that note why this
- * process dies. */
+/* Maps both filters and sets the handlers that note why this process dies. */
 int wrk_walls_prepare(int filters, struct chan *chan, struct hearth_err *err);
-int wrk_walls_load(struct hearth_err *err);   /* before anything of the tenant's */
+int wrk_walls_load(struct hearth_err *err); /* before anything of the tenant's */
+/* From here on it opens the libraries and this object, and no other file. */
+int wrk_walls_close_files(int object, struct hearth_err *err);
 int wrk_walls_narrow(struct hearth_err *err); /* before the first call */
 
 /* ---- place.c ---- */
