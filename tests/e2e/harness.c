@@ -309,6 +309,24 @@ post(const struct daemon *d, const char *path, const void *body, size_t len)
     return http(d, &(struct request){.method = "POST", .path = path, .body = body, .len = len});
 }
 
+struct reply
+put(const struct daemon *d, const char *path, const char *type, const void *body, size_t len)
+{
+    char field[96];
+    const char *fields[] = {field, NULL};
+
+    (void)snprintf(field, sizeof field, "Content-Type: %s", type);
+    return http(d, &(struct request){
+                       .method = "PUT", .path = path, .fields = fields, .body = body, .len = len});
+}
+
+struct reply
+patch(const struct daemon *d, const char *path, const char *json)
+{
+    return http(
+        d, &(struct request){.method = "PATCH", .path = path, .body = json, .len = strlen(json)});
+}
+
 void
 reply_free(struct reply *r)
 {
@@ -359,15 +377,10 @@ reply_number(const struct reply *r, const char *name)
 struct reply
 deploy(const struct daemon *d, const char *name, const char *settings, const char *source)
 {
-    static const char *const fields[] = {"Content-Type: text/x-c", NULL};
     char path[1024];
 
     (void)snprintf(path, sizeof path, "/v1/functions/%s?%s", name, settings);
-    return http(d, &(struct request){.method = "PUT",
-                                     .path = path,
-                                     .fields = fields,
-                                     .body = source,
-                                     .len = strlen(source)});
+    return put(d, path, "text/x-c", source, strlen(source));
 }
 
 void

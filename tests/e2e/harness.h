@@ -59,6 +59,9 @@ struct request {
 struct reply http(const struct daemon *d, const struct request *r);
 struct reply get(const struct daemon *d, const char *path);
 struct reply post(const struct daemon *d, const char *path, const void *body, size_t len);
+struct reply put(const struct daemon *d, const char *path, const char *type, const void *body,
+                 size_t len);
+struct reply patch(const struct daemon *d, const char *path, const char *json);
 void reply_free(struct reply *r);
 /* The value of a field of the head in buf, or NULL. */
 const char *reply_field(const struct reply *r, const char *name, char *buf, size_t n);

@@ -1,34 +1,15 @@
 /* test_deploy.c: deploying, settings, versions, and the administration's refusals. */
-#include <archive.h>
-#include <archive_entry.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "bundle.h"
 #include "harness.h"
 
 #define HELLO                                                                                      \
     "#include <hearth.h>\n"                                                                        \
     "int hearth_handle(hearth_call *call) { return hearth_printf(call, \"hello\"); }\n"
-
-static struct reply
-put(const struct daemon *d, const char *path, const char *type, const void *body, size_t len)
-{
-    char field[96];
-    const char *fields[] = {field, NULL};
-
-    (void)snprintf(field, sizeof field, "Content-Type: %s", type);
-    return http(d, &(struct request){
-                       .method = "PUT", .path = path, .fields = fields, .body = body, .len = len});
-}
-
-static struct reply
-patch(const struct daemon *d, const char *path, const char *json)
-{
-    return http(
-        d, &(struct request){.method = "PATCH", .path = path, .body = json, .len = strlen(json)});
-}
 
 static void
 expect_code(struct reply r, long status, const char *code)
@@ -210,45 +191,6 @@ test_deploy_links_libraries(void **state)
 }
 
 /* ---- bundles and objects ---- */
-
-struct bundle {
-    char bytes[65536];
-    size_t len;
-    struct archive *a;
-};
-
-static void
-bundle_open(struct bundle *b, bool gzip)
-{
-    b->a = archive_write_new();
-    archive_write_set_format_ustar(b->a);
-    if (gzip)
-        archive_write_add_filter_gzip(b->a);
-    assert_int_equal(archive_write_open_memory(b->a, b->bytes, sizeof b->bytes, &b->len), 0);
-}
-
-static void
-bundle_add(struct bundle *b, const char *path, const char *text, const char *link)
-{
-    struct archive_entry *e = archive_entry_new();
-
-    archive_entry_set_pathname(e, path);
-    archive_entry_set_filetype(e, link != NULL ? AE_IFLNK : AE_IFREG);
-    if (link != NULL)
-        archive_entry_set_symlink(e, link);
-    archive_entry_set_size(e, link != NULL ? 0 : (la_int64_t)strlen(text));
-    archive_entry_set_perm(e, 0644);
-    assert_int_equal(archive_write_header(b->a, e), 0);
-    if (link == NULL)
-        (void)archive_write_data(b->a, text, strlen(text));
-    archive_entry_free(e);
-}
-
-static void
-bundle_close(struct bundle *b)
-{
-    assert_int_equal(archive_write_free(b->a), 0);
-}
 
 static void
 add_sources(struct bundle *b)

@@ -1,0 +1,16 @@
+/* bomb_brk.c: takes memory by brk. */
+#include "attack.h"
+
+const char *
+attack(hearth_call *call)
+{
+    (void)call;
+    for (size_t taken = 0; taken < (size_t)1 << 30; taken += 1 << 20) {
+        char *bytes = sbrk(1 << 20);
+
+        if (bytes == (void *)-1)
+            return NULL;
+        memset(bytes, 1, 1 << 20);
+    }
+    return "it has more than its limit";
+}

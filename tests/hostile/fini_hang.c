@@ -1,0 +1,16 @@
+/* fini_hang.c: never ends once it is to retire. */
+#include "attack.h"
+
+void
+hearth_fini(void)
+{
+    for (volatile int i = 0;; i++)
+        ;
+}
+
+const char *
+attack(hearth_call *call)
+{
+    (void)call;
+    return NULL;
+}

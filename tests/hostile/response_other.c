@@ -1,0 +1,13 @@
+/* response_other.c: answers calls that it was not given, before and after its own. */
+#include "ring.h"
+
+const char *
+attack(hearth_call *call)
+{
+    struct chan *chan = channel_of(call);
+    uint64_t own = serial_of(chan);
+
+    for (uint64_t serial = own + 1; serial < own + 64; serial++)
+        respond(chan, serial, "ESCAPED: another's answer\n");
+    return "its lies went through";
+}

@@ -1,0 +1,67 @@
+/* ring.h: a function that finds the channel of its worker, which lies in its own memory
+ * like everything else, and writes into it what it likes. channel.h and channel.c of the
+ * platform come with the bundle. */
+#ifndef RING_H
+#define RING_H
+
+#include "attack.h"
+#include "channel.h"
+
+/* The worker's channel: struct hearth_call begins with a pointer to it. */
+static inline struct chan *
+channel_of(hearth_call *call)
+{
+    return *(struct chan **)(void *)call;
+}
+
+/* The same where there is no call: the worker's main has it on its stack, further up. */
+static inline struct chan *
+channel_on_stack(void)
+{
+    uintptr_t *at = (uintptr_t *)__builtin_frame_address(0);
+
+    for (; is_readable(at); at++) {
+        struct chan *chan = (struct chan *)(void *)at;
+
+        if (*at % 4096 == 0 && *at > 0x100000 && is_readable((void *)*at) &&
+            *(uint32_t *)*at == 0x48727468u && chan->side == CHAN_WORKER)
+            return chan;
+    }
+    return NULL;
+}
+
+/* A whole response. */
+static inline void
+respond(struct chan *chan, uint64_t serial, const char *text)
+{
+    struct frame_response head = {.status = 200, .declared = -1};
+    unsigned char *payload = chan_reserve(chan, sizeof head + strlen(text));
+
+    if (payload == NULL)
+        return;
+    memcpy(payload, &head, sizeof head);
+    memcpy(payload + sizeof head, text, strlen(text));
+    (void)chan_commit(chan, FRAME_RESPONSE, FRAME_END, serial, sizeof head + strlen(text));
+}
+
+/* The serial of the call that is being served: the last request that was published. */
+static inline uint64_t
+serial_of(struct chan *chan)
+{
+    struct frame_header header;
+
+    memcpy(&header, chan->in_bytes + chan->in_head % (256 * 1024), sizeof header);
+    return header.serial;
+}
+
+static inline void
+ring_bells(void)
+{
+    uint64_t one = 1;
+
+    for (int fd = 6; fd < 6 + 64; fd++)
+        if (write(fd, &one, sizeof one) != (ssize_t)sizeof one)
+            return;
+}
+
+#endif

@@ -1,0 +1,21 @@
+/* ring_truncated.c: cuts the channel's file short, so that the gateway's next look at it would
+ * be a fault: through every descriptor there is, opened anew through /fd. */
+#include "ring.h"
+
+static const char *got;
+
+int
+hearth_init(void)
+{
+    for (int fd = 0; fd < 128; fd++)
+        if (fd != 1 && fd != 2 && syscall(SYS_fallocate, fd, 3, 0, 4096) == 0)
+            got = "it punched a hole";
+    return 0;
+}
+
+const char *
+attack(hearth_call *call)
+{
+    (void)call;
+    return got;
+}

@@ -1,0 +1,9 @@
+/* socket_tcp.c: makes a TCP socket, to connect to the admin side on loopback. */
+#include "attack.h"
+
+const char *
+attack(hearth_call *call)
+{
+    (void)call;
+    return syscall(SYS_socket, AF_INET, SOCK_STREAM, 0) == -1 ? NULL : "it has a TCP socket";
+}

@@ -1,0 +1,649 @@
+/* test_hostile.c: functions that attack from inside. Each file beside this one tries one
+ * thing; here stands what each has to end in. After every attack the host, the neighbours
+ * and the attacker's own next call are looked at from outside.
+ */
+#include <dirent.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "filter.h"
+#include "filter_table.h"
+#include "harness.h"
+
+#define FOLDER "tests/hostile"
+#define COMMON "common"
+#define SECRET "lbrclynt-pi-the-neighbour"
+
+/* What an attack ends in. */
+enum end {
+    HELD,    /* it answers that it got nowhere */
+    SYSCALL, /* forbidden_syscall, with this name */
+    CODE,    /* another error of this code */
+    REFUSED, /* its version never goes live: init_failed, with these words */
+    QUIET,   /* its answer, whatever it is, is not that it escaped */
+};
+
+struct attack {
+    const char *name;
+    enum end end;
+    const char *fact;     /* the call's name, the code, or words of the detail */
+    const char *settings; /* beside memory=16M, timeout=2s, max=1 */
+    bool ring;            /* it wants the channel's sources */
+};
+
+static const struct attack attacks[] = {
+    /* other processes */
+    {"ptrace", SYSCALL, "ptrace"},
+    {"kill_all", SYSCALL, "kill"},
+    {"tgkill_others", HELD},
+    {"vm_readv", SYSCALL, "process_vm_readv"},
+    {"vm_writev", SYSCALL, "process_vm_writev"},
+    {"pidfd_open", SYSCALL, "pidfd_open"},
+    {"affinity", SYSCALL, "sched_setaffinity"},
+    /* more processes */
+    {"fork_bomb", SYSCALL, "clone"},
+    {"vfork", SYSCALL, "vfork"},
+    {"clone3", SYSCALL, "clone3"},
+    {"thread_bomb", SYSCALL, "clone3"},
+    {"exec", SYSCALL, "execve"},
+    {"init_fork", REFUSED, "it called clone"},
+    /* memory */
+    {"bomb_malloc", CODE, "memory_exceeded"},
+    {"bomb_mmap", CODE, "memory_exceeded"},
+    {"bomb_shared", CODE, "memory_exceeded"},
+    {"bomb_brk", CODE, "memory_exceeded"},
+    {"bomb_stack", CODE, "function_crashed"},
+    {"bomb_vmas", QUIET},
+    {"page_cache", HELD},
+    {"mlock", SYSCALL, "mlock"},
+    {"mmap_huge", SYSCALL, "mmap"},
+    {"memfd", SYSCALL, "memfd_create"},
+    {"shmget", SYSCALL, "shmget"},
+    {"msgget", SYSCALL, "msgget"},
+    {"mq_open", SYSCALL, "mq_open"},
+    {"stale_memory", HELD},
+    /* code */
+    {"mmap_wx", SYSCALL, "mmap"},
+    {"mmap_exec", SYSCALL, "mmap"},
+    {"mprotect_exec", SYSCALL, "mprotect"},
+    /* time and place */
+    {"spin", CODE, "timeout", "timeout=300ms"},
+    {"scheduler", SYSCALL, "sched_setscheduler"},
+    {"setpriority", SYSCALL, "setpriority"},
+    {"setrlimit", SYSCALL, "setrlimit"},
+    {"clock_settime", SYSCALL, "clock_settime"},
+    {"bomb_descriptors", HELD, NULL, "syscalls=dup,pipe2"},
+    /* networks */
+    {"socket_tcp", SYSCALL, "socket"},
+    {"socket_raw", SYSCALL, "socket"},
+    {"socket_unix", SYSCALL, "socket"},
+    {"socket_netlink", SYSCALL, "socket"},
+    {"socketpair", SYSCALL, "socketpair"},
+    /* files */
+    {"open_passwd", SYSCALL, "openat"},
+    {"init_files", HELD},
+    {"constructor_files", HELD},
+    {"dirfd_escape", HELD},
+    {"fd_reopen", HELD},
+    {"fd_links", HELD},
+    {"environment", HELD, NULL,
+     "env=%7B%22LD_PRELOAD%22:%22/tmp/x.so%22,%22LD_LIBRARY_PATH%22:%22/tmp%22%7D"},
+    {"tmp_dotdot", HELD, NULL, "tmp=1M"},
+    {"tmp_link", SYSCALL, "symlink", "tmp=1M"},
+    {"tmp_device", SYSCALL, "mknodat", "tmp=1M"},
+    {"tmp_fill", HELD, NULL, "tmp=1M"},
+    {"tmp_inodes", HELD, NULL, "tmp=1M"},
+    {"tmp_memory", CODE, "memory_exceeded", "tmp=64M"},
+    {"tmp_exec", HELD, NULL, "tmp=1M"},
+    /* privilege */
+    {"setuid", SYSCALL, "setuid"},
+    {"capset", SYSCALL, "capset"},
+    {"unshare", SYSCALL, "unshare"},
+    {"setns", SYSCALL, "setns"},
+    {"mount", SYSCALL, "mount"},
+    {"move_mount", SYSCALL, "move_mount"},
+    {"chroot", SYSCALL, "chroot"},
+    {"prctl", SYSCALL, "prctl"},
+    {"personality", SYSCALL, "personality"},
+    {"iopl", SYSCALL, "iopl"},
+    {"modify_ldt", SYSCALL, "modify_ldt"},
+    /* the kernel */
+    {"bpf", SYSCALL, "bpf"},
+    {"perf_event", SYSCALL, "perf_event_open"},
+    {"keyctl", SYSCALL, "keyctl"},
+    {"userfaultfd", SYSCALL, "userfaultfd"},
+    {"io_uring", SYSCALL, "io_uring_setup"},
+    {"kexec", SYSCALL, "kexec_load"},
+    {"init_module", SYSCALL, "init_module"},
+    {"reboot", SYSCALL, "reboot"},
+    {"sethostname", SYSCALL, "sethostname"},
+    {"i386", SYSCALL, "unknown"},
+    {"x32", SYSCALL, "unknown"},
+    /* its own walls */
+    {"sigsys_ignored", SYSCALL, "socket"},
+    {"seccomp_run", SYSCALL, "seccomp"},
+    {"landlock", SYSCALL, "landlock_create_ruleset"},
+    {"constructor_socket", REFUSED, "it called socket"},
+    {"constructor_exit", REFUSED, "it exited with status 0"},
+    {"constructor_spin", REFUSED, "not ready within"},
+    {"constructor_filter", REFUSED, "it called seccomp"},
+    {"constructor_map_over", REFUSED, "it called mmap"},
+    {"constructor_unmap", REFUSED, "it called munmap"},
+    {"constructor_move", REFUSED, "it called mremap"},
+    {"constructor_write", REFUSED, "it died of SIGSEGV"},
+    {"constructor_ready", REFUSED, "before the filter for running", NULL, true},
+    {"fini_socket", HELD},
+    {"fini_hang", HELD},
+    /* its channel */
+    {"response_twice", QUIET, NULL, NULL, true},
+    {"response_other", CODE, "function_crashed", NULL, true},
+    {"response_smuggled", CODE, "function_crashed", NULL, true},
+    {"ring_backwards", CODE, "function_crashed", NULL, true},
+    {"ring_truncated", REFUSED, "it called fallocate", NULL, true},
+    {"bells", CODE, "timeout", "timeout=300ms", true},
+    {"close_all", QUIET, NULL, "timeout=300ms"},
+    {"dup_over", QUIET, NULL, "timeout=300ms&syscalls=dup3"},
+    {"log_flood", HELD},
+};
+
+#define ATTACKS (sizeof attacks / sizeof attacks[0])
+
+/* ---- deploying them ---- */
+
+/* Where the tree lies that the attacks are in. */
+static const char *
+source_root(void)
+{
+    const char *root = getenv("HEARTH_SOURCE");
+
+    if (root == NULL)
+        fail_msg("HEARTH_SOURCE must name the folder of the sources");
+    return root;
+}
+
+static void
+add_file(struct bundle *b, const char *folder, const char *name, const char *before)
+{
+    char path[512];
+    size_t len;
+    char *text, *all;
+
+    (void)snprintf(path, sizeof path, "%s/%s/%s", source_root(), folder, name);
+    text = read_whole(path, &len);
+    assert_true(asprintf(&all, "%s%s", before, text) > 0);
+    bundle_add(b, name, all, NULL);
+    free(all);
+    free(text);
+}
+
+static struct reply
+deploy_attack(const struct daemon *d, const char *function, const struct attack *a)
+{
+    static struct bundle b;
+    char name[64], path[512];
+
+    (void)snprintf(name, sizeof name, "%s.c", a->name);
+    bundle_open(&b, false);
+    add_file(&b, FOLDER, "attack.h", "");
+    add_file(&b, FOLDER, name, "");
+    if (a->ring) {
+        add_file(&b, FOLDER, "ring.h", "");
+        add_file(&b, COMMON, "channel.h", "");
+        add_file(&b, COMMON, "channel.c", "#define _GNU_SOURCE\n");
+        add_file(&b, COMMON, "err.h", "");
+        add_file(&b, COMMON, "err.c", "#define _GNU_SOURCE\n");
+        add_file(&b, COMMON, "cleanup.h", "");
+        add_file(&b, COMMON, "limits.h", "");
+    }
+    bundle_close(&b);
+    (void)snprintf(path, sizeof path, "/v1/functions/%s?memory=16M&timeout=2s&max=1&%s", function,
+                   a->settings != NULL ? a->settings : "");
+    return put(d, path, "application/x-tar", b.bytes, b.len);
+}
+
+/* ---- the neighbours and the host ---- */
+
+struct world {
+    struct daemon d;
+    char neighbour[64]; /* which of its instances answers, and how often it did */
+    time_t passwd_changed;
+    off_t passwd_size;
+};
+
+static const char neighbour_source[] =
+    "#include <hearth.h>\n#include <string.h>\n#include <time.h>\n"
+    "static char secret[64]; static long born, calls;\n"
+    "int hearth_init(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t);\n"
+    "  born = t.tv_nsec; strcpy(secret, hearth_env(\"SECRET\")); return 0; }\n"
+    "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"%ld %ld %s\", born, ++calls,\n"
+    "  secret); }\n";
+
+/* The neighbour answers from the same process as before, and remembers. */
+static void
+expect_neighbour_unharmed(struct world *w, const char *after)
+{
+    struct reply r = get(&w->d, "/function/neighbour");
+    long born = 0, calls = 0, was_born = 0, were_calls = 0;
+    char secret[64] = "";
+
+    if (r.status != 200 || sscanf(r.body, "%ld %ld %63s", &born, &calls, secret) != 3)
+        fail_msg("after %s the neighbour answers %ld %s", after, r.status, r.body);
+    if (w->neighbour[0] != '\0') {
+        (void)sscanf(w->neighbour, "%ld %ld", &was_born, &were_calls);
+        if (born != was_born || calls != were_calls + 1)
+            fail_msg("after %s the neighbour is another: %s, then %s", after, w->neighbour, r.body);
+    }
+    assert_string_equal(secret, SECRET);
+    (void)snprintf(w->neighbour, sizeof w->neighbour, "%ld %ld", born, calls);
+    reply_free(&r);
+}
+
+static unsigned long
+owner_of(const char *pid)
+{
+    char path[300];
+    struct stat st;
+
+    (void)snprintf(path, sizeof path, "/proc/%s", pid);
+    return stat(path, &st) == 0 ? st.st_uid : 0;
+}
+
+/* Processes of our users that are no worker or builder of the daemon's. */
+static bool
+no_stray_process(void *user)
+{
+    DIR *dir = opendir("/proc");
+    bool none = true;
+
+    (void)user;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        char path[300], comm[64] = "";
+        FILE *file;
+
+        if (e->d_name[0] < '0' || e->d_name[0] > '9' || owner_of(e->d_name) < 1900000000ul ||
+            owner_of(e->d_name) > 1900010000ul)
+            continue;
+        (void)snprintf(path, sizeof path, "/proc/%s/comm", e->d_name);
+        file = fopen(path, "re");
+        if (file == NULL || fgets(comm, sizeof comm, file) == NULL)
+            comm[0] = '\0';
+        if (file != NULL)
+            (void)fclose(file);
+        if (comm[0] != '\0' && strncmp(comm, "hearth-", 7) != 0)
+            none = false;
+    }
+    (void)closedir(dir);
+    return none;
+}
+
+static void
+expect_host_unharmed(struct world *w, const char *after)
+{
+    struct stat st;
+    struct reply r = get(&w->d, "/healthz");
+
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    assert_int_equal(stat("/etc/passwd", &st), 0);
+    if (st.st_mtime != w->passwd_changed || st.st_size != w->passwd_size)
+        fail_msg("after %s the host's files are changed", after);
+    wait_for("no process but the platform's own", no_stray_process, NULL);
+    assert_int_equal(count_processes(w->d.pid, "hearth-gateway"), 1);
+}
+
+/* ---- one attack ---- */
+
+struct wellness {
+    const struct daemon *d;
+    const char *path;
+};
+
+static bool
+is_well(void *user)
+{
+    const struct wellness *w = user;
+    struct reply r = get(w->d, w->path);
+    bool well = r.status == 200 && strcmp(r.body, "well\n") == 0;
+
+    reply_free(&r);
+    return well;
+}
+
+static void
+expect_end(const struct attack *a, const struct reply *r)
+{
+    const char *code = json_string_value(json_object_get(r->json, "code"));
+    const char *name = json_string_value(json_object_get(r->json, "syscall"));
+    bool as_wanted = false;
+
+    if (strstr(r->body, "ESCAPED") != NULL || strstr(r->fields, "ESCAPED") != NULL)
+        fail_msg("%s: %s", a->name, r->body);
+    if (a->end == HELD)
+        as_wanted = r->status == 200 && strcmp(r->body, "held\n") == 0;
+    else if (a->end == SYSCALL)
+        as_wanted = r->status == 502 && code != NULL && strcmp(code, "forbidden_syscall") == 0 &&
+                    name != NULL && strcmp(name, a->fact) == 0;
+    else if (a->end == CODE)
+        as_wanted = code != NULL && strcmp(code, a->fact) == 0;
+    else if (a->end == QUIET)
+        as_wanted = r->status == 200 || code != NULL;
+    if (!as_wanted)
+        fail_msg("%s: want %s, got %ld %s", a->name, a->fact != NULL ? a->fact : "held", r->status,
+                 r->body);
+}
+
+static void
+run_attack(struct world *w, const struct attack *a)
+{
+    char path[128], well[160];
+    struct reply r = deploy_attack(&w->d, "attacker", a);
+
+    if (a->end == REFUSED) {
+        if (r.status != 502 || strcmp(reply_text(&r, "code"), "init_failed") != 0 ||
+            strstr(r.body, a->fact) == NULL)
+            fail_msg("%s: want init_failed, %s; got %ld %s", a->name, a->fact, r.status, r.body);
+        reply_free(&r);
+        return;
+    }
+    if (r.status != 200 && r.status != 201)
+        fail_msg("%s: its deploy: %ld %s", a->name, r.status, r.body);
+    reply_free(&r);
+    (void)snprintf(path, sizeof path, "/function/attacker");
+    r = get(&w->d, path);
+    expect_end(a, &r);
+    reply_free(&r);
+    (void)snprintf(well, sizeof well, "%s?well", path);
+    wait_for("an attacker that answers its next call", is_well, &(struct wellness){&w->d, well});
+}
+
+static void
+test_every_attack_fails_and_harms_nobody(void **state)
+{
+    struct world *w = *state;
+
+    for (size_t i = 0; i < ATTACKS; i++) {
+        struct reply r;
+
+        run_attack(w, &attacks[i]);
+        expect_neighbour_unharmed(w, attacks[i].name);
+        expect_host_unharmed(w, attacks[i].name);
+        r = http(&w->d, &(struct request){.method = "DELETE", .path = "/v1/functions/attacker"});
+        assert_true(r.status == 204 || r.status == 404);
+        reply_free(&r);
+    }
+    print_message("%zu attacks, none got anywhere\n", ATTACKS);
+}
+
+/* No file of the folder is forgotten above. */
+static void
+test_every_attack_of_the_folder_is_run(void **state)
+{
+    char path[512];
+    DIR *dir;
+    int missing = 0;
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/" FOLDER, source_root());
+    dir = opendir(path);
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        size_t n = strlen(e->d_name);
+        bool known = n < 3 || strcmp(e->d_name + n - 2, ".c") != 0 ||
+                     strncmp(e->d_name, "test_", 5) == 0 || strcmp(e->d_name, "any_call.c") == 0 ||
+                     strcmp(e->d_name, "tmp_of_another.c") == 0;
+
+        for (size_t i = 0; i < ATTACKS; i++)
+            known = known ||
+                    (strncmp(e->d_name, attacks[i].name, n - 2) == 0 && !attacks[i].name[n - 2]);
+        if (!known) {
+            print_error("%s is never run\n", e->d_name);
+            missing++;
+        }
+    }
+    (void)closedir(dir);
+    assert_int_equal(missing, 0);
+    assert_true(ATTACKS >= 40);
+}
+
+/* ---- every system call there is ---- */
+
+/* Whether the table lets a serving worker go on after this call with senseless arguments:
+ * allowed whatever they are, or refused with an errno. */
+static bool
+survives(const char *name)
+{
+    for (unsigned i = 0; i < sbx_rules_count; i++)
+        if ((sbx_rules[i].profiles & SBX_PROFILE_RUN) != 0 &&
+            strcmp(sbx_rules[i].call, name) == 0 &&
+            (sbx_rules[i].when == SBX_ALWAYS || sbx_rules[i].error != 0))
+            return true;
+    return false;
+}
+
+static void
+test_every_system_call_beyond_the_table_is_named_and_ends_the_instance(void **state)
+{
+    /* these do not come back whatever allows them */
+    static const char *const no_return[] = {"exit", "exit_group", "rt_sigreturn"};
+    const struct attack any = {"any_call", HELD, NULL, NULL, false};
+    struct world *w = *state;
+    int allowed = 0, refused = 0;
+
+    struct reply r = deploy_attack(&w->d, "anycall", &any);
+
+    assert_int_equal(r.status, 201);
+    reply_free(&r);
+    for (int nr = 0; nr < 480; nr++) {
+        char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, nr), path[96];
+        const char *said;
+        bool gone = false;
+
+        if (name == NULL)
+            continue;
+        for (size_t i = 0; i < sizeof no_return / sizeof no_return[0]; i++)
+            gone = gone || strcmp(name, no_return[i]) == 0;
+        (void)snprintf(path, sizeof path, "/function/anycall?number=%d", nr);
+        r = get(&w->d, path);
+        said = json_string_value(json_object_get(r.json, "syscall"));
+        if (gone || survives(name)) {
+            allowed++;
+            if (!gone && r.status != 200)
+                fail_msg("%s is allowed, but: %ld %s", name, r.status, r.body);
+        } else {
+            refused++;
+            if (r.status != 502 || said == NULL || strcmp(said, name) != 0)
+                fail_msg("%s is not allowed, but: %ld %s", name, r.status, r.body);
+        }
+        reply_free(&r);
+        free(name);
+    }
+    print_message("%d system calls go through or get an errno, %d end the instance\n", allowed,
+                  refused);
+    assert_true(refused > 300);
+    expect_neighbour_unharmed(w, "every system call");
+}
+
+/* ---- what is widened is what was asked for, and no more ---- */
+
+static void
+test_a_widened_function_may_make_its_calls_and_no_others(void **state)
+{
+    const struct attack any = {"any_call", HELD, NULL, "syscalls=sysinfo,uname", false};
+    struct world *w = *state;
+    struct reply r = deploy_attack(&w->d, "wider", &any);
+
+    assert_int_equal(r.status, 201);
+    reply_free(&r);
+    r = get(&w->d, "/function/wider?number=99"); /* sysinfo */
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    r = get(&w->d, "/function/wider?number=63"); /* uname */
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    r = get(&w->d, "/function/wider?number=100"); /* times */
+    assert_string_equal(reply_text(&r, "syscall"), "times");
+    reply_free(&r);
+    r = patch(&w->d, "/v1/functions/wider", "{\"syscalls\": [\"times\"]}");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    r = get(&w->d, "/function/wider?number=100");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    r = get(&w->d, "/function/wider?number=99");
+    assert_string_equal(reply_text(&r, "syscall"), "sysinfo");
+    reply_free(&r);
+}
+
+static void
+test_calls_that_can_never_be_allowed_are_refused_by_name(void **state)
+{
+    static const char *const never[] = {"ptrace",
+                                        "bpf",
+                                        "mount",
+                                        "keyctl",
+                                        "kexec_load",
+                                        "userfaultfd",
+                                        "io_uring_setup",
+                                        "perf_event_open",
+                                        "socket",
+                                        "clone",
+                                        "execve",
+                                        "openat",
+                                        "prctl",
+                                        "seccomp",
+                                        "ioctl",
+                                        "setns",
+                                        "unshare",
+                                        "memfd_create",
+                                        "process_vm_readv",
+                                        "nonsense"};
+    struct world *w = *state;
+
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
+        char settings[96];
+        struct reply r;
+
+        (void)snprintf(settings, sizeof settings, "syscalls=uname,%s", never[i]);
+        r = deploy(&w->d, "never", settings, neighbour_source);
+        if (r.status != 400 || strcmp(reply_text(&r, "code"), "bad_setting") != 0)
+            fail_msg("%s: %ld %s", never[i], r.status, r.body);
+        assert_string_equal(reply_text(&r, "setting"), "syscalls");
+        assert_non_null(strstr(reply_text(&r, "allowed"), "sysinfo"));
+        reply_free(&r);
+    }
+}
+
+static void
+test_the_run_profile_has_at_most_40_calls_and_no_socket(void **state)
+{
+    int calls = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < sbx_rules_count; i++) {
+        const struct sbx_rule *rule = &sbx_rules[i];
+
+        assert_true(strlen(rule->reason) > 0);
+        if ((rule->profiles & SBX_PROFILE_RUN) == 0 ||
+            (rule->when == SBX_ALWAYS && rule->error != 0))
+            continue;
+        calls++;
+        if (strstr(rule->call, "sock") != NULL || strstr(rule->call, "msg") != NULL ||
+            strcmp(rule->call, "connect") == 0 || strcmp(rule->call, "bind") == 0)
+            fail_msg("%s is a call of sockets", rule->call);
+    }
+    print_message("%d system calls\n", calls);
+    assert_true(calls <= 40);
+    for (unsigned i = 0; i < sbx_extras_count; i++)
+        assert_true(strlen(sbx_extras[i].reason) > 0);
+}
+
+/* ---- /tmp ---- */
+
+static void
+test_a_tmp_is_one_instance_s_own(void **state)
+{
+    const struct attack a = {"tmp_of_another", HELD, NULL, "tmp=1M", false};
+    struct world *w = *state;
+    struct reply r = deploy_attack(&w->d, "tmp", &a);
+
+    assert_int_equal(r.status, 201);
+    reply_free(&r);
+    r = get(&w->d, "/function/tmp?leave");
+    assert_string_equal(reply_text(&r, "signal"), "SIGABRT");
+    reply_free(&r);
+    r = get(&w->d, "/function/tmp");
+    assert_string_equal(r.body, "held\n");
+    reply_free(&r);
+}
+
+static void
+test_a_tmp_holds_files_as_a_function_expects(void **state)
+{
+    struct world *w = *state;
+    struct reply r;
+
+    deploy_ok(&w->d, "scratch", "tmp=1M&memory=16M",
+              "#include <hearth.h>\n#include <stdio.h>\n#include <string.h>\n#include <unistd.h>\n"
+              "int hearth_handle(hearth_call *c) { char text[32] = \"\"; FILE *f;\n"
+              "  if ((f = fopen(\"/tmp/a\", \"w\")) == NULL) return 1;\n"
+              "  fputs(\"kept\", f); if (fclose(f)) return 2;\n"
+              "  if (rename(\"/tmp/a\", \"/tmp/b\") || access(\"/tmp/a\", F_OK) == 0) return 3;\n"
+              "  if ((f = fopen(\"/tmp/b\", \"r\")) == NULL || !fgets(text, 32, f)) return 4;\n"
+              "  fclose(f); if (remove(\"/tmp/b\")) return 5;\n"
+              "  return hearth_printf(c, \"%s\", text); }\n");
+    r = get(&w->d, "/function/scratch");
+    assert_string_equal(r.body, "kept");
+    reply_free(&r);
+}
+
+/* ---- the group ---- */
+
+static int
+start(void **state)
+{
+    static struct world w;
+    struct stat st;
+
+    memset(&w, 0, sizeof w);
+    daemon_start(&w.d);
+    assert_int_equal(stat("/etc/passwd", &st), 0);
+    w.passwd_changed = st.st_mtime;
+    w.passwd_size = st.st_size;
+    deploy_ok(&w.d, "neighbour", "memory=16M&min=1&max=1&env=%7B%22SECRET%22:%22" SECRET "%22%7D",
+              neighbour_source);
+    expect_neighbour_unharmed(&w, "nothing");
+    *state = &w;
+    return 0;
+}
+
+static int
+stop(void **state)
+{
+    struct world *w = *state;
+
+    daemon_remove(&w->d);
+    return 0;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_attack_of_the_folder_is_run),
+        cmocka_unit_test(test_the_run_profile_has_at_most_40_calls_and_no_socket),
+        cmocka_unit_test(test_every_attack_fails_and_harms_nobody),
+        cmocka_unit_test(test_every_system_call_beyond_the_table_is_named_and_ends_the_instance),
+        cmocka_unit_test(test_a_widened_function_may_make_its_calls_and_no_others),
+        cmocka_unit_test(test_calls_that_can_never_be_allowed_are_refused_by_name),
+        cmocka_unit_test(test_a_tmp_is_one_instance_s_own),
+        cmocka_unit_test(test_a_tmp_holds_files_as_a_function_expects),
+    };
+
+    return cmocka_run_group_tests_name("hostile", tests, start, stop);
+}

@@ -1,0 +1,15 @@
+/* tmp_dotdot.c: has a /tmp, and may so open files: looks for the host's from there. */
+#include "attack.h"
+
+const char *
+attack(hearth_call *call)
+{
+    int fd = open("/tmp", O_RDONLY | O_DIRECTORY);
+
+    (void)call;
+    if (fd < 0)
+        return "it has no /tmp at all";
+    if (openat(fd, "../etc/passwd", O_RDONLY) >= 0 || openat(fd, "../../etc/passwd", O_RDONLY) >= 0)
+        return "/tmp leads out";
+    return open_any_host_path();
+}

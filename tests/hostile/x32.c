@@ -1,0 +1,9 @@
+/* x32.c: enters the kernel by the x32 door: same processor, other numbers. */
+#include "attack.h"
+
+const char *
+attack(hearth_call *call)
+{
+    (void)call;
+    return syscall(0x40000000 | 41, AF_INET, SOCK_STREAM, 0) == -1 ? NULL : "it has a socket";
+}
