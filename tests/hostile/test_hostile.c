@@ -89,6 +89,7 @@ static const struct attack attacks[] = {
     {"open_passwd", SYSCALL, "openat"},
     {"init_files", HELD},
     {"constructor_files", HELD},
+    {"list_jail", HELD},
     {"dirfd_escape", HELD},
     {"fd_reopen", HELD},
     {"fd_links", HELD},
