@@ -9,6 +9,7 @@ die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 packages_build="gcc libc6-dev meson ninja-build pkg-config libuv1-dev libseccomp-dev libcgroup-dev
   libjansson-dev libinih-dev uthash-dev libarchive-dev libsystemd-dev node-llhttp"
 packages_test="libcmocka-dev libcurl4-openssl-dev zlib1g-dev curl binutils strace"
+packages_vm="qemu-system-x86 cpio busybox-static apt"
 packages_style="clang-format"
 
 # Installs those of the named packages that are missing.
