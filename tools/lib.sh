@@ -28,15 +28,17 @@ need_packages() {
     die "apt-get install failed"
 }
 
-# Configures in $1 and builds the gateway alone; further words go to meson.
-build_gateway_into() {
-  local dir=$1 log
-  shift
+# Configures in $1 and builds the targets $2 alone; further words go to meson.
+build_some_into() {
+  local dir=$1 targets=$2 log
+  shift 2
   log=$(mktemp)
   if [ ! -f "$dir/build.ninja" ]; then
-    meson setup "$dir" "$root" "$@" >"$log" 2>&1 || { tail -20 "$log"; die "meson setup failed"; }
+    meson setup "$dir" "$root" -Db_lundef=false "$@" >"$log" 2>&1 ||
+      { tail -20 "$log"; die "meson setup failed"; }
   fi
-  ninja -C "$dir" gateway/hearth-gateway >"$log" 2>&1 || { tail -40 "$log"; die "the build failed"; }
+  # shellcheck disable=SC2086
+  ninja -C "$dir" $targets >"$log" 2>&1 || { tail -40 "$log"; die "the build failed"; }
   rm -f "$log"
 }
 

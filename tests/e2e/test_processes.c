@@ -59,7 +59,7 @@ expect_own_namespace(pid_t pid, const char *name)
 }
 
 static void
-expect_no_privilege(pid_t pid)
+expect_no_privilege(pid_t pid, bool filtered)
 {
     static const char *const caps[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
     char value[128];
@@ -67,7 +67,8 @@ expect_no_privilege(pid_t pid)
     for (size_t i = 0; i < sizeof caps / sizeof caps[0]; i++)
         assert_int_equal(strtoull(proc_status(pid, caps[i], value, sizeof value), NULL, 16), 0);
     assert_string_equal(proc_status(pid, "NoNewPrivs", value, sizeof value), "1");
-    assert_string_equal(proc_status(pid, "Seccomp", value, sizeof value), "2");
+    if (filtered)
+        assert_string_equal(proc_status(pid, "Seccomp", value, sizeof value), "2");
     assert_true(strtoul(proc_status(pid, "Uid", value, sizeof value), NULL, 10) != 0);
     assert_true(strtoul(proc_status(pid, "Gid", value, sizeof value), NULL, 10) != 0);
 }
@@ -86,7 +87,7 @@ test_a_worker_stands_behind_every_wall(void **state)
     (void)state;
     start(&d);
     pid = find_process(d.pid, "hearth-worker");
-    expect_no_privilege(pid);
+    expect_no_privilege(pid, true);
     for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++)
         expect_own_namespace(pid, spaces[i]);
     (void)snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
@@ -210,7 +211,8 @@ test_the_gateway_has_no_privilege_and_sees_only_its_state(void **state)
     (void)state;
     start(&d);
     pid = find_process(d.pid, "hearth-gateway");
-    expect_no_privilege(pid);
+    /* sanitizers make calls of their own: that build goes without its filter, and says so */
+    expect_no_privilege(pid, getenv("HEARTH_SANITIZED") == NULL);
     expect_own_namespace(pid, "net");
     (void)snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
     n = readlink(path, link, sizeof link - 1);
