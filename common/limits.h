@@ -22,6 +22,7 @@
 #define LIMIT_BUNDLE_FILES 512
 #define LIMIT_BUNDLE_BYTES (64 * 1024 * 1024) /* expanded */
 #define LIMIT_OBJECT       (64 * 1024 * 1024) /* a built function */
+#define LIMIT_OBJECT_SPAN  (INT64_C(8) << 30) /* address space of one that is loaded */
 #define LIMIT_DIAGNOSTICS  (256 * 1024)       /* what the compiler may say */
 #define LIMIT_LIBS         16
 #define LIMIT_LIB_NAME     31

@@ -276,7 +276,7 @@ gw_admin_begin(struct gw_conn *conn)
     const char *path = (const char *)conn->head->bytes + conn->name_at;
     llhttp_method_t method = (llhttp_method_t)conn->parser.method;
     const struct gw_admin_route *route;
-    const char *name = NULL;
+    const char *name = NULL, *refusal;
     size_t name_len = 0;
     struct gw_request *req;
     bool known;
@@ -288,6 +288,11 @@ gw_admin_begin(struct gw_conn *conn)
     }
     if (route == NULL) {
         refuse(conn, GW_METHOD_NOT_ALLOWED, "this path is known, but not with this method");
+        return;
+    }
+    refusal = route->access != OPEN ? gw_site_refusal(conn) : NULL;
+    if (refusal != NULL) {
+        refuse(conn, GW_FORBIDDEN, refusal);
         return;
     }
     req = request_new(conn, route);

@@ -32,6 +32,9 @@ void gw_admin_end(struct gw_request *req);
 /* The client has gone: what was begun is carried through, and answered to nobody. */
 void gw_admin_gone(struct gw_request *req);
 
+/* site.c: why a request must not be served, by where it came from; NULL: it may be. */
+const char *gw_site_refusal(const struct gw_conn *conn);
+
 /* Each answers and frees the request; both do without a client. */
 void gw_request_problem(struct gw_request *req, enum gw_code code, json_t *facts, const char *fmt,
                         ...) __attribute__((format(printf, 4, 5)));

@@ -14,6 +14,11 @@
 #define PATH_BYTES 240
 #define PATH_DEPTH 8
 
+/* What the archive may be besides the files in it: names, folders, padding. */
+#define ENTRIES_MAX  (4 * LIMIT_BUNDLE_FILES)
+#define UNPACKED_MAX (LIMIT_BUNDLE_BYTES + (16 << 20))
+#define FILTERS_MAX  2 /* gzip, and libarchive's own for the plain bytes */
+
 static void
 free_archive(struct archive **a)
 {
@@ -91,7 +96,7 @@ read_entry(struct archive *a, struct archive_entry *entry, size_t *total, unsign
     unsigned type = archive_entry_filetype(entry);
 
     if (type == AE_IFDIR)
-        return 0;
+        return archive_entry_size(entry) == 0 ? 0 : err_set(err, 0, "a folder has a size");
     if (path == NULL || !path_ok(path))
         return err_set(err, 0,
                        "the path \"%.80s\" is not allowed in a bundle: want relative, plain "
@@ -112,7 +117,7 @@ gw_bundle_read(const void *bytes, size_t len, gw_bundle_fn on_file, void *user,
     __attribute__((cleanup(free_archive))) struct archive *a = archive_read_new();
     struct archive_entry *entry;
     size_t total = 0;
-    unsigned files = 0;
+    unsigned files = 0, entries = 0;
     int status;
 
     if (a == NULL)
@@ -121,11 +126,16 @@ gw_bundle_read(const void *bytes, size_t len, gw_bundle_fn on_file, void *user,
     (void)archive_read_support_format_tar(a);
     if (archive_read_open_memory(a, bytes, len) != ARCHIVE_OK)
         return err_set(err, 0, "the body is no tar archive: %s", archive_error_string(a));
+    if (archive_filter_count(a) > FILTERS_MAX)
+        return err_set(err, 0, "the bundle is packed more than once");
     while ((status = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
         int failed = read_entry(a, entry, &total, &files, on_file, user, err);
 
         if (failed < 0)
             return failed;
+        if (++entries > ENTRIES_MAX || archive_filter_bytes(a, 0) > UNPACKED_MAX)
+            return err_set(err, 0, "the bundle unpacks to more than %d bytes or %d entries",
+                           LIMIT_BUNDLE_BYTES, ENTRIES_MAX);
     }
     if (status != ARCHIVE_EOF)
         return err_set(err, 0, "the body is no whole tar archive: %s", archive_error_string(a));

@@ -32,6 +32,8 @@ static const struct option options[] = {
      true},
     {"admin", TEXT, AT(admin), 0, 0, "ADDR:PORT or unix:PATH",
      "where /v1 is served; as --listen if not given", true},
+    {"admin_hosts", TEXT, AT(admin_hosts), 0, 0, "names, \"a.example,b.example\"",
+     "names of this host by which /v1 may be reached, besides its own", true},
     {"state", TEXT, AT(state), 0, 0, "an absolute path", "folder for all that is kept", true},
     {"threads", COUNT, AT(threads), 1, LIMIT_THREADS, "1 to 64",
      "event loops; the second and later ones join when a core is free for them", true},
@@ -49,6 +51,10 @@ static const struct option options[] = {
      "sandboxes made in advance, at least", true},
     {"blanks_max", COUNT, AT(blanks_max), 0, 64, "0 to 64", "sandboxes made in advance, at most",
      true},
+    {"build_time", TIME, AT(build_time_ms), 1000, 3600000, "1s to 1h",
+     "longest run of the compiler", true},
+    {"build_memory", SIZE, AT(build_memory), 64 << 20, INT64_C(1) << 40, "64M to 1024G",
+     "memory limit of the compiler", true},
     {"drain_time", TIME, AT(drain_time_ms), 0, 3600000, "0 to 1h",
      "how long running calls may take after SIGTERM", true},
     {"header_timeout", TIME, AT(header_timeout_ms), 100, 3600000, "100ms to 1h",
@@ -76,6 +82,8 @@ gw_config_default(struct gw_config *config)
         .keep_versions = 5,
         .blanks_min = 1,
         .blanks_max = 8,
+        .build_time_ms = 60000,
+        .build_memory = 1 << 30,
         .drain_time_ms = 30000,
         .header_timeout_ms = 15000,
         .keepalive_timeout_ms = 120000,
@@ -248,8 +256,10 @@ gw_config_arguments(struct gw_config *config, int argc, char **argv, struct hear
 static bool
 is_local(const char *address)
 {
-    return strncmp(address, "unix:", 5) == 0 || strncmp(address, "127.", 4) == 0 ||
-           strncmp(address, "localhost:", 10) == 0 || strncmp(address, "[::1]:", 6) == 0;
+    if (strncmp(address, "127.", 4) == 0) /* not a name such as 127.example.org */
+        return address[strspn(address, "0123456789.")] == ':';
+    return strncmp(address, "unix:", 5) == 0 || strncmp(address, "localhost:", 10) == 0 ||
+           strncmp(address, "[::1]:", 6) == 0;
 }
 
 static int

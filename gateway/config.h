@@ -12,7 +12,8 @@ struct gw_config {
     char listen[256];
     char admin[256]; /* "" : on the same listener */
     char state[256];
-    char config[256]; /* the file; "" : none */
+    char config[256];      /* the file; "" : none */
+    char admin_hosts[256]; /* names that /v1 may be asked by, "a,b" */
     int64_t threads;
     bool spread;           /* all of them take connections from the start */
     int64_t memory_budget; /* bytes, of all instances together; 0: 75 % of what is offered */
@@ -20,6 +21,7 @@ struct gw_config {
     int64_t queue_bytes;   /* that they hold */
     int64_t keep_versions; /* on disk, of each function */
     int64_t blanks_min, blanks_max;
+    int64_t build_time_ms, build_memory; /* of one compiler; bytes */
     int64_t drain_time_ms;
     int64_t header_timeout_ms;    /* from a request's first byte to its head's last */
     int64_t keepalive_timeout_ms; /* between two requests of a connection */
@@ -46,7 +48,7 @@ void gw_config_usage(void);
 
 /* "--name=VALUE" for every option, for the gateway's command line: fills argv
  * (room for GW_CONFIG_OPTIONS + 1) from storage; returns how many. */
-#define GW_CONFIG_OPTIONS 24
+#define GW_CONFIG_OPTIONS 32
 int gw_config_to_arguments(const struct gw_config *config, char storage[][320], char **argv);
 
 #endif

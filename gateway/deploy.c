@@ -195,14 +195,24 @@ gw_deploy_begin(struct gw_request *req)
 /* ---- 1: stage ---- */
 
 static int
+take_settings(struct gw_deploy *d, const char *bytes, size_t len, struct hearth_err *err)
+{
+    if (d->bundle_json != NULL)
+        return err_set(err, EEXIST, "the bundle has two files " SETTINGS_NAME);
+    if (len > LIMIT_JSON_BODY || (len > 0 && memchr(bytes, '\0', len) != NULL))
+        return err_set(err, EINVAL, SETTINGS_NAME " is no text of at most %d bytes",
+                       LIMIT_JSON_BODY);
+    d->bundle_json = strndup(len > 0 ? bytes : "", len);
+    return d->bundle_json != NULL ? 0 : err_set(err, ENOMEM, "read " SETTINGS_NAME);
+}
+
+static int
 stage_file(void *user, const char *path, const void *bytes, size_t len, struct hearth_err *err)
 {
     struct gw_deploy *d = user;
 
-    if (strcmp(path, SETTINGS_NAME) == 0) {
-        d->bundle_json = strndup(bytes, len);
-        return d->bundle_json != NULL ? 0 : err_set(err, ENOMEM, "read %s", path);
-    }
+    if (strcmp(path, SETTINGS_NAME) == 0)
+        return take_settings(d, bytes, len, err);
     return store_stage_source(d->name, d->version, path, bytes, len, err);
 }
 
@@ -420,9 +430,11 @@ gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, un
     d->said_fd = fds[1];
     d->code = msg->u.built.result == LAUNCH_BUILD_OK ? GW_CODE_COUNT : GW_BUILD_FAILED;
     if (msg->u.built.result == LAUNCH_BUILD_TIME)
-        (void)err_set(&d->err, 0, "the compiler took longer than it may (60 s)");
+        (void)err_set(&d->err, 0, "the compiler took longer than it may (%lld ms)",
+                      (long long)gw->config.build_time_ms);
     else if (msg->u.built.result == LAUNCH_BUILD_MEMORY)
-        (void)err_set(&d->err, 0, "the compiler needed more memory than it may (1G)");
+        (void)err_set(&d->err, 0, "the compiler needed more memory than it may (%lld bytes)",
+                      (long long)gw->config.build_memory);
     else if (msg->u.built.result == LAUNCH_BUILD_BROKEN) {
         fail(d, GW_INTERNAL, NULL, msg->u.built.text);
         return;

@@ -97,6 +97,33 @@ add_linker_line(json_t *list, const char *text)
     return true;
 }
 
+/* The driver's words for a part of the compiler that a signal ended: said so that the one
+ * who wrote the sources can do something with it. */
+static bool
+add_dead_part(json_t *list, const char *text)
+{
+    static const struct {
+        const char *signal, *means;
+    } deaths[] = {
+        {"File size limit exceeded", "a file of the build would be larger than it may be (64M)"},
+        {"Segmentation fault", "the compiler crashed: the sources are nested too deeply for it, or "
+                               "met a bug of its own"},
+        {"CPU time limit exceeded", "the compiler took longer than it may"},
+        {"Killed", "a part of the compiler was ended for the memory or time that it took"},
+    };
+    const char *tail = strstr(text, " signal terminated program ");
+
+    if (tail == NULL)
+        return strncmp(text, "Please submit a full bug report", 31) == 0 ||
+               strncmp(text, "See <file:///usr/share/doc/gcc", 30) == 0;
+    for (size_t i = 0; i < sizeof deaths / sizeof deaths[0]; i++)
+        if (strstr(text, deaths[i].signal) != NULL) {
+            add(list, "", 0, 0, 0, "error", deaths[i].means);
+            return true;
+        }
+    return false;
+}
+
 static void
 add_line(json_t *list, const char *text)
 {
@@ -111,7 +138,7 @@ add_line(json_t *list, const char *text)
         add(list, text, (size_t)(colon - text), line, column, severity, message);
         return;
     }
-    if (add_linker_line(list, text))
+    if (add_linker_line(list, text) || add_dead_part(list, text))
         return;
     if (colon != NULL && colon[1] == ' ' && strchr(text, '/') == NULL &&
         (message = take_severity(colon + 2, &severity)) != NULL)

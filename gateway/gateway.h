@@ -66,6 +66,7 @@ struct gw_mail {
     X(INIT_FAILED, "init_failed", 502, "the function could not be started")                        \
     X(DRAINING, "draining", 503, "the daemon is stopping")                                         \
     X(UNAUTHORIZED, "unauthorized", 401, "the token is missing or wrong")                          \
+    X(FORBIDDEN, "forbidden", 403, "the request may not come from there")                          \
     X(NOT_FOUND, "not_found", 404, "nothing is here")                                              \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, "this method is not served here")             \
     X(BAD_NAME, "bad_name", 400, "this is no name of a function")                                  \
@@ -248,7 +249,7 @@ struct gw_conn {
     struct frame_request request;   /* what is known of the head so far */
     uint32_t name_at, function_len; /* the function's name within the target */
     char call_id[LIMIT_CALL_ID + 1];
-    bool has_host, expects_continue;
+    bool has_host, has_two_hosts, expects_continue;
     enum gw_code bad; /* why a callback stopped the parser, where stopped */
     bool stopped;
     struct gw_call *call;
@@ -331,6 +332,7 @@ struct gw {
     bool ready;
     int64_t drain_by_ms;
     char token[65];
+    char host_name[65];
     uint64_t launches_total, kills_total;
     struct gw_deploy *deploys; /* waiting and running */
     unsigned deploys_running;

@@ -41,15 +41,16 @@ launcher_path(char *path, size_t n, struct hearth_err *err)
 static int
 become_launcher(struct gw_config *config, struct hearth_err *err)
 {
-    char path[PATH_MAX + 64], threads[16], blanks[48];
+    char path[PATH_MAX + 64], threads[16], blanks[48], build[48];
     char storage[GW_CONFIG_OPTIONS][320];
-    char *argv[GW_CONFIG_OPTIONS + 9] = {
+    char *argv[GW_CONFIG_OPTIONS + 10] = {
         (char *)"hearth-launcher",
         config->state,
         config->listen,
         config->admin[0] != '\0' ? config->admin : (char *)"-",
         threads,
         blanks,
+        build,
         config->config[0] != '\0' ? config->config : (char *)"-",
     };
     int status = launcher_path(path, sizeof path, err);
@@ -59,7 +60,9 @@ become_launcher(struct gw_config *config, struct hearth_err *err)
     (void)snprintf(threads, sizeof threads, "%lld", (long long)config->threads);
     (void)snprintf(blanks, sizeof blanks, "%lld:%lld", (long long)config->blanks_min,
                    (long long)config->blanks_max);
-    (void)gw_config_to_arguments(config, storage, argv + 7);
+    (void)snprintf(build, sizeof build, "%lld:%lld", (long long)config->build_time_ms,
+                   (long long)config->build_memory);
+    (void)gw_config_to_arguments(config, storage, argv + 8);
     (void)execv(path, argv);
     return err_set(err, errno, "execute %s (is Hearth installed whole?)", path);
 }

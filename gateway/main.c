@@ -286,6 +286,7 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
     gw->memory_budget =
         gw->config.memory_budget > 0 ? gw->config.memory_budget : in->memory / 4 * 3;
     gw_settings_set_host_memory(gw->memory_budget);
+    (void)gethostname(gw->host_name, sizeof gw->host_name - 1);
     if (status == 0)
         status = give_up_privilege(&gw->config, in, err);
 #ifdef HEARTH_SANITIZED

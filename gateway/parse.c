@@ -70,7 +70,7 @@ on_message_begin(llhttp_t *parser)
     conn->fields = 0;
     conn->started = true;
     conn->call_id[0] = '\0';
-    conn->has_host = conn->expects_continue = conn->head_done = false;
+    conn->has_host = conn->has_two_hosts = conn->expects_continue = conn->head_done = false;
     conn->route = GW_ROUTE_NONE;
     gw_conn_expect_progress(conn);
     return 0;
@@ -194,9 +194,10 @@ static void
 look_at_field(struct gw_conn *conn, const char *name, uint16_t name_len, const char *value,
               uint16_t value_len)
 {
-    if (name_len == 4 && strcasecmp(name, "Host") == 0)
+    if (name_len == 4 && strcasecmp(name, "Host") == 0) {
+        conn->has_two_hosts = conn->has_host;
         conn->has_host = true;
-    else if (name_len == 6 && strcasecmp(name, "Expect") == 0)
+    } else if (name_len == 6 && strcasecmp(name, "Expect") == 0)
         conn->expects_continue = strcasecmp(value, "100-continue") == 0;
     else if (name_len == 9 && strcasecmp(name, "X-Call-Id") == 0 && call_id_ok(value, value_len))
         memcpy(conn->call_id, value, value_len + 1u);
@@ -353,7 +354,7 @@ on_headers_complete(llhttp_t *parser)
     conn->http10 = parser->http_major == 1 && parser->http_minor == 0;
     conn->head_only = parser->method == HTTP_HEAD;
     conn->close_after = conn->close_after || !llhttp_should_keep_alive(parser);
-    if (parser->http_major != 1 || (!conn->has_host && !conn->http10))
+    if (parser->http_major != 1 || (!conn->has_host && !conn->http10) || conn->has_two_hosts)
         return stop(conn, GW_BAD_REQUEST);
     gw_timer_unset(conn->loop, &conn->timer);
     finish_head(conn);

@@ -6,6 +6,8 @@
  *                                  125: the jail is broken, with a text on 3
  */
 #include <dirent.h>
+#include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -158,14 +160,69 @@ hand_over(struct hearth_err *err)
     return got < 0 ? err_set(err, errno, "read the object") : 0;
 }
 
+/* Bytes of address space that the object takes once it is loaded; 0 where it is no
+ * 64-bit ELF file. */
+static uint64_t
+span_of_object(void)
+{
+    cleanup_close int fd = open(OUTPUT, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    uint64_t span = 0;
+    Elf64_Ehdr head;
+    Elf64_Phdr part;
+
+    if (fd < 0 || pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head ||
+        memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_ident[EI_CLASS] != ELFCLASS64)
+        return 0;
+    for (unsigned i = 0; i < head.e_phnum; i++) {
+        off_t at = (off_t)(head.e_phoff + i * sizeof part);
+
+        if (pread(fd, &part, sizeof part, at) != (ssize_t)sizeof part)
+            return 0;
+        if (part.p_type != PT_LOAD)
+            continue;
+        if (part.p_vaddr > LIMIT_OBJECT_SPAN || part.p_memsz > LIMIT_OBJECT_SPAN)
+            return part.p_memsz; /* together they might not fit a number */
+        if (part.p_vaddr + part.p_memsz > span)
+            span = part.p_vaddr + part.p_memsz;
+    }
+    return span;
+}
+
+/* An array that no host has room for links well, and would only fail when it is loaded. */
+static bool
+is_loadable(void)
+{
+    uint64_t span = span_of_object();
+
+    if (span <= LIMIT_OBJECT_SPAN)
+        return true;
+    (void)dprintf(
+        2, "ld: error: the object would take %llu bytes of address space; allowed are %llu\n",
+        (unsigned long long)span, (unsigned long long)LIMIT_OBJECT_SPAN);
+    return false;
+}
+
+/* Of the host's programs, libraries and headers what compiling needs. */
 static int
 raise_walls(struct hearth_err *err)
 {
-    static const char *const read[] = {"/usr", "/bin", "/lib", "/lib64", "/etc", "/hearth", "/src"};
+    static const char *const read[] = {
+        "/usr/bin/gcc", "/usr/bin/as", "/usr/bin/ld",  "/usr/lib/gcc", "/usr/libexec/gcc",
+        "/usr/lib64",   "/lib64",      "/usr/include", "/etc",         "/hearth",
+        "/src",         NULL};
     static const char *const changed[] = {"/tmp", "/dev/null"};
+    char libc[PATH_MAX];
+    Dl_info info;
     int rules, status = sbx_landlock_begin(&rules, err);
 
-    for (size_t i = 0; i < sizeof read / sizeof read[0] && status == 0; i++)
+    if (status < 0)
+        return status;
+    if (dladdr((void *)(uintptr_t)&fopen, &info) == 0 || realpath(info.dli_fname, libc) == NULL)
+        return err_set(err, ENOENT, "find the C library's folder");
+    *strrchr(libc, '/') = '\0';
+    status = sbx_landlock_allow(rules, libc, SBX_LANDLOCK_EXECUTE, err);
+
+    for (size_t i = 0; read[i] != NULL && status == 0; i++)
         status = sbx_landlock_allow(rules, read[i], SBX_LANDLOCK_EXECUTE, err);
     for (size_t i = 0; i < sizeof changed / sizeof changed[0] && status == 0; i++)
         status = sbx_landlock_allow(rules, changed[i], SBX_LANDLOCK_CHANGE, err);
@@ -194,7 +251,7 @@ main(int argc, char **argv)
         (void)err_set(&err, ENOENT, "run the compiler /usr/bin/gcc");
         broken(&err);
     }
-    if (status != 0)
+    if (status != 0 || !is_loadable())
         return 1;
     if (hand_over(&err) < 0)
         broken(&err);

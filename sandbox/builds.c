@@ -15,9 +15,7 @@
 #include "log.h"
 #include "spawn.h"
 
-#define BUILD_PIDS    64u
-#define BUILD_MEMORY  (1024ull << 20)
-#define BUILD_SECONDS 60
+#define BUILD_PIDS 64u
 
 static int
 spawn_builder(struct launcher *l, const struct launch_message *msg, struct launcher_child *c,
@@ -37,7 +35,7 @@ spawn_builder(struct launcher *l, const struct launch_message *msg, struct launc
         .source = source,
         .life = l->life,
         .uid = LAUNCHER_UID_BUILD + launcher_slot_of(l, c) - LIMIT_INSTANCES,
-        .cpu_seconds = BUILD_SECONDS,
+        .cpu_seconds = (uint32_t)(l->build_ms / 1000) + 1,
         .file_bytes = LIMIT_OBJECT,
         .argv = argv,
     };
@@ -54,7 +52,7 @@ start_builder(struct launcher *l, const struct launch_message *msg, struct launc
               struct hearth_err *err)
 {
     struct sbx_cgroup_limits limits = {
-        .memory = BUILD_MEMORY, .pids = BUILD_PIDS, .cpu_weight = 500};
+        .memory = l->build_bytes, .pids = BUILD_PIDS, .cpu_weight = 500};
     cleanup_close int source = -1;
     cleanup_close int theirs = -1;
     char path[160];
@@ -102,7 +100,7 @@ launcher_build(struct launcher *l, const struct launch_message *msg)
     else
         status = start_builder(l, msg, c, &err);
     if (status == 0) {
-        c->deadline_ms = launcher_now_ms() + BUILD_SECONDS * 1000;
+        c->deadline_ms = launcher_now_ms() + l->build_ms;
         l->builds++;
         status = launcher_watch(l, c->pidfd, LAUNCHER_TAG_CHILD + launcher_slot_of(l, c));
         if (status == 0)

@@ -183,6 +183,8 @@ open_sockets(struct launcher *l, struct hearth_err *err)
     if (sscanf(l->options.blanks, "%u:%u", &l->blanks.min, &l->blanks.max) != 2 ||
         l->blanks.min > l->blanks.max || l->blanks.max > LAUNCHER_BLANKS)
         return err_set(err, EINVAL, "blanks: 0 to %d", LAUNCHER_BLANKS);
+    if (sscanf(l->options.build, "%" SCNd64 ":%" SCNu64, &l->build_ms, &l->build_bytes) != 2)
+        return err_set(err, EINVAL, "want the time and memory of a build");
     l->threads = l->options.threads != NULL ? atoi(l->options.threads) : 1;
     if (l->threads < 1 || l->threads > LIMIT_THREADS)
         return err_set(err, EINVAL, "threads: 1 to %d", LIMIT_THREADS);

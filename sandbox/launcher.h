@@ -81,6 +81,7 @@ struct launcher_options {
     const char *config; /* NULL: none */
     const char *threads;
     const char *blanks;  /* "MIN:MAX" */
+    const char *build;   /* "MILLISECONDS:BYTES" */
     char **gateway_args; /* passed on, NULL-ended */
     int gateway_args_count;
 };
@@ -114,6 +115,8 @@ struct launcher {
     uint32_t free_worker;
     uint32_t workers_top; /* no slot from here on was ever used */
     uint32_t builds;
+    int64_t build_ms; /* longest, of a build */
+    uint64_t build_bytes;
     struct launcher_blanks blanks;
 };
 

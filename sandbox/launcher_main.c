@@ -1,6 +1,6 @@
 /* launcher_main.c: hearth-launcher, started by hearthd with checked options.
  *
- *   hearth-launcher STATE LISTEN ADMIN|- THREADS BLANKS CONFIG|- [gateway options]
+ *   hearth-launcher STATE LISTEN ADMIN|- THREADS BLANKS BUILD CONFIG|- [gateway options]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ main(int argc, char **argv)
 
     log_open("hearth-launcher", LOG_LEVEL_INFO);
     (void)umask(022); /* the jails' folders are for other users to enter */
-    if (argc < 7) {
+    if (argc < 8) {
         (void)fprintf(stderr, "hearth-launcher is started by hearthd, not by hand\n");
         return 2;
     }
@@ -35,9 +35,10 @@ main(int argc, char **argv)
         .admin = unless_dash(argv[3]),
         .threads = argv[4],
         .blanks = argv[5],
-        .config = unless_dash(argv[6]),
-        .gateway_args = argv + 7,
-        .gateway_args_count = argc - 7,
+        .build = argv[6],
+        .config = unless_dash(argv[7]),
+        .gateway_args = argv + 8,
+        .gateway_args_count = argc - 8,
     };
     if (launcher_open(&l, &err) < 0) {
         log_error("%s", err.text);

@@ -110,6 +110,7 @@ test_no_auth_is_for_loopback_and_unix_alone(void **state)
     assert_int_equal(check("0.0.0.0:80", "unix:/run/x", true), 0);
     assert_true(check("0.0.0.0:80", "", true) < 0);
     assert_true(check("127.0.0.1:80", "10.0.0.1:81", true) < 0);
+    assert_true(check("127.example.org:80", "", true) < 0); /* a name like any other */
     assert_int_equal(check("0.0.0.0:80", "", false), 0);
     assert_true(check("nonsense", "", false) < 0);
     assert_true(check("1.1.1.1:70000", "", false) < 0);

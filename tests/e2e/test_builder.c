@@ -1,0 +1,291 @@
+/* test_builder.c: sources that attack the compiler's jail: its files, its options, its
+ * time, memory and disk. Each ends in build_failed with a message that says why, or is
+ * built as if nothing were; and the next build is well.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "harness.h"
+
+#define HANDLE                                                                                     \
+    "#include <hearth.h>\n"                                                                        \
+    "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"built\"); }\n"
+
+static void
+expect_built(const struct daemon *d, const char *name)
+{
+    char path[96];
+    struct reply r;
+
+    (void)snprintf(path, sizeof path, "/function/%s", name);
+    r = get(d, path);
+    if (r.status != 200 || strcmp(r.body, "built") != 0)
+        fail_msg("%s: %ld %s", name, r.status, r.body);
+    reply_free(&r);
+}
+
+/* The build fails, some diagnostic holds these words, and nothing of the host is told. */
+static void
+expect_refused(const struct daemon *d, const char *source, const char *words)
+{
+    struct reply r = deploy(d, "victim", "", source);
+    json_t *list, *one;
+    bool said = false;
+    size_t i;
+
+    if (r.status != 422 || strcmp(reply_text(&r, "code"), "build_failed") != 0)
+        fail_msg("want build_failed (%s), got %ld %s", words, r.status, r.body);
+    list = json_object_get(r.json, "diagnostics");
+    assert_true(json_array_size(list) > 0);
+    json_array_foreach (list, i, one) {
+        const char *message = json_string_value(json_object_get(one, "message"));
+
+        assert_non_null(message);
+        said = said || strstr(message, words) != NULL;
+    }
+    if (!said)
+        fail_msg("no diagnostic says \"%s\": %s", words, r.body);
+    assert_null(strstr(r.body, "root:"));
+    assert_null(strstr(r.body, "full bug report"));
+    reply_free(&r);
+    r = get(d, "/v1/functions/victim");
+    assert_int_equal(r.status, 404);
+    reply_free(&r);
+}
+
+/* ---- files of the host ---- */
+
+static void
+test_sources_that_include_files_of_the_host_are_refused(void **state)
+{
+    static const char *const paths[] = {"/etc/passwd",  "/etc/shadow",      "/proc/self/environ",
+                                        "/proc/1/maps", "/dev/zero",        "/dev/stdin",
+                                        "/dev/fd/3",    "../../etc/passwd", "/src/../etc/passwd"};
+    char source[256];
+
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        (void)snprintf(source, sizeof source, "#include \"%s\"\n" HANDLE, paths[i]);
+        expect_refused(*state, source, "No such file or directory");
+        (void)snprintf(source, sizeof source, "__asm__(\".incbin \\\"%s\\\"\");\n" HANDLE,
+                       paths[i]);
+        expect_refused(*state, source, "file not found");
+        (void)snprintf(source, sizeof source, "__asm__(\".include \\\"%s\\\"\");\n" HANDLE,
+                       paths[i]);
+        expect_refused(*state, source, "can't open");
+    }
+    expect_refused(*state, "const char x[] = {\n#embed \"/etc/passwd\"\n};\n" HANDLE, "#embed");
+}
+
+/* The toolchain is readable, the host's other programs beside it are not. */
+static void
+test_programs_that_are_not_the_compiler_s_cannot_be_read(void **state)
+{
+    static const char *const paths[] = {"/usr/bin/env", "/bin/bash", "/usr/lib/os-release"};
+    char source[256];
+
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        if (access(paths[i], F_OK) != 0)
+            continue;
+        (void)snprintf(source, sizeof source, "__asm__(\".incbin \\\"%s\\\"\");\n" HANDLE,
+                       paths[i]);
+        expect_refused(*state, source, "file not found");
+    }
+}
+
+static void
+test_probing_for_files_of_the_host_finds_none(void **state)
+{
+    deploy_ok(*state, "probe", "memory=16M",
+              "#if __has_include(\"/etc/passwd\") || __has_include(\"/etc/hostname\") || \\\n"
+              "  __has_include(\"/root/.bashrc\") || __has_include(\"/proc/1/environ\") || \\\n"
+              "  __has_include(\"/var/lib/hearth/token\") || __has_include(\"/home\")\n"
+              "#error the host can be seen\n#endif\n" HANDLE);
+    expect_built(*state, "probe");
+}
+
+/* ---- code and options at build time ---- */
+
+static void
+test_files_of_a_bundle_are_sources_and_never_options(void **state)
+{
+    struct bundle *b = calloc(1, sizeof *b);
+    struct reply r;
+
+    bundle_open(b, false);
+    bundle_add(b, "a.c", HANDLE, NULL);
+    bundle_add(b, "specs", "*cc1:\n-fplugin=./x.so\n", NULL);
+    bundle_add(b, "libhearth.so", "INPUT(/etc/passwd)", NULL);
+    bundle_add(b, "libc.so", "INPUT(/etc/passwd)", NULL);
+    bundle_add(b, "cc1", "#!/bin/sh\nexit 1\n", NULL);
+    bundle_add(b, "as", "#!/bin/sh\nexit 1\n", NULL);
+    bundle_add(b, "hearth.h", "#error in the place of the platform's\n", NULL);
+    bundle_add(b, "x.h.gch", "no precompiled header", NULL);
+    bundle_add(b, "b.c", "#pragma GCC plugin \"./x.so\"\nint b;\n", NULL);
+    bundle_close(b);
+    r = put(*state, "/v1/functions/options?memory=16M", "application/x-tar", b->bytes, b->len);
+    if (r.status != 201)
+        fail_msg("%ld %s", r.status, r.body);
+    reply_free(&r);
+    expect_built(*state, "options");
+    bundle_open(b, false);
+    bundle_add(b, "@flags.c", HANDLE, NULL); /* gcc takes options from a file after '@' */
+    bundle_add(b, "flags.c", "-fplugin=./x.so", NULL);
+    bundle_close(b);
+    r = put(*state, "/v1/functions/at", "application/x-tar", b->bytes, b->len);
+    if (r.status != 422 || strstr(r.body, "expected identifier") == NULL)
+        fail_msg("%ld %s", r.status, r.body);
+    reply_free(&r);
+    free(b);
+}
+
+static void
+test_libs_are_names_and_never_options(void **state)
+{
+    static const char *const libs[] = {"-fplugin%3D.%2Fx.so", "..%2F..%2Fx", "z%20-T%20x", ":x.so",
+                                       "%40x"};
+    char settings[64];
+
+    for (size_t i = 0; i < sizeof libs / sizeof libs[0]; i++) {
+        struct reply r;
+
+        (void)snprintf(settings, sizeof settings, "libs=%s", libs[i]);
+        r = deploy(*state, "victim", settings, HANDLE);
+        assert_int_equal(r.status, 400);
+        assert_string_equal(reply_text(&r, "setting"), "libs");
+        reply_free(&r);
+    }
+}
+
+/* ---- time, memory, disk ---- */
+
+static void
+test_includes_without_end_are_refused(void **state)
+{
+    expect_refused(*state, "#include \"function.c\"\n#include \"function.c\"\n", "nested depth");
+}
+
+static void
+test_macros_that_multiply_are_refused(void **state)
+{
+    static const char ten[] = "#define %c %c %c %c %c %c %c %c %c %c %c\n";
+    char source[1024] = "";
+
+    for (char c = 'A'; c < 'K'; c++) {
+        char next = (char)(c + 1);
+
+        (void)snprintf(source + strlen(source), sizeof source - strlen(source), ten, c, next, next,
+                       next, next, next, next, next, next, next, next);
+    }
+    (void)snprintf(source + strlen(source), sizeof source - strlen(source),
+                   "#define K 1,\nint a[] = {A};\n" HANDLE);
+    expect_refused(*state, source, "more memory than it may");
+}
+
+static void
+test_giant_arrays_are_refused(void **state)
+{
+    expect_refused(*state, "char big[1ul << 30] = {1};\n" HANDLE, "larger than it may be");
+    expect_refused(*state, "char big[1ul << 40];\n" HANDLE, "bytes of address space");
+    expect_refused(*state, "char big[1ul << 62];\n" HANDLE, "bytes of address space");
+    expect_refused(*state, "__asm__(\".space 10000000000\");\n" HANDLE, "larger than it may be");
+    expect_refused(*state, "__asm__(\".rept 100000000\\n.quad 1\\n.endr\");\n" HANDLE,
+                   "more memory than it may");
+}
+
+static void
+test_a_file_of_a_million_lines_is_refused_within_its_limits(void **state)
+{
+    size_t room = 16 << 20;
+    char *source = malloc(room), *at = source;
+
+    for (int i = 0; i < 1000000; i++)
+        at += sprintf(at, "int v%d;\n", i);
+    (void)strcpy(at, HANDLE);
+    expect_refused(*state, source, "more memory than it may");
+    free(source);
+}
+
+static void
+test_sources_nested_too_deeply_are_refused(void **state)
+{
+    size_t deep = 200000;
+    char *source = malloc(2 * deep + 512), *at = source;
+
+    at += sprintf(at, HANDLE "int x = ");
+    memset(at, '(', deep);
+    at[deep] = '1';
+    memset(at + deep + 1, ')', deep);
+    (void)strcpy(at + 2 * deep + 1, ";\n");
+    expect_refused(*state, source, "nested too deeply");
+    free(source);
+}
+
+static void
+test_a_compiler_that_does_not_end_is_ended(void **state)
+{
+    const char *options[] = {"--build-time", "1s", NULL};
+    struct daemon d = {0};
+
+    (void)state;
+    daemon_start_with(&d, options);
+    expect_refused(
+        &d, "__asm__(\".rept 100000\\n.rept 100000\\n.if 0\\n.endif\\n.endr\\n.endr\");\n" HANDLE,
+        "longer than it may (1000 ms)");
+    daemon_remove(&d);
+}
+
+static void
+test_a_compiler_s_memory_is_the_operator_s_to_set(void **state)
+{
+    const char *options[] = {"--build-memory", "64M", NULL};
+    struct daemon d = {0};
+
+    (void)state;
+    daemon_start_with(&d, options);
+    expect_refused(&d, "__asm__(\".rept 10000000\\n.quad 1\\n.endr\");\n" HANDLE,
+                   "more memory than it may (67108864 bytes)");
+    deploy_ok(&d, "after", "memory=16M", HANDLE);
+    expect_built(&d, "after");
+    daemon_remove(&d);
+}
+
+/* Nothing of all that is left: no file, no process, and the next build is well. */
+static void
+test_after_all_that_the_next_build_is_well(void **state)
+{
+    const struct daemon *d = *state;
+    char path[256];
+
+    (void)snprintf(path, sizeof path, "%s/functions/victim", d->state);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(count_processes(d->pid, "cc1"), 0);
+    assert_int_equal(count_processes(d->pid, "hearth-builder"), 0);
+    deploy_ok(d, "last", "memory=16M", HANDLE);
+    expect_built(d, "last");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sources_that_include_files_of_the_host_are_refused),
+        cmocka_unit_test(test_programs_that_are_not_the_compiler_s_cannot_be_read),
+        cmocka_unit_test(test_probing_for_files_of_the_host_finds_none),
+        cmocka_unit_test(test_files_of_a_bundle_are_sources_and_never_options),
+        cmocka_unit_test(test_libs_are_names_and_never_options),
+        cmocka_unit_test(test_includes_without_end_are_refused),
+        cmocka_unit_test(test_macros_that_multiply_are_refused),
+        cmocka_unit_test(test_giant_arrays_are_refused),
+        cmocka_unit_test(test_a_file_of_a_million_lines_is_refused_within_its_limits),
+        cmocka_unit_test(test_sources_nested_too_deeply_are_refused),
+        cmocka_unit_test(test_a_compiler_that_does_not_end_is_ended),
+        cmocka_unit_test(test_a_compiler_s_memory_is_the_operator_s_to_set),
+        cmocka_unit_test(test_after_all_that_the_next_build_is_well),
+    };
+
+    return cmocka_run_group_tests_name("builder", tests, group_start, group_stop);
+}
