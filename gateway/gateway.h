@@ -149,6 +149,7 @@ struct gw_call {
     bool submitted, head_sent, body_complete, end_sent;
     bool resendable; /* head and body are whole in `head` */
     bool response_begun, bodiless, finished;
+    uint8_t unbegun; /* instances that died and had not begun it, by their own word */
     int aborted;           /* why no more of the body comes; 0: it does */
     uint64_t position;     /* of its frame in the ring, once sent */
     int64_t declared_left; /* of the response's Content-Length; -1: none */

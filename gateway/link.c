@@ -15,6 +15,7 @@
 #define FRAMES_PER_TURN 64
 #define GONE            2 /* a frame was taken, and the channel given up */
 #define MAIN_BELL       1
+#define UNBEGUN_MOST    3
 
 /* how often a worker may ring for nothing before it is hushed, and for how long */
 #define RINGS_FOR_NOTHING 16
@@ -333,14 +334,18 @@ send_unsent(struct gw_link *link)
 /* ---- death ---- */
 
 /* Whether the first call was sent, but the instance died without having begun it:
- * then another one runs it, and its client hears of nothing. */
+ * then another one runs it, and its client hears of nothing. A worker that lies takes
+ * its claim back and dies, again and again: so that is believed a few times only. */
 static bool
-never_begun(struct gw_instance *inst, const struct gw_call *call)
+never_begun(struct gw_instance *inst, struct gw_call *call)
 {
     if (call->conn == NULL || call->response_begun || !call->resendable || inst->broken ||
-        inst->killed)
+        inst->killed || call->unbegun == UNBEGUN_MOST)
         return false;
-    return !call->head_sent || chan_revoke(&inst->chan, call->position);
+    if (call->head_sent && !chan_revoke(&inst->chan, call->position))
+        return false;
+    call->unbegun++;
+    return true;
 }
 
 /* The first call is answered, the others wait again; then the instance is the main

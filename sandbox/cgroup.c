@@ -21,6 +21,7 @@
 #include "log.h"
 
 #define GROUP_PREFIX "hearth-"
+#define TREE_WEIGHT  250 /* thousandths of one process's, for all instances together */
 
 static const char *const controller_names[SBX_CONTROLLERS] = {
     [SBX_MEMORY] = "memory",
@@ -261,6 +262,19 @@ open_hierarchy(struct sbx_cgroup_tree *tree, int i, struct hearth_err *err)
     return 0;
 }
 
+/* Besides what each may use, all of them together: a gateway that was taken over cannot
+ * fill the host's memory with instances. And whatever they do to the scheduler, the
+ * host's own processes come first: with the weight of one process for all of them, four
+ * workers that only rang bells kept everything else on Linux 6.18 from running for
+ * seconds; with a quarter of it not, and calls were as fast (docs/performance.md). */
+static int
+limit_tree(struct sbx_cgroup_tree *tree, struct hearth_err *err)
+{
+    uint64_t memory = sbx_cgroup_offered(tree);
+
+    return tree->ops->tree_limit(tree, memory - memory / 16, TREE_WEIGHT, err);
+}
+
 int
 sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, struct hearth_err *err)
 {
@@ -278,7 +292,7 @@ sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, struct hearth_err *err)
     if (status == 0 && tree->hierarchies == 1)
         status =
             sbx_cgroup_write(tree->top[0], "cgroup.subtree_control", "+memory +pids +cpu", err);
-    return status;
+    return status == 0 ? limit_tree(tree, err) : status;
 }
 
 void

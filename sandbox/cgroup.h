@@ -37,6 +37,9 @@ struct sbx_cgroup {
 struct sbx_cgroup_ops {
     const char *kind; /* "v1" or "v2" */
     int (*tree_open)(struct sbx_cgroup_tree *tree, struct hearth_err *err);
+    /* all instances and builders together: bytes, and thousandths of one CPU's weight */
+    int (*tree_limit)(struct sbx_cgroup_tree *tree, uint64_t memory, uint32_t cpu_weight,
+                      struct hearth_err *err);
     int (*leaf_open)(struct sbx_cgroup *leaf, struct hearth_err *err);
     int (*leaf_reset)(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
                       struct hearth_err *err);

@@ -54,11 +54,26 @@ write_limits(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
 }
 
 static int
-v1_set_cpu(struct sbx_cgroup *leaf, uint32_t weight, struct hearth_err *err)
+write_shares(int dir, uint32_t weight, struct hearth_err *err)
 {
     uint64_t shares = (uint64_t)weight * 1024 / 1000;
 
-    return sbx_cgroup_write_u64(leaf->dir[SBX_CPU], "cpu.shares", shares < 2 ? 2 : shares, err);
+    return sbx_cgroup_write_u64(dir, "cpu.shares", shares < 2 ? 2 : shares, err);
+}
+
+static int
+v1_set_cpu(struct sbx_cgroup *leaf, uint32_t weight, struct hearth_err *err)
+{
+    return write_shares(leaf->dir[SBX_CPU], weight, err);
+}
+
+static int
+v1_tree_limit(struct sbx_cgroup_tree *tree, uint64_t memory, uint32_t cpu_weight,
+              struct hearth_err *err)
+{
+    int status = sbx_cgroup_write_u64(tree->top[SBX_MEMORY], "memory.limit_in_bytes", memory, err);
+
+    return status == 0 ? write_shares(tree->top[SBX_CPU], cpu_weight, err) : status;
 }
 
 /* Pages that the user left in the group go; it may fail harmlessly. This waits for a
@@ -97,6 +112,7 @@ v1_set_memory(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
 const struct sbx_cgroup_ops sbx_cgroup_v1 = {
     .kind = "v1",
     .tree_open = NULL,
+    .tree_limit = v1_tree_limit,
     .leaf_open = v1_leaf_open,
     .leaf_reset = v1_leaf_reset,
     .leaf_clean = v1_leaf_clean,

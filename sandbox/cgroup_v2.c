@@ -91,13 +91,29 @@ fresh_leaf(struct sbx_cgroup *leaf, struct hearth_err *err)
     return v2_leaf_open(leaf, err);
 }
 
+/* 100 is the usual weight. */
 static int
-v2_set_cpu(struct sbx_cgroup *leaf, uint32_t thousandths, struct hearth_err *err)
+write_weight(int dir, uint32_t thousandths, struct hearth_err *err)
 {
     uint64_t weight = thousandths / 10;
 
-    return sbx_cgroup_write_u64(leaf->dir[0], "cpu.weight",
+    return sbx_cgroup_write_u64(dir, "cpu.weight",
                                 weight < 1 ? 1 : (weight > 10000 ? 10000 : weight), err);
+}
+
+static int
+v2_tree_limit(struct sbx_cgroup_tree *tree, uint64_t memory, uint32_t cpu_weight,
+              struct hearth_err *err)
+{
+    int status = sbx_cgroup_write_u64(tree->top[0], "memory.max", memory, err);
+
+    return status == 0 ? write_weight(tree->top[0], cpu_weight, err) : status;
+}
+
+static int
+v2_set_cpu(struct sbx_cgroup *leaf, uint32_t thousandths, struct hearth_err *err)
+{
+    return write_weight(leaf->dir[0], thousandths, err);
 }
 
 static int
@@ -140,6 +156,7 @@ v2_set_memory(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
 const struct sbx_cgroup_ops sbx_cgroup_v2 = {
     .kind = "v2",
     .tree_open = v2_tree_open,
+    .tree_limit = v2_tree_limit,
     .leaf_open = v2_leaf_open,
     .leaf_reset = v2_leaf_reset,
     .set_memory = v2_set_memory,

@@ -1,0 +1,244 @@
+/* test_rogue.c: a worker that obeys no protocol (rogue_worker.c), in the place of the
+ * platform's. Whatever it writes, the gateway goes on, its clients get whole answers, cut
+ * ones or errors, and neighbours get theirs.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define CLIENTS 8
+#define ROUNDS  6
+
+static const char any_source[] =
+    "#include <hearth.h>\nint hearth_handle(hearth_call *c) { (void)c; return 0; }\n";
+
+struct rogues {
+    struct daemon d;
+    char prefix[64];
+    pid_t gateway;
+};
+
+/* ---- an installation with the rogue in it ---- */
+
+static void
+shell(const char *fmt, const char *a, const char *b)
+{
+    char command[1024];
+
+    (void)snprintf(command, sizeof command, fmt, a, b);
+    if (system(command) != 0)
+        fail_msg("failed: %s", command);
+}
+
+static int
+start(void **state)
+{
+    static struct rogues r;
+    const char *prefix = getenv("HEARTH_PREFIX"), *rogues = getenv("HEARTH_ROGUES");
+    static char was[512];
+
+    assert_non_null(prefix);
+    if (rogues == NULL)
+        fail_msg("HEARTH_ROGUES must name the folder that rogue-worker is in");
+    memset(&r, 0, sizeof r);
+    (void)snprintf(was, sizeof was, "%s", prefix);
+    (void)snprintf(r.prefix, sizeof r.prefix, "/tmp/hearth-rogue-XXXXXX");
+    assert_non_null(mkdtemp(r.prefix));
+    assert_int_equal(chmod(r.prefix, 0755), 0);
+    shell("cp -a %s/. %s", was, r.prefix);
+    shell("cp %s/rogue-worker %s/libexec/hearth/hearth-worker", rogues, r.prefix);
+    (void)setenv("HEARTH_PREFIX", r.prefix, 1);
+    daemon_start(&r.d);
+    (void)setenv("HEARTH_PREFIX", was, 1);
+    deploy_ok(&r.d, "neighbour", "memory=16M&min=1&max=1&env=%7B%22LIE%22:%22honest%22%7D",
+              any_source);
+    r.gateway = find_process(r.d.pid, "hearth-gateway");
+    *state = &r;
+    return 0;
+}
+
+static int
+stop(void **state)
+{
+    struct rogues *r = *state;
+
+    daemon_remove(&r->d);
+    shell("rm -rf %s%s", r->prefix, "");
+    return 0;
+}
+
+/* ---- what must stay true ---- */
+
+static void
+expect_all_well(struct rogues *r, const char *after)
+{
+    struct reply reply = get(&r->d, "/function/neighbour");
+
+    if (reply.status != 200 || strcmp(reply.body, "honest") != 0)
+        fail_msg("after %s the neighbour answers %ld %s", after, reply.status, reply.body);
+    reply_free(&reply);
+    reply = get(&r->d, "/healthz");
+    assert_int_equal(reply.status, 200);
+    reply_free(&reply);
+    if (find_process(r->d.pid, "hearth-gateway") != r->gateway)
+        fail_msg("after %s the gateway is another process", after);
+}
+
+static void
+deploy_lie(struct rogues *r, const char *name, const char *lie, int seed)
+{
+    char settings[256];
+
+    (void)snprintf(settings, sizeof settings,
+                   "memory=16M&timeout=300ms&max=4&env=%%7B%%22LIE%%22:%%22%s%%22,%%22SEED%%22:"
+                   "%%22%d%%22%%7D",
+                   lie, seed);
+    deploy_ok(&r->d, name, settings, any_source);
+}
+
+/* One client: calls one after another; an answer is whole, cut, or a problem of the
+ * platform's. Its process's exit status is the line that found otherwise. */
+static int
+client(const struct daemon *d, const char *path)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        struct reply r = get(d, path);
+        const char *code = json_string_value(json_object_get(r.json, "code"));
+
+        if (r.error == 0 && r.status != 200 && r.status != 204 && code == NULL)
+            return __LINE__;
+        if (r.error == 0 && r.status >= 600)
+            return __LINE__;
+        if (code != NULL && strcmp(code, "internal") == 0)
+            return __LINE__;
+        if (r.fields != NULL && strstr(r.fields, "another's") != NULL)
+            return __LINE__;
+        reply_free(&r);
+    }
+    return 0;
+}
+
+static void
+call_from_many(struct rogues *r, const char *path, const char *lie)
+{
+    pid_t pids[CLIENTS];
+
+    for (int i = 0; i < CLIENTS; i++) {
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0)
+            _exit(client(&r->d, path));
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        int status;
+
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            fail_msg("%s: a client's check in line %d failed", lie, WEXITSTATUS(status));
+    }
+}
+
+static void
+test_no_lie_of_a_worker_harms_the_gateway_or_a_neighbour(void **state)
+{
+    static const char *const lies[] = {
+        "random",    "lengths", "types",   "serials", "fields",  "status",   "declared", "failed",
+        "order",     "jump",    "padding", "words",   "endless", "drops",    "empties",  "bells",
+        "backwards", "silent",  "closed",  "exit",    "unclaim", "consumed", "output",   "flip"};
+    struct rogues *r = *state;
+
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        struct reply reply;
+
+        deploy_lie(r, "liar", lies[i], (int)i + 1);
+        call_from_many(r, "/function/liar", lies[i]);
+        expect_all_well(r, lies[i]);
+        reply = http(&r->d, &(struct request){.method = "DELETE", .path = "/v1/functions/liar"});
+        assert_int_equal(reply.status, 204);
+        reply_free(&reply);
+    }
+    wait_for_figure(&r->d, "neighbour", NULL, "version", 1);
+}
+
+/* Calls and bodies to the neighbour go on while others lie. */
+static void
+test_a_neighbour_answers_while_others_lie(void **state)
+{
+    static const char *const lies[] = {"bells", "endless", "flip", "random"};
+    struct rogues *r = *state;
+    pid_t pid;
+    int status;
+
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof name, "liar-%s", lies[i]);
+        deploy_lie(r, name, lies[i], (int)i);
+    }
+    pid = fork();
+    if (pid == 0) {
+        for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+            char path[64];
+
+            (void)snprintf(path, sizeof path, "/function/liar-%s", lies[i]);
+            if (fork() == 0)
+                _exit(client(&r->d, path));
+        }
+        while (waitpid(-1, &status, 0) > 0)
+            if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+                _exit(1);
+        _exit(0);
+    }
+    for (int i = 0; i < 200; i++)
+        expect_all_well(r, "a call beside lies");
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void
+test_a_worker_that_lies_before_it_is_ready_goes_live_never(void **state)
+{
+    struct rogues *r = *state;
+    struct reply reply =
+        deploy(&r->d, "early", "memory=16M&env=%7B%22LIE%22:%22early%22%7D", any_source);
+
+    if (reply.status != 502 || strcmp(reply_text(&reply, "code"), "init_failed") != 0)
+        fail_msg("%ld %s", reply.status, reply.body);
+    reply_free(&reply);
+    reply = deploy(&r->d, "twice", "memory=16M&env=%7B%22LIE%22:%22ready_twice%22%7D", any_source);
+    assert_true(reply.status == 201 || reply.status == 502);
+    reply_free(&reply);
+    expect_all_well(r, "a lie before it was ready");
+}
+
+/* It tried to cut and to grow the channel's file before it had any filter. */
+static void
+test_the_seals_keep_the_channel_whole(void **state)
+{
+    struct rogues *r = *state;
+    struct reply reply = get(&r->d, "/v1/functions/neighbour/logs");
+
+    assert_int_equal(reply.status, 200);
+    assert_null(strstr(reply.body, "CUT"));
+    assert_null(strstr(reply.body, "SEALED"));
+    reply_free(&reply);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_lie_of_a_worker_harms_the_gateway_or_a_neighbour),
+        cmocka_unit_test(test_a_neighbour_answers_while_others_lie),
+        cmocka_unit_test(test_a_worker_that_lies_before_it_is_ready_goes_live_never),
+        cmocka_unit_test(test_the_seals_keep_the_channel_whole),
+    };
+
+    return cmocka_run_group_tests_name("rogue", tests, start, stop);
+}
