@@ -127,7 +127,8 @@ execute(const struct daemon *d, const char *const *options)
 {
     char listen[40], path[512];
     const char *argv[24] = {"hearthd", "--listen", listen, "--state", d->state};
-    const char *prefix = getenv("HEARTH_PREFIX"), *threads = getenv("HEARTH_THREADS");
+    const char *prefix = d->prefix[0] != '\0' ? d->prefix : getenv("HEARTH_PREFIX");
+    const char *threads = getenv("HEARTH_THREADS");
     int n = 5, log = open(d->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -173,6 +174,35 @@ daemon_start_with(struct daemon *d, const char *const *options)
     assert_non_null(file);
     assert_non_null(fgets(d->token, sizeof d->token, file));
     (void)fclose(file);
+}
+
+static void
+copy_over(const char *from, const char *to)
+{
+    char command[1400];
+
+    (void)snprintf(command, sizeof command, "cp -a '%s' '%s'", from, to);
+    if (system(command) != 0)
+        fail_msg("failed: %s", command);
+}
+
+void
+daemon_start_with_rogue(struct daemon *d, const char *program, const char *other)
+{
+    const char *prefix = getenv("HEARTH_PREFIX"), *rogues = getenv("HEARTH_ROGUES");
+    char from[600], to[600];
+
+    if (prefix == NULL || rogues == NULL)
+        fail_msg("HEARTH_PREFIX must name an installation, HEARTH_ROGUES the rogues' folder");
+    (void)snprintf(d->prefix, sizeof d->prefix, "/tmp/hearth-rogue-XXXXXX");
+    assert_non_null(mkdtemp(d->prefix));
+    assert_int_equal(chmod(d->prefix, 0755), 0);
+    (void)snprintf(from, sizeof from, "%s/.", prefix);
+    copy_over(from, d->prefix);
+    (void)snprintf(from, sizeof from, "%s/%s", rogues, other);
+    (void)snprintf(to, sizeof to, "%s/libexec/hearth/%s", d->prefix, program);
+    copy_over(from, to);
+    daemon_start(d);
 }
 
 void
@@ -225,6 +255,8 @@ daemon_remove(struct daemon *d)
 {
     (void)daemon_stop(d);
     (void)nftw(d->state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (d->prefix[0] != '\0')
+        (void)nftw(d->prefix, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     keep_log(d);
     (void)unlink(d->log);
 }
@@ -554,8 +586,8 @@ parent_of(pid_t pid, char *comm, size_t n)
     return parent;
 }
 
-static bool
-descends(pid_t pid, pid_t root)
+bool
+is_below(pid_t pid, pid_t root)
 {
     char comm[64];
 
@@ -578,7 +610,7 @@ each_process(pid_t root, const char *wanted, pid_t *first)
         char comm[64] = "";
 
         if (pid <= 0 || parent_of(pid, comm, sizeof comm) == 0 ||
-            strncmp(comm, wanted, strlen(wanted)) != 0 || !descends(pid, root))
+            strncmp(comm, wanted, strlen(wanted)) != 0 || !is_below(pid, root))
             continue;
         if (count++ == 0)
             *first = pid;

@@ -18,6 +18,7 @@ struct daemon {
     pid_t pid; /* hearthd, which is the launcher */
     int port;
     char state[128];
+    char prefix[64]; /* "": HEARTH_PREFIX */
     char log[160];
     char token[65];
     char url[64];
@@ -28,6 +29,10 @@ struct daemon {
  * that is set; waits until it is ready. */
 void daemon_start(struct daemon *d);
 void daemon_start_with(struct daemon *d, const char *const *options);
+/* The same from an installation of its own, in d->prefix, in which another program stands in
+ * the place of libexec/hearth/PROGRAM; other: one of the folder HEARTH_ROGUES. Removed by
+ * daemon_remove. */
+void daemon_start_with_rogue(struct daemon *d, const char *program, const char *other);
 /* SIGTERM, then waits; the exit status, or -1 where a signal ended it. */
 int daemon_stop(struct daemon *d);
 /* Stops it and removes the state folder. */
@@ -91,6 +96,7 @@ void wait_for_figure(const struct daemon *d, const char *name, const char *objec
 
 /* Processes whose /proc/PID/comm begins with `comm` and that descend from root. */
 int count_processes(pid_t root, const char *comm);
+bool is_below(pid_t pid, pid_t root); /* root, or a descendant of it */
 pid_t find_process(pid_t root, const char *comm);
 /* A line "Name:\tvalue" of /proc/PID/status in buf; fails the test if absent. */
 const char *proc_status(pid_t pid, const char *name, char *buf, size_t n);

@@ -20,42 +20,16 @@ static const char any_source[] =
 
 struct rogues {
     struct daemon d;
-    char prefix[64];
     pid_t gateway;
 };
-
-/* ---- an installation with the rogue in it ---- */
-
-static void
-shell(const char *fmt, const char *a, const char *b)
-{
-    char command[1024];
-
-    (void)snprintf(command, sizeof command, fmt, a, b);
-    if (system(command) != 0)
-        fail_msg("failed: %s", command);
-}
 
 static int
 start(void **state)
 {
     static struct rogues r;
-    const char *prefix = getenv("HEARTH_PREFIX"), *rogues = getenv("HEARTH_ROGUES");
-    static char was[512];
 
-    assert_non_null(prefix);
-    if (rogues == NULL)
-        fail_msg("HEARTH_ROGUES must name the folder that rogue-worker is in");
     memset(&r, 0, sizeof r);
-    (void)snprintf(was, sizeof was, "%s", prefix);
-    (void)snprintf(r.prefix, sizeof r.prefix, "/tmp/hearth-rogue-XXXXXX");
-    assert_non_null(mkdtemp(r.prefix));
-    assert_int_equal(chmod(r.prefix, 0755), 0);
-    shell("cp -a %s/. %s", was, r.prefix);
-    shell("cp %s/rogue-worker %s/libexec/hearth/hearth-worker", rogues, r.prefix);
-    (void)setenv("HEARTH_PREFIX", r.prefix, 1);
-    daemon_start(&r.d);
-    (void)setenv("HEARTH_PREFIX", was, 1);
+    daemon_start_with_rogue(&r.d, "hearth-worker", "rogue-worker");
     deploy_ok(&r.d, "neighbour", "memory=16M&min=1&max=1&env=%7B%22LIE%22:%22honest%22%7D",
               any_source);
     r.gateway = find_process(r.d.pid, "hearth-gateway");
@@ -69,7 +43,6 @@ stop(void **state)
     struct rogues *r = *state;
 
     daemon_remove(&r->d);
-    shell("rm -rf %s%s", r->prefix, "");
     return 0;
 }
 
