@@ -3,8 +3,9 @@
  * page tells it to: so a page of another site is refused by its Origin, and a page whose
  * own name was made to mean this host (DNS rebinding) by its Host.
  *
- * Addresses cannot be rebound, nor can "localhost" and what ends in it; other names are
- * this host's own and those of admin_hosts.
+ * Addresses cannot be rebound, nor can "localhost" and what ends in it, nor a name without
+ * a dot: no stranger's name server answers for it. Other names are this host's own and
+ * those of admin_hosts.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -61,23 +62,31 @@ is_listed(const char *list, const char *host)
 }
 
 static bool
+has_no_dot(const char *host)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
+    return host[strspn(host, letters)] == '\0';
+}
+
+static bool
+is_below_localhost(const char *host)
+{
+    static const char tail[] = ".localhost";
+    size_t n = strlen(host);
+
+    return n >= sizeof tail && strcasecmp(host + n - (sizeof tail - 1), tail) == 0;
+}
+
+static bool
 host_ok(const struct gw *gw, const char *authority)
 {
-    static const char local[] = "localhost";
     char host[HOST_BYTES];
-    size_t n;
 
-    if (!host_of(authority, host))
-        return false;
-    n = strlen(host);
-    if (n == 0 || is_address(host) || strcasecmp(host, local) == 0)
-        return true;
-    if (n > sizeof local && strcasecmp(host + n - sizeof local, ".localhost") == 0)
-        return true;
-    if (strcasecmp(host, gw->host_name) == 0 ||
-        (strncasecmp(host, gw->host_name, n) == 0 && gw->host_name[n] == '.'))
-        return true;
-    return is_listed(gw->config.admin_hosts, host);
+    return host_of(authority, host) &&
+           (is_address(host) || has_no_dot(host) || is_below_localhost(host) ||
+            strcasecmp(host, gw->host_name) == 0 || is_listed(gw->config.admin_hosts, host));
 }
 
 static bool
@@ -96,8 +105,8 @@ gw_site_refusal(const struct gw_conn *conn)
     const char *site = gw_conn_field(conn, "Sec-Fetch-Site");
 
     if (conn->u.handle.type == UV_TCP && authority != NULL && !host_ok(conn->loop->gw, authority))
-        return "this Host is none of the daemon's own: allowed are addresses, localhost, the "
-               "host's name, and those of the option admin_hosts";
+        return "this Host is none of the daemon's own: allowed are addresses, names "
+               "without a dot, the host's own, and those of the option admin_hosts";
     if (origin != NULL && (authority == NULL || !same_origin(origin, authority)))
         return "the request comes from a page of another site (Origin): allowed is only the "
                "daemon's own";
