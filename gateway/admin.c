@@ -12,6 +12,7 @@
 #include "name.h"
 
 #define REFUSAL_DELAY_MS 500 /* what a wrong token costs */
+#define CHANGES_MOST     64  /* of one function, that wait for each other */
 
 static void probe_health(struct gw_request *req);
 static void probe_ready(struct gw_request *req);
@@ -122,6 +123,7 @@ void
 gw_admin_gone(struct gw_request *req)
 {
     req->conn = NULL;
+    req->gone = true;
     if (!req->answered)
         request_free(req); /* nothing was begun: its body never came to an end */
 }
@@ -136,8 +138,12 @@ gw_change_begin(struct gw_request *req, struct gw_function *f)
         f->refs++;
         return true;
     }
-    while (*last != NULL)
-        last = &(*last)->next;
+    for (unsigned waiting = 0; *last != NULL; last = &(*last)->next)
+        if (++waiting == CHANGES_MOST) {
+            gw_request_problem(req, GW_OVERLOADED, NULL, "%u changes of this function wait already",
+                               waiting);
+            return false;
+        }
     req->next = NULL;
     *last = req;
     return false;

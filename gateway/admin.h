@@ -13,7 +13,8 @@ struct gw_request {
     struct gw_loop *loop; /* its client's */
     struct gw_conn *conn; /* that loop's: NULL once the client has gone */
     struct gw_mail mail;
-    bool away; /* the main loop, which is not its client's, has it */
+    bool away;        /* the main loop, which is not its client's, has it */
+    atomic_bool gone; /* its client: for the main loop, which may not look at conn */
     const struct gw_admin_route *route;
     char name[LIMIT_NAME + 1]; /* the function's, from the path; may be "" */
     char *query;               /* owned; NULL for none */
@@ -43,7 +44,8 @@ void gw_request_json(struct gw_request *req, int status, json_t *body);
 void gw_request_text(struct gw_request *req, int status, const char *type, char *text, size_t len);
 
 /* One change of a function at a time. True: begin; false: the request waits, and
- * its handler is called again when the change before it has ended. */
+ * its handler is called again when the change before it has ended; or too many wait, and it
+ * was answered. */
 bool gw_change_begin(struct gw_request *req, struct gw_function *f);
 void gw_change_end(struct gw_function *f);
 

@@ -19,6 +19,10 @@
 #define LINGER_MS 2000  /* how long a closing client may still send */
 #define STALL_MS  30000 /* how long a client may take none of what was written */
 
+#define ADMIN_CONNS  32    /* over conns_max, on a listener for operators alone */
+#define UNUSED_LOOKS 256   /* of the oldest connections, for one that is not in use */
+#define FULL_SAID_MS 10000 /* between two lines in the log about it */
+
 /* ---- bytes in ---- */
 
 static void
@@ -341,8 +345,7 @@ on_closed(uv_handle_t *handle)
     gw_pool_give(&loop->pool, conn->head);
     gw_pool_give(&loop->pool, conn->early);
     *(conn->prev != NULL ? &conn->prev->next : &loop->conns) = conn->next;
-    if (conn->next != NULL)
-        conn->next->prev = conn->prev;
+    *(conn->next != NULL ? &conn->next->prev : &loop->conns_last) = conn->prev;
     loop->conns_count--;
     free(conn);
     gw_server_check_drained(loop);
@@ -441,8 +444,7 @@ conn_new(struct gw_loop *loop, uv_handle_type type, bool calls, bool admin)
     conn->admin_alone = admin && !calls;
     conn->timer.fire = on_timer;
     conn->next = loop->conns;
-    if (conn->next != NULL)
-        conn->next->prev = conn;
+    *(conn->next != NULL ? &conn->next->prev : &loop->conns_last) = conn;
     loop->conns = conn;
     loop->conns_count++;
     llhttp_init(&conn->parser, HTTP_REQUEST, gw_parser_settings());
@@ -450,21 +452,74 @@ conn_new(struct gw_loop *loop, uv_handle_type type, bool calls, bool admin)
     return conn;
 }
 
+/* Whether there are as many connections as descriptors are set aside for; operators with a
+ * listener of their own find some more. */
+static bool
+is_full(struct gw *gw, bool admin_alone)
+{
+    uint32_t count = 0, most = gw->conns_max + (admin_alone ? ADMIN_CONNS : 0);
+
+    for (uint32_t i = 0; i < gw->loops_count; i++)
+        count += gw->loops[i]->conns_count;
+    return count >= most;
+}
+
+/* The oldest one, among the oldest, that is between two requests or has not come to the end
+ * of a head; NULL: all of them are at work. */
+static struct gw_conn *
+oldest_unused(struct gw_loop *loop)
+{
+    struct gw_conn *conn = loop->conns_last;
+
+    for (int i = 0; conn != NULL && i < UNUSED_LOOKS; conn = conn->prev, i++)
+        if (!conn->closing && (!conn->started || !conn->head_done) && conn->writes == 0)
+            return conn;
+    return NULL;
+}
+
+/* A new connection takes the place of one that is not in use, where all places are taken:
+ * who holds many and asks for nothing shuts out nobody. */
+static bool
+find_place(struct gw_loop *loop, bool admin_alone)
+{
+    struct gw *gw = loop->gw;
+    struct gw_conn *unused;
+
+    if (!is_full(gw, admin_alone))
+        return true;
+    unused = oldest_unused(loop);
+    {
+        gw_locked struct gw *held = gw_lock(gw);
+
+        if (gw_now_ms() - gw->full_said_ms > FULL_SAID_MS) {
+            gw->full_said_ms = gw_now_ms();
+            log_warning("there are %u connections, as many as descriptors are set aside for: "
+                        "unused ones are closed for new ones",
+                        gw->conns_max);
+        }
+    }
+    if (unused != NULL)
+        gw_conn_close(unused);
+    return unused != NULL;
+}
+
 void
 gw_conn_accept(struct gw_loop *loop, uv_stream_t *listener, bool calls, bool admin)
 {
+    bool place = find_place(loop, admin && !calls);
     struct gw_conn *conn = conn_new(loop, listener->type, calls, admin);
 
     if (conn == NULL)
         return;
     loop->conns_total++;
-    if (uv_accept(listener, &conn->u.stream) < 0) {
+    if (uv_accept(listener, &conn->u.stream) < 0 || !place) {
         gw_conn_close(conn);
         return;
     }
     if (listener->type == UV_TCP)
         (void)uv_tcp_nodelay(&conn->u.tcp, 1);
     begin_next(conn);
+    gw_conn_expect_progress(conn); /* it has yet to say a word */
     gw_conn_read_on(conn);
 }
 

@@ -19,14 +19,26 @@
 #include "store.h"
 
 #define RUNNING_MAX   2
-#define ROOM_MS       5     /* between two looks for room */
-#define ROOM_WAIT_MS  10000 /* for room in the memory budget */
+#define WAITING_MOST  64                          /* deploys, the running ones among them, */
+#define WAITING_BYTES ((size_t)192 * 1024 * 1024) /* and their bodies together */
+#define ROOM_MS       5                           /* between two looks for room */
+#define ROOM_WAIT_MS  10000                       /* for room in the memory budget */
 #define SOURCE_NAME   "function.c"
 #define SETTINGS_NAME "function.json"
 
 static void pump(struct gw *gw);
 
 /* ---- begin and end ---- */
+
+/* Their pages count to the builder's control group, which the next instance may get. */
+static void
+close_built(struct gw_deploy *d)
+{
+    if (d->object_fd >= 0)
+        (void)close(take_fd(&d->object_fd));
+    if (d->said_fd >= 0)
+        (void)close(take_fd(&d->said_fd));
+}
 
 static void
 deploy_free(struct gw_deploy *d)
@@ -46,10 +58,7 @@ deploy_free(struct gw_deploy *d)
             gw_function_remove(gw, f);
         gw_function_release(gw, f);
     }
-    if (d->object_fd >= 0)
-        (void)close(d->object_fd);
-    if (d->said_fd >= 0)
-        (void)close(d->said_fd);
+    close_built(d);
     gw_settings_clear(&d->settings);
     free(d->bundle_json);
     free(d->version_json);
@@ -148,6 +157,19 @@ bad_setting_facts(const struct gw_bad_setting *bad)
     return json_pack("{s:s,s:s}", "setting", bad->name, "allowed", bad->allowed);
 }
 
+/* For one more deploy with a body of that size. */
+static bool
+have_room(const struct gw *gw, size_t bytes)
+{
+    unsigned count = 0;
+
+    for (const struct gw_deploy *d = gw->deploys; d != NULL; d = d->next) {
+        count++;
+        bytes += d->req != NULL ? d->req->len : 0;
+    }
+    return count < WAITING_MOST && bytes <= WAITING_BYTES;
+}
+
 void
 gw_deploy_begin(struct gw_request *req)
 {
@@ -164,6 +186,10 @@ gw_deploy_begin(struct gw_request *req)
     }
     if (req->len == 0) {
         gw_request_problem(req, GW_BAD_BUNDLE, NULL, "the body is empty");
+        return;
+    }
+    if (!have_room(gw, req->len)) {
+        gw_request_problem(req, GW_OVERLOADED, NULL, "too many deploys wait already");
         return;
     }
     d = calloc(1, sizeof *d);
@@ -334,10 +360,29 @@ name_is_running(struct gw *gw, const char *name)
     return false;
 }
 
+/* Whose client has gone before their turn came: nobody waits for them. */
+static void
+drop_abandoned(struct gw *gw)
+{
+    for (struct gw_deploy **at = &gw->deploys; *at != NULL;) {
+        struct gw_deploy *d = *at;
+
+        if (d->running || !d->req->gone) {
+            at = &d->next;
+            continue;
+        }
+        *at = d->next;
+        gw_request_problem(d->req, GW_OVERLOADED, NULL, "the client has gone");
+        gw_settings_clear(&d->settings);
+        free(d);
+    }
+}
+
 /* Begins the deploys whose turn it is: a few at a time, one per function. */
 static void
 pump(struct gw *gw)
 {
+    drop_abandoned(gw);
     for (struct gw_deploy *d = gw->deploys; d != NULL && gw->deploys_running < RUNNING_MAX;
          d = d->next) {
         struct gw_function *f;
@@ -396,6 +441,7 @@ on_collected(uv_work_t *work, int status)
     gw_locked struct gw *held = gw_lock(d->gw);
 
     (void)status;
+    close_built(d);
     d->diagnostics = gw_diagnostics(d->said, d->code == GW_BUILD_FAILED);
     if (d->code == GW_BUILD_FAILED) {
         if (d->err.text[0] != '\0')
@@ -493,7 +539,8 @@ forget_dropped(struct gw_deploy *d)
 }
 
 /* True where the instance that checked the version serves it too: where the function
- * has calls to serve. Else it goes: a function that nobody calls costs nothing. */
+ * has calls to serve, and no PATCH came in between that it cannot follow. Else it goes: a
+ * function that nobody calls costs nothing. */
 static bool
 place_instance(struct gw_deploy *d)
 {
@@ -507,7 +554,7 @@ place_instance(struct gw_deploy *d)
     if (inst == NULL)
         return false; /* it died meanwhile */
     inst->deploy = NULL;
-    if (wanted)
+    if (wanted && !d->outdated)
         inst->slot = sch_slot_adopt(d->gw->sch, &f->sch, inst, f->sch.generation + 1,
                                     inst->held_bytes, gw_now_ns());
     if (inst->slot != NULL)
@@ -568,9 +615,15 @@ static void
 keep(struct gw_deploy *d)
 {
     struct gw_bad_setting bad = {"", ""};
+    struct gw_settings checked = {0};
+    int status = gw_settings_copy(&checked, &d->settings);
 
     /* once more: a PATCH may have come in between */
-    if (make_settings(d, &bad) < 0) {
+    if (status == 0)
+        status = make_settings(d, &bad);
+    d->outdated = status == 0 && !gw_settings_same_instance(&checked, &d->settings);
+    gw_settings_clear(&checked);
+    if (status < 0) {
         gw_change_end(d->function);
         fail(d, GW_BAD_SETTING, bad_setting_facts(&bad),
              "another change made these settings wrong");

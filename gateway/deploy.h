@@ -14,6 +14,7 @@ struct gw_deploy {
     struct gw_request *req;
     char name[LIMIT_NAME + 1];
     enum gw_deploy_kind kind;
+    bool outdated; /* its instance was born under settings that a PATCH has changed since */
     bool running, is_new;
     bool committing;      /* the thread pool is making the version live */
     uint32_t dropped[32]; /* older versions that go with it */

@@ -121,6 +121,8 @@ struct gw_function {
     bool changing;              /* its files are being written */
     struct gw_request *changes; /* that wait for it, oldest first */
     char last_failure[256];     /* why the last instance could not be started */
+    uint32_t unserved_deaths;   /* in a row: of instances that were ready, and served no call */
+    uint64_t unserved_since;    /* `calls` at the last of them */
     struct gw_journal *journal;
     struct gw_instance *instances;
     /* since the gateway started */
@@ -149,7 +151,7 @@ struct gw_call {
     bool submitted, head_sent, body_complete, end_sent;
     bool resendable; /* head and body are whole in `head` */
     bool response_begun, bodiless, finished;
-    uint8_t unbegun; /* instances that died and had not begun it, by their own word */
+    uint8_t unbegun;       /* instances that died and had not begun it, by their own word */
     int aborted;           /* why no more of the body comes; 0: it does */
     uint64_t position;     /* of its frame in the ring, once sent */
     int64_t declared_left; /* of the response's Content-Length; -1: none */
@@ -212,7 +214,9 @@ struct gw_instance {
     bool cpu_in_usec;
     int32_t pid;
     int64_t limit_bytes;
-    int64_t held_bytes; /* of the budget, for one that checks a deploy */
+    int64_t held_bytes;  /* of the budget, for one that checks a deploy */
+    uint64_t idle_calls; /* `calls` and cpu time when it was last seen idle */
+    int64_t idle_cpu_us;
     int64_t born_ms;
     uint64_t calls;
     struct gw_timer timer;  /* start, or retirement, takes too long */
@@ -296,7 +300,7 @@ struct gw_loop {
     bool acting;
     struct gw_link *busy; /* whose channels are this loop's */
     struct gw_call *free_calls;
-    struct gw_conn *conns;
+    struct gw_conn *conns, *conns_last; /* newest first */
     atomic_uint conns_count;
     atomic_ullong conns_total;
     uint64_t next_serial, id_seed;
@@ -324,6 +328,10 @@ struct gw {
     int64_t memory_budget;   /* bytes */
     int64_t alarm_ns;        /* the earliest that any loop's alarm is set to; INT64_MAX: none is */
     bool admin_alone;
+    uint32_t conns_max;    /* of all loops together: see gw_conn_accept */
+    int64_t full_said_ms;  /* when the log was told last that there are so many */
+    uv_timer_t idle_watch; /* of idle instances: see instance.c */
+    bool idle_watched;
     struct launch_client launcher;
     struct sch *sch;
     struct gw_function *functions;

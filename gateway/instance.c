@@ -19,11 +19,16 @@
 #define START_MS  10000 /* to load and initialise */
 #define RETIRE_MS 2000  /* for hearth_fini */
 
+#define UNSERVED_MOST 3    /* instances in a row that die before their first call */
+#define IDLE_WATCH_MS 1000 /* between two looks at what idle instances compute, */
+#define IDLE_PART     5    /* which may be a fifth of that time */
+
 /* what a worker may print before it is not listened to, and for how long */
 #define LOG_BYTES_AT_ONCE (128 * 1024)
 #define LOG_PAUSE_MS      20
 
 static void on_log(uv_poll_t *poll, int status, int events);
+static void watch_idle(struct gw *gw);
 
 /* ---- birth ---- */
 
@@ -259,6 +264,7 @@ became_ready(struct gw_instance *inst)
     gw_timer_unset(gw_main_loop(gw), &inst->timer);
     inst->phase = GW_INSTANCE_READY;
     inst->start_ns = gw_now_ns() - inst->launched_ns;
+    watch_idle(gw);
     if (inst->slot != NULL)
         sch_slot_ready(gw->sch, inst->slot, gw_now_ns());
     if (launch_client_send(&gw->launcher, &msg) < 0)
@@ -458,13 +464,30 @@ explain_failed_start(struct gw_instance *inst, char *text, size_t n)
         (void)snprintf(text, n, "it exited with status %d while it was loaded", v.exit);
 }
 
+/* Ready, and dead by itself without one call: once may be chance, and min has another one
+ * made. A function whose instances do so again and again cannot be started. */
+static bool
+dies_unserved(const struct gw_instance *inst)
+{
+    struct gw_function *f = inst->function;
+
+    if (inst->phase != GW_INSTANCE_READY || inst->killed || inst->calls > 0)
+        return false;
+    f->unserved_deaths = f->unserved_since == f->calls ? f->unserved_deaths + 1 : 1;
+    f->unserved_since = f->calls;
+    if (f->unserved_deaths == UNSERVED_MOST)
+        log_error("instances of %s die before their first call: no more are made unasked", f->name);
+    return f->unserved_deaths >= UNSERVED_MOST;
+}
+
 /* Nothing runs in it any more, and no loop but this one has its channel. */
 static void
 bury(struct gw_instance *inst)
 {
     struct gw *gw = inst->gw;
     struct gw_function *f = inst->function;
-    bool failed_start = inst->phase < GW_INSTANCE_READY || inst->deploy != NULL;
+    bool failed_start =
+        inst->phase < GW_INSTANCE_READY || inst->deploy != NULL || dies_unserved(inst);
 
     if ((uint64_t)inst->death.peak > f->peak_bytes)
         f->peak_bytes = inst->death.peak;
@@ -578,6 +601,53 @@ gw_instance_retire(struct gw_instance *inst)
     gw_timer_set(gw_main_loop(inst->gw), &inst->timer, RETIRE_MS, on_retire_too_slow);
 }
 
+/* ---- idle ones ---- */
+
+/* Who has no call has nothing to do: an instance that answers and then goes on computing
+ * is ended, since no timeout of a call ends it. */
+static void
+look_at_idle(struct gw_instance *inst)
+{
+    int64_t cpu_us;
+
+    if (inst->slot == NULL || inst->slot->state != SCH_SLOT_IDLE || inst->killed)
+        return;
+    cpu_us = gw_instance_cpu_us(inst);
+    if (inst->idle_cpu_us > 0 && inst->idle_calls == inst->calls &&
+        cpu_us - inst->idle_cpu_us > IDLE_WATCH_MS * 1000 / IDLE_PART) {
+        log_warning("an instance of %s computes without a call: ending it", inst->function->name);
+        gw_instance_kill(inst);
+    }
+    inst->idle_calls = inst->calls;
+    inst->idle_cpu_us = cpu_us;
+}
+
+static void
+on_idle_watch(uv_timer_t *timer)
+{
+    struct gw *gw = timer->data;
+    gw_locked struct gw *held = gw_lock(gw);
+    struct gw_instance *inst, *next;
+
+    HASH_ITER (hh, gw->instances, inst, next)
+        look_at_idle(inst);
+    if (gw->instances == NULL) {
+        (void)uv_timer_stop(timer);
+        gw->idle_watched = false;
+    }
+}
+
+static void
+watch_idle(struct gw *gw)
+{
+    if (gw->idle_watched)
+        return;
+    gw->idle_watch.data = gw;
+    gw->idle_watched =
+        uv_timer_init(gw_main_loop(gw)->uv, &gw->idle_watch) == 0 &&
+        uv_timer_start(&gw->idle_watch, on_idle_watch, IDLE_WATCH_MS, IDLE_WATCH_MS) == 0;
+}
+
 /* ---- the launcher's messages ---- */
 
 static void
@@ -595,6 +665,16 @@ died(struct gw_instance *inst, const struct launch_died *msg)
     inst->dead = true;
     gw_link_poll(&inst->links[0]); /* what it said before it died */
     bury(inst);
+}
+
+/* Its descriptors found no room in this process. */
+static void
+cannot_hold(struct gw_instance *inst)
+{
+    (void)snprintf(inst->unfit, sizeof inst->unfit,
+                   "the gateway has no descriptors left for it (ulimit -n)");
+    log_error("instance %" PRIu64 " of %s: %s", inst->id, inst->function->name, inst->unfit);
+    gw_instance_kill(inst);
 }
 
 static void
@@ -621,6 +701,8 @@ gw_instance_on_message(struct gw *gw, const struct launch_message *msg, int *fds
     if (msg->type == LAUNCH_STARTED && (inst == NULL || n != LAUNCH_FD_BELLS + gw->loops_count)) {
         while (n > 0)
             (void)close(fds[--n]);
+        if (inst != NULL)
+            cannot_hold(inst);
         return;
     }
     if (inst == NULL)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -277,6 +278,17 @@ parse(int argc, char **argv, struct inherited *in, struct gw_config *config, str
     return gw_config_arguments(config, argc - own, argv + own, err);
 }
 
+/* Half of the descriptors are for connections; the rest is for instances, which take five
+ * and more each, for files and for the launcher's messages. */
+static uint32_t
+connections_most(void)
+{
+    struct rlimit files = {.rlim_cur = 1024};
+
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    return files.rlim_cur / 2 < UINT32_MAX ? (uint32_t)(files.rlim_cur / 2) : UINT32_MAX;
+}
+
 static int
 open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
 {
@@ -286,6 +298,7 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
     gw->memory_budget =
         gw->config.memory_budget > 0 ? gw->config.memory_budget : in->memory / 4 * 3;
     gw_settings_set_host_memory(gw->memory_budget);
+    gw->conns_max = connections_most();
     (void)gethostname(gw->host_name, sizeof gw->host_name - 1);
     if (status == 0)
         status = give_up_privilege(&gw->config, in, err);

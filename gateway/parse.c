@@ -354,6 +354,8 @@ on_headers_complete(llhttp_t *parser)
     conn->http10 = parser->http_major == 1 && parser->http_minor == 0;
     conn->head_only = parser->method == HTTP_HEAD;
     conn->close_after = conn->close_after || !llhttp_should_keep_alive(parser);
+    if ((parser->flags & F_CONTENT_LENGTH) != 0 && parser->content_length > INT64_MAX)
+        return stop(conn, GW_BAD_REQUEST);
     if (parser->http_major != 1 || (!conn->has_host && !conn->http10) || conn->has_two_hosts)
         return stop(conn, GW_BAD_REQUEST);
     gw_timer_unset(conn->loop, &conn->timer);

@@ -88,6 +88,14 @@ gw_settings_clear(struct gw_settings *settings)
     settings->env.len = 0;
 }
 
+bool
+gw_settings_same_instance(const struct gw_settings *a, const struct gw_settings *b)
+{
+    return a->numbers.tmp == b->numbers.tmp && a->syscalls == b->syscalls &&
+           a->env.len == b->env.len &&
+           (a->env.len == 0 || memcmp(a->env.bytes, b->env.bytes, a->env.len) == 0);
+}
+
 /* ---- lists of names: libs, syscalls ---- */
 
 static int

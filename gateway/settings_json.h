@@ -13,6 +13,8 @@ struct gw_bad_setting {
 /* Copies with an env of its own. 0, or -ENOMEM. */
 int gw_settings_copy(struct gw_settings *to, const struct gw_settings *from);
 void gw_settings_clear(struct gw_settings *settings);
+/* Whether an instance that was born under the one serves under the other too. */
+bool gw_settings_same_instance(const struct gw_settings *a, const struct gw_settings *b);
 
 /* All three: 0, or -EINVAL with *bad filled; settings may be half changed then, so
  * the caller works on a copy. */

@@ -103,14 +103,18 @@ gw_site_refusal(const struct gw_conn *conn)
     const char *authority = gw_conn_field(conn, "Host");
     const char *origin = gw_conn_field(conn, "Origin");
     const char *site = gw_conn_field(conn, "Sec-Fetch-Site");
+    /* where functions are served too, their pages are of this origin: without a token that
+     * is nothing to go by */
+    bool pages = conn->serves_calls && conn->loop->gw->no_auth;
 
     if (conn->u.handle.type == UV_TCP && authority != NULL && !host_ok(conn->loop->gw, authority))
         return "this Host is none of the daemon's own: allowed are addresses, names "
                "without a dot, the host's own, and those of the option admin_hosts";
-    if (origin != NULL && (authority == NULL || !same_origin(origin, authority)))
+    if (origin != NULL && (pages || authority == NULL || !same_origin(origin, authority)))
         return "the request comes from a page of another site (Origin): allowed is only the "
                "daemon's own";
-    if (site != NULL && strcasecmp(site, "same-origin") != 0 && strcasecmp(site, "none") != 0)
+    if (site != NULL && strcasecmp(site, "none") != 0 &&
+        (pages || strcasecmp(site, "same-origin") != 0))
         return "the request comes from a page of another site (Sec-Fetch-Site): allowed is only "
                "the daemon's own";
     return NULL;

@@ -239,6 +239,9 @@ main(int argc, char **argv)
     int status;
 
     (void)prctl(PR_SET_NAME, "hearth-builder", 0, 0, 0);
+    /* not the compiler's to write to */
+    (void)fcntl(FD_CONTROL, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(FD_OBJECT, F_SETFD, FD_CLOEXEC);
     if (chdir("/src") != 0) {
         (void)err_set(&err, errno, "enter /src");
         broken(&err);

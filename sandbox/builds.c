@@ -26,7 +26,7 @@ spawn_builder(struct launcher *l, const struct launch_message *msg, struct launc
     struct sbx_spawn spawn = {
         .jail = &l->jail,
         .leaf = c->leaf,
-        .inherit = {.null = l->null,
+        .inherit = {.input = l->null,
                     .output = c->said,
                     .control = control,
                     .first = c->object,

@@ -276,11 +276,12 @@ limit_tree(struct sbx_cgroup_tree *tree, struct hearth_err *err)
 }
 
 int
-sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, struct hearth_err *err)
+sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, uint32_t most_leaves, struct hearth_err *err)
 {
     int status;
 
     memset(tree, 0, sizeof *tree);
+    tree->most = most_leaves;
     for (int i = 0; i < SBX_CONTROLLERS; i++)
         tree->top[i] = -1;
     (void)snprintf(tree->name, sizeof tree->name, GROUP_PREFIX "%d", (int)getpid());
@@ -320,6 +321,9 @@ make_leaf(struct sbx_cgroup_tree *tree, struct sbx_cgroup **leaf, struct hearth_
 
     if (made == NULL)
         return err_set(err, ENOMEM, "make a control group");
+    if (tree->made >= tree->most)
+        return err_set(err, EMFILE, "there are %u instances, as many as descriptors suffice for",
+                       tree->made);
     made->tree = tree;
     (void)snprintf(made->name, sizeof made->name, "i%04u", tree->made);
     for (int i = 0; i < SBX_CONTROLLERS; i++)
@@ -339,23 +343,53 @@ make_leaf(struct sbx_cgroup_tree *tree, struct sbx_cgroup **leaf, struct hearth_
     return 0;
 }
 
+static void
+put_last(struct sbx_cgroup_tree *tree, struct sbx_cgroup *leaf)
+{
+    leaf->next = NULL;
+    *(tree->free_last != NULL ? &tree->free_last->next : &tree->free) = leaf;
+    tree->free_last = leaf;
+}
+
+/* A leaf whose last user left something that still counts to it (EBUSY), such as a memory
+ * file that another process has open, waits at the end of the list until that is gone. */
+static int
+take_used_leaf(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_limits *limits,
+               struct sbx_cgroup **leaf, struct hearth_err *err)
+{
+    struct sbx_cgroup *last = tree->free_last;
+    int status = -EBUSY;
+
+    for (struct sbx_cgroup *at = tree->free; at != NULL && status == -EBUSY; at = tree->free) {
+        tree->free = at->next;
+        if (tree->free == NULL)
+            tree->free_last = NULL;
+        status = tree->ops->leaf_reset(at, limits, err);
+        if (status == 0)
+            *leaf = at;
+        else
+            put_last(tree, at);
+        if (at == last)
+            break;
+    }
+    return status;
+}
+
 int
 sbx_cgroup_take(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_limits *limits,
                 struct sbx_cgroup **leaf, struct hearth_err *err)
 {
-    struct sbx_cgroup *taken = tree->free;
-    int status;
+    struct sbx_cgroup *taken = NULL;
+    int status = take_used_leaf(tree, limits, &taken, err);
 
-    if (taken != NULL)
-        tree->free = taken->next;
-    else if ((status = make_leaf(tree, &taken, err)) < 0)
-        return status;
-    taken->oom_base = 0;
-    status = tree->ops->leaf_reset(taken, limits, err);
-    if (status < 0) {
-        sbx_cgroup_give(taken);
-        return err_prefix(err, "wall \"memory\"");
+    if (status == -EBUSY) {
+        status = make_leaf(tree, &taken, err);
+        if (status == 0 && (status = tree->ops->leaf_reset(taken, limits, err)) < 0)
+            put_last(tree, taken);
     }
+    if (status < 0)
+        return err_prefix(err, "wall \"memory\"");
+    taken->oom_base = 0;
     taken->oom_base = sbx_cgroup_oom_kills(taken);
     *leaf = taken;
     return 0;
@@ -364,10 +398,14 @@ sbx_cgroup_take(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_limits *li
 void
 sbx_cgroup_give(struct sbx_cgroup *leaf)
 {
-    if (leaf->tree->ops->leaf_clean != NULL)
-        leaf->tree->ops->leaf_clean(leaf);
-    leaf->next = leaf->tree->free;
-    leaf->tree->free = leaf;
+    struct sbx_cgroup_tree *tree = leaf->tree;
+
+    if (tree->ops->leaf_clean != NULL)
+        tree->ops->leaf_clean(leaf);
+    leaf->next = tree->free;
+    tree->free = leaf;
+    if (tree->free_last == NULL)
+        tree->free_last = leaf;
 }
 
 int

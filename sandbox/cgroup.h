@@ -41,6 +41,7 @@ struct sbx_cgroup_ops {
     int (*tree_limit)(struct sbx_cgroup_tree *tree, uint64_t memory, uint32_t cpu_weight,
                       struct hearth_err *err);
     int (*leaf_open)(struct sbx_cgroup *leaf, struct hearth_err *err);
+    /* -EBUSY: what its last user left still counts to it */
     int (*leaf_reset)(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
                       struct hearth_err *err);
     void (*leaf_clean)(struct sbx_cgroup *leaf); /* after a use; slow, off every path */
@@ -54,18 +55,20 @@ struct sbx_cgroup_ops {
 struct sbx_cgroup_tree {
     const struct sbx_cgroup_ops *ops;
     char name[32];
-    char mount[SBX_CONTROLLERS][256]; /* where each hierarchy is mounted; v2: the parent group */
-    int top[SBX_CONTROLLERS];         /* our group in each hierarchy */
-    int hierarchies;                  /* 1 on v2 */
-    uint32_t made;
-    struct sbx_cgroup *free;
+    char mount[SBX_CONTROLLERS][256];    /* where each hierarchy is mounted; v2: the parent group */
+    int top[SBX_CONTROLLERS];            /* our group in each hierarchy */
+    int hierarchies;                     /* 1 on v2 */
+    uint32_t made, most;                 /* leaves; each holds SBX_LEAF_FDS descriptors at most */
+    struct sbx_cgroup *free, *free_last; /* the one used last is first: it is warm */
 };
 
 extern const struct sbx_cgroup_ops sbx_cgroup_v1, sbx_cgroup_v2;
 
 /* Finds the memory, pids and cpu controllers, removes what a killed daemon left,
  * and makes this daemon's own group. Fails loudly where one is missing. */
-int sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, struct hearth_err *err);
+#define SBX_LEAF_FDS (2 * SBX_CONTROLLERS)
+int sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, uint32_t most_leaves,
+                         struct hearth_err *err);
 /* Bytes that this daemon may use: of the host, or of the tightest group it is in. */
 uint64_t sbx_cgroup_offered(const struct sbx_cgroup_tree *tree);
 /* Kills what still runs in the tree and removes it. */

@@ -11,6 +11,9 @@
 
 #include "cgroup.h"
 
+/* What may count to a leaf before its next user comes: charges that each core keeps. */
+#define LEFT_MOST (1024 * 1024)
+
 static int
 v1_leaf_open(struct sbx_cgroup *leaf, struct hearth_err *err)
 {
@@ -88,8 +91,12 @@ static int
 v1_leaf_reset(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
               struct hearth_err *err)
 {
-    int status;
+    uint64_t left = 0;
+    int status = sbx_cgroup_read_u64(leaf->dir[SBX_MEMORY], "memory.usage_in_bytes", NULL, &left);
 
+    if (status == 0 && left > LEFT_MOST)
+        return err_set(err, EBUSY, "%s holds %llu bytes of its last user", leaf->name,
+                       (unsigned long long)left);
     status = write_limits(leaf, limits->memory, err);
     if (status == 0)
         status = sbx_cgroup_write(leaf->dir[SBX_MEMORY], "memory.max_usage_in_bytes", "0", err);

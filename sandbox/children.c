@@ -237,7 +237,7 @@ spawn_worker(struct launcher *l, const struct launcher_recipe *recipe, struct la
     struct sbx_spawn spawn = {
         .jail = &l->jail,
         .leaf = c->leaf,
-        .inherit = {.null = l->null,
+        .inherit = {.input = l->empty,
                     .output = fds->log_write,
                     .control = fds->control_theirs,
                     .first = fds->channel,

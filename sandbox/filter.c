@@ -50,16 +50,20 @@ default_action(enum sbx_profile profile)
 static int
 add_map_code(scmp_filter_ctx ctx, uint32_t action, int nr)
 {
-    const struct scmp_arg_cmp places[] = {SCMP_A0(SCMP_CMP_EQ, 0),
-                                          SCMP_A0(SCMP_CMP_GE, SBX_FILTER_END)};
+    const struct {
+        struct scmp_arg_cmp place, flags;
+    } places[] = {
+        {SCMP_A0(SCMP_CMP_EQ, 0), /* and not at 0, where vm.mmap_min_addr is 0 */
+         SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB | MAP_FIXED | MAP_FIXED_NOREPLACE, 0)},
+        {SCMP_A0(SCMP_CMP_GE, SBX_FILTER_END), SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0)}};
     const struct scmp_arg_cmp access[] = {
         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC)};
     int status = 0;
 
     for (size_t i = 0; i < 4 && status == 0; i++)
-        status = seccomp_rule_add(ctx, action, nr, 3, places[i / 2], access[i % 2],
-                                  SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0));
+        status = seccomp_rule_add(ctx, action, nr, 3, places[i / 2].place, access[i % 2],
+                                  places[i / 2].flags);
     return status;
 }
 
@@ -80,7 +84,10 @@ static int
 add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
 {
     static const int stream[] = {FIONBIO, FIONREAD, FIOCLEX};
-    static const int plain[] = {F_GETFD, F_SETFD, F_GETFL, F_GETLK, F_SETLK};
+    static const int plain[] = {F_GETFD, F_SETFD, F_GETFL};
+    static const int file[] = {F_GETFD, F_SETFD,         F_GETFL,    F_SETFL,
+                               F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS};
+    static const int lock[] = {F_SETLK};
     int status = 0;
 
     switch (when) {
@@ -99,7 +106,8 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
     case SBX_NOT_FILTERS:
         return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_GE, SBX_FILTER_END));
     case SBX_GROW:
-        return seccomp_rule_add(ctx, action, nr, 2, SCMP_A0(SCMP_CMP_GE, SBX_FILTER_END),
+        return seccomp_rule_add(ctx, action, nr, 3, SCMP_A0(SCMP_CMP_GE, SBX_FILTER_END),
+                                SCMP_A1(SCMP_CMP_NE, 0),
                                 SCMP_A3(SCMP_CMP_MASKED_EQ, (scmp_datum_t)~MREMAP_MAYMOVE, 0));
     case SBX_UNBLOCK:
         status = seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, SIG_UNBLOCK));
@@ -122,6 +130,10 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
         return add_commands(ctx, action, nr, stream, sizeof stream / sizeof stream[0]);
     case SBX_PLAIN_FCNTL:
         return add_commands(ctx, action, nr, plain, sizeof plain / sizeof plain[0]);
+    case SBX_FILE_FCNTL:
+        return add_commands(ctx, action, nr, file, sizeof file / sizeof file[0]);
+    case SBX_LOCK_FCNTL:
+        return add_commands(ctx, action, nr, lock, sizeof lock / sizeof lock[0]);
     case SBX_OWN_LIMITS:
         return seccomp_rule_add(ctx, action, nr, 2, SCMP_A0(SCMP_CMP_EQ, 0),
                                 SCMP_A2(SCMP_CMP_EQ, 0));
@@ -162,6 +174,8 @@ add_rule(scmp_filter_ctx ctx, const struct sbx_rule *rule)
         return -ENOSYS;
     if (nr < 0) /* this architecture has no such call */
         return 0;
+    if (rule->error == SBX_PRETEND)
+        return add_conditions(ctx, SCMP_ACT_ERRNO(0), nr, rule->when);
     if (rule->error == 0 || rule->when != SBX_ALWAYS)
         status = add_conditions(ctx, SCMP_ACT_ALLOW, nr, rule->when);
     if (status == 0 && rule->error != 0)

@@ -8,7 +8,8 @@ enum sbx_when {
     SBX_NOT_EXEC,     /* mprotect: without PROT_EXEC */
     SBX_NOT_WX,       /* mprotect: not both PROT_WRITE and PROT_EXEC; not of the filters */
     SBX_NOT_FILTERS,  /* munmap: not of the filters, see SBX_FILTER_AT */
-    SBX_GROW,         /* mremap: to no place of the caller's choice; not of the filters */
+    SBX_GROW,         /* mremap: to no place of the caller's choice, no second mapping of the
+                       * same; not of the filters */
     SBX_UNBLOCK,      /* rt_sigprocmask: only unblocks, or only asks */
     SBX_MAP_DATA,     /* mmap: as SBX_NOT_EXEC, and no huge pages: no cgroup limits those */
     SBX_MAP_CODE,     /* mmap: as SBX_NOT_WX, no huge pages, not over the filters */
@@ -20,13 +21,20 @@ enum sbx_when {
     SBX_OWN_AFFINITY, /* sched_setaffinity: of itself */
     SBX_NARROW,       /* seccomp: only loads the RUN program, where the launcher put it */
     SBX_PLAIN_FCNTL,  /* fcntl: only asks, or sets close-on-exec */
+    SBX_FILE_FCNTL,   /* fcntl: likewise, of status flags, copies and seals; no lock */
+    SBX_LOCK_FCNTL,   /* fcntl: only F_SETLK */
 };
+
+/* As an errno: the call does nothing, and says that it succeeded. */
+#define SBX_PRETEND (-1)
 
 struct sbx_rule {
     const char *call;
     unsigned profiles;
     enum sbx_when when;
-    int error; /* 0: allowed; else refused with this errno, whatever `when` says not */
+    /* 0: allowed. SBX_PRETEND: done in words only, where `when` says so. Else refused with
+     * this errno, whatever `when` says not. */
+    int error;
     const char *reason;
 };
 

@@ -153,6 +153,7 @@ launch_receive(int sock, struct launch_message *msg, int *fds, unsigned *n_fds)
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     ssize_t got;
     bool whole;
+    int status;
 
     do {
         got = recvmsg(sock, &hdr, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -162,9 +163,10 @@ launch_receive(int sock, struct launch_message *msg, int *fds, unsigned *n_fds)
         return got < 0 ? -errno : 0;
     }
     whole = collect_fds(&hdr, fds, n_fds);
-    if (whole && launch_decode(bytes, (size_t)got, msg) == 0)
+    status = launch_decode(bytes, (size_t)got, msg);
+    if (whole && status == 0)
         return 1;
     while (*n_fds > 0)
         (void)close(fds[--*n_fds]);
-    return -EPROTO;
+    return status == 0 ? -EMFILE : -EPROTO;
 }

@@ -132,7 +132,8 @@ int launch_send(int sock, struct launch_message *msg, const int *fds, unsigned n
 
 /* Receives one message, if one is there. *n_fds: in, room in fds; out, how many came (they belong
  * to the caller, close-on-exec). 1; 0 at the end; -EAGAIN; -EPROTO for what
- * launch_decode refuses (its descriptors are closed); or another negative errno. */
+ * launch_decode refuses (its descriptors are closed); -EMFILE: msg is fine, but there was no
+ * room for its descriptors, here or in the process: *n_fds is 0; or another negative errno. */
 int launch_receive(int sock, struct launch_message *msg, int *fds, unsigned *n_fds);
 
 #endif

@@ -63,7 +63,7 @@ on_socket(uv_poll_t *poll, int status, int events)
 
         if (got == -EAGAIN)
             return;
-        if (got != 1) {
+        if (got != 1 && got != -EMFILE) { /* the one for whom it was hears that it has none */
             lost(client);
             return;
         }

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -36,8 +37,10 @@
 #define RESTARTS_WINDOW_MS 10000
 #define DESCRIPTORS_WANTED 65536
 #define DESCRIPTORS_LEAST  512
-#define GATEWAY_FD_SOCK    3
-#define GATEWAY_FD_FIRST   4
+#define DESCRIPTORS_KEPT   128 /* of the launcher's: listeners, filters, one sandbox in the making \
+                                */
+#define GATEWAY_FD_SOCK  3
+#define GATEWAY_FD_FIRST 4
 
 int64_t
 launcher_now_ms(void)
@@ -218,6 +221,33 @@ raise_descriptors(struct hearth_err *err)
     return 0;
 }
 
+/* So many that descriptors are left to make a sandbox with: a leaf that was made stays. */
+static uint32_t
+leaves_most(const struct launcher *l)
+{
+    struct rlimit files = {.rlim_cur = DESCRIPTORS_LEAST};
+    uint64_t kept = DESCRIPTORS_KEPT + (uint64_t)l->blanks.max * (uint64_t)(10 + l->threads), most;
+
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    most = files.rlim_cur > kept ? (files.rlim_cur - kept) / (SBX_LEAF_FDS + 2) : 1;
+    return most < LIMIT_INSTANCES + LAUNCHER_BUILDS ? (uint32_t)most
+                                                    : LIMIT_INSTANCES + LAUNCHER_BUILDS;
+}
+
+static int
+open_empty(struct launcher *l, struct hearth_err *err)
+{
+    cleanup_close int made = memfd_create("hearth-empty", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    char path[32];
+
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", made);
+    if (made < 0 ||
+        fcntl(made, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0 ||
+        (l->empty = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return err_set(err, errno, "make an empty file");
+    return 0;
+}
+
 static void
 say_walls(const struct launcher *l)
 {
@@ -250,6 +280,8 @@ launcher_open(struct launcher *l, struct hearth_err *err)
     launcher_children_init(l);
     status = raise_descriptors(err);
     if (status == 0)
+        status = open_empty(l, err);
+    if (status == 0)
         status = find_prefix(l, err);
     if (status == 0)
         status = open_program(l->prefix, "hearth-worker", &l->worker_program, err);
@@ -268,7 +300,7 @@ launcher_open(struct launcher *l, struct hearth_err *err)
     if (status == 0)
         status = sbx_filter_worker_file(&(struct sbx_wider){0}, &l->filters, err);
     if (status == 0) {
-        status = sbx_cgroup_tree_open(&l->tree, err);
+        status = sbx_cgroup_tree_open(&l->tree, leaves_most(l), err);
         if (status < 0)
             (void)err_prefix(err, "wall \"cgroup\"");
     }
@@ -383,6 +415,14 @@ start_gateway(struct launcher *l, struct hearth_err *err)
     return 0;
 }
 
+/* Never with 0 for a pid, which would mean our own group. */
+static void
+kill_gateway(const struct launcher *l)
+{
+    if (l->gateway_pid > 0)
+        (void)kill(l->gateway_pid, SIGKILL);
+}
+
 void
 launcher_tell(struct launcher *l, struct launch_message *msg, const int *fds, unsigned n)
 {
@@ -394,7 +434,7 @@ launcher_tell(struct launcher *l, struct launch_message *msg, const int *fds, un
     if (status == 0 || status == -EPIPE || status == -ECONNRESET)
         return; /* a dead gateway is noticed by its pidfd */
     log_error("the gateway takes no messages (%s): ending it", strerror(-status));
-    (void)kill(l->gateway_pid, SIGKILL);
+    kill_gateway(l);
 }
 
 static void
@@ -493,7 +533,7 @@ on_gateway_message(struct launcher *l)
         log_error("the gateway sent what it may not send: ending it");
     (void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->gateway_sock, NULL);
     if (!l->stopping)
-        (void)kill(l->gateway_pid, SIGKILL);
+        kill_gateway(l);
 }
 
 /* ---- signals ---- */
@@ -505,7 +545,7 @@ drain(struct launcher *l)
 
     if (l->stopping) {
         log_info("told to stop again: stopping at once");
-        (void)kill(l->gateway_pid, SIGKILL);
+        kill_gateway(l);
         return;
     }
     log_info("stopping: running calls may finish");
@@ -514,7 +554,7 @@ drain(struct launcher *l)
     if (l->gateway_up)
         launcher_tell(l, &msg, NULL, 0);
     else
-        (void)kill(l->gateway_pid, SIGKILL);
+        kill_gateway(l);
 }
 
 static void

@@ -95,6 +95,7 @@ struct launcher {
     int life; /* pidfd of this process, which children watch */
     int epoll, signals;
     int null, worker_program, builder_program;
+    int empty;   /* standard input of workers: no file of the host's, not even /dev/null */
     int filters; /* the usual ones */
     struct launcher_filters wider[LAUNCHER_WIDER];
     uint64_t filters_used;

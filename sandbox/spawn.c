@@ -30,7 +30,7 @@ static int
 place_fds(struct sbx_spawn *spawn, struct hearth_err *err)
 {
     struct sbx_inherit *in = &spawn->inherit;
-    int from[FDS_FIXED + LIMIT_THREADS] = {in->null,    in->output, in->output,
+    int from[FDS_FIXED + LIMIT_THREADS] = {in->input,   in->output, in->output,
                                            in->control, in->first,  in->filters};
     int count = FDS_FIXED + in->bells_count;
 

@@ -13,7 +13,7 @@
 /* All that a worker inherits, as the descriptors from 0 on. A builder: 0 to 4, with
  * what the compiler says as 1 and 2 and the object's file as 4. */
 struct sbx_inherit {
-    int null;    /* 0: empty */
+    int input;   /* 0: empty */
     int output;  /* 1 and 2 */
     int control; /* 3: takes the text of a wall that could not be raised; a worker's task */
     int first;   /* 4: a worker's channel, a builder's object */

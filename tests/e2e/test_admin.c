@@ -197,6 +197,27 @@ test_names_of_the_option_admin_hosts_are_taken(void **state)
     daemon_remove(&d);
 }
 
+/* Functions' pages are of the daemon's own origin where it serves both. */
+static void
+test_without_a_token_a_page_of_a_function_is_refused_too(void **state)
+{
+    const char *options[] = {"--no-auth", NULL};
+    struct daemon d = {0};
+    char host[64], own[64];
+    struct reply r;
+
+    (void)state;
+    daemon_start_with(&d, options);
+    (void)snprintf(host, sizeof host, "Host: 127.0.0.1:%d", d.port);
+    (void)snprintf(own, sizeof own, "Origin: http://127.0.0.1:%d", d.port);
+    expect_code(from(&d, host, own, NULL), 403, "forbidden", "its own origin");
+    expect_code(from(&d, host, NULL, "Sec-Fetch-Site: same-origin"), 403, "forbidden", "a fetch");
+    r = from(&d, host, NULL, "Sec-Fetch-Site: none");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    daemon_remove(&d);
+}
+
 static void
 test_two_hosts_are_a_bad_request(void **state)
 {
@@ -494,6 +515,7 @@ main(void)
         cmocka_unit_test(test_a_name_that_was_rebound_to_this_host_is_refused),
         cmocka_unit_test(test_a_page_of_another_site_is_refused),
         cmocka_unit_test(test_names_of_the_option_admin_hosts_are_taken),
+        cmocka_unit_test(test_without_a_token_a_page_of_a_function_is_refused_too),
         cmocka_unit_test(test_two_hosts_are_a_bad_request),
         cmocka_unit_test(test_names_with_tricks_are_refused),
         cmocka_unit_test(test_archives_with_paths_out_links_and_devices_are_refused),

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bundle.h"
@@ -481,6 +482,97 @@ test_metrics_count_calls(void **state)
     reply_free(&r);
 }
 
+/* ---- deploys that take their time ---- */
+
+/* A PUT by a process of its own: its exit status is 0 where the version was taken. */
+static pid_t
+put_beside(const struct daemon *d, const char *name, const char *settings, const char *source)
+{
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct reply r = deploy(d, name, settings, source);
+
+        _exit(r.status == 200 || r.status == 201 ? 0 : 1);
+    }
+    return pid;
+}
+
+static bool
+a_builder_is_done(void *user)
+{
+    const struct daemon *d = user;
+
+    return count_processes(d->pid, "hearth-builder") == 0 &&
+           count_processes(d->pid, "hearth-worker") > 0;
+}
+
+/* What a build leaves in its control group keeps nobody else from starting. */
+static void
+test_a_slow_deploy_of_a_large_object_stops_no_other_start(void **state)
+{
+    const struct daemon *d = *state;
+    int status;
+    pid_t pid;
+
+    deploy_ok(d, "small", "memory=8M&idle_timeout=1ms&tmp=1M", HELLO);
+    deploy_ok(d, "small2", "memory=8M&idle_timeout=1ms", HELLO);
+    pid = put_beside(d, "large", "memory=64M",
+                     "#include <hearth.h>\n#include <time.h>\nchar large[20 << 20] = {1};\n"
+                     "int hearth_init(void) { struct timespec t = {2, 0}; nanosleep(&t, 0); return "
+                     "0; }\n"
+                     "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"%d\", "
+                     "large[0]); }\n");
+    wait_for("an instance of the large one", a_builder_is_done, (void *)(uintptr_t)d);
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        expect_body(d, "/function/small", "hello");
+        expect_body(d, "/function/small2", "hello");
+    }
+    assert_int_equal(status, 0);
+}
+
+static bool
+has_two_instances(void *user)
+{
+    struct reply r = get(user, "/v1/functions/narrowed/instances");
+    bool two = json_array_size(json_object_get(r.json, "instances")) == 2;
+
+    reply_free(&r);
+    return two;
+}
+
+static void
+test_a_patch_during_a_deploy_holds_for_the_instance_that_checked_it(void **state)
+{
+    static const char source[] =
+        "#include <hearth.h>\n#include <sys/utsname.h>\n#include <time.h>\n"
+        "int hearth_init(void) { struct timespec t = {1, 0}; nanosleep(&t, 0); return 0; }\n"
+        "int hearth_handle(hearth_call *c) { struct utsname u; uname(&u);\n"
+        "  return hearth_printf(c, \"%s\", hearth_env(\"A\")); }\n";
+    const struct daemon *d = *state;
+    struct reply r;
+    int status;
+    pid_t pid;
+
+    deploy_ok(d, "narrowed", "memory=16M&min=1&syscalls=uname&env=%7B%22A%22:%22a%22%7D", source);
+    expect_body(d, "/function/narrowed", "a");
+    pid = put_beside(d, "narrowed", "", source);
+    wait_for("an instance that checks the new version", has_two_instances, (void *)(uintptr_t)d);
+    r = patch(d, "/v1/functions/narrowed", "{\"syscalls\": [], \"env\": {\"A\": \"b\"}}");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    wait_for_figure(d, "narrowed", NULL, "version", 2);
+    for (int i = 0; i < 3; i++) {
+        r = get(d, "/function/narrowed");
+        assert_int_equal(r.status, 502);
+        assert_string_equal(reply_text(&r, "syscall"), "uname");
+        reply_free(&r);
+    }
+}
+
 int
 main(void)
 {
@@ -507,6 +599,8 @@ main(void)
         cmocka_unit_test(test_list_names_every_function),
         cmocka_unit_test(test_requests_without_the_token_are_unauthorized),
         cmocka_unit_test(test_unknown_paths_and_methods_are_told_apart),
+        cmocka_unit_test(test_a_slow_deploy_of_a_large_object_stops_no_other_start),
+        cmocka_unit_test(test_a_patch_during_a_deploy_holds_for_the_instance_that_checked_it),
         cmocka_unit_test(test_metrics_count_calls),
     };
 
