@@ -37,10 +37,9 @@
 #define RESTARTS_WINDOW_MS 10000
 #define DESCRIPTORS_WANTED 65536
 #define DESCRIPTORS_LEAST  512
-#define DESCRIPTORS_KEPT   128 /* of the launcher's: listeners, filters, one sandbox in the making \
-                                */
-#define GATEWAY_FD_SOCK  3
-#define GATEWAY_FD_FIRST 4
+#define DESCRIPTORS_KEPT   128 /* listeners, filters, a sandbox in the making */
+#define GATEWAY_FD_SOCK    3
+#define GATEWAY_FD_FIRST   4
 
 int64_t
 launcher_now_ms(void)
