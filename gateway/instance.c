@@ -616,7 +616,7 @@ look_at_idle(struct gw_instance *inst)
     if (inst->idle_cpu_us > 0 && inst->idle_calls == inst->calls &&
         cpu_us - inst->idle_cpu_us > IDLE_WATCH_MS * 1000 / IDLE_PART) {
         log_warning("an instance of %s computes without a call: ending it", inst->function->name);
-        gw_instance_kill(inst);
+        sch_slot_doom(inst->gw->sch, inst->slot, gw_now_ns());
     }
     inst->idle_calls = inst->calls;
     inst->idle_cpu_us = cpu_us;
@@ -631,6 +631,7 @@ on_idle_watch(uv_timer_t *timer)
 
     HASH_ITER (hh, gw->instances, inst, next)
         look_at_idle(inst);
+    gw_dispatch(gw_main_loop(gw));
     if (gw->instances == NULL) {
         (void)uv_timer_stop(timer);
         gw->idle_watched = false;
@@ -642,9 +643,10 @@ watch_idle(struct gw *gw)
 {
     if (gw->idle_watched)
         return;
+    if (gw->idle_watch.data == NULL) /* once: its handle stays in the loop's list */
+        (void)uv_timer_init(gw_main_loop(gw)->uv, &gw->idle_watch);
     gw->idle_watch.data = gw;
     gw->idle_watched =
-        uv_timer_init(gw_main_loop(gw)->uv, &gw->idle_watch) == 0 &&
         uv_timer_start(&gw->idle_watch, on_idle_watch, IDLE_WATCH_MS, IDLE_WATCH_MS) == 0;
 }
 
