@@ -180,8 +180,9 @@ span_of_object(void)
             return 0;
         if (part.p_type != PT_LOAD)
             continue;
+        /* the sum might not fit a number */
         if (part.p_vaddr > LIMIT_OBJECT_SPAN || part.p_memsz > LIMIT_OBJECT_SPAN)
-            return part.p_memsz; /* together they might not fit a number */
+            return part.p_vaddr > part.p_memsz ? part.p_vaddr : part.p_memsz;
         if (part.p_vaddr + part.p_memsz > span)
             span = part.p_vaddr + part.p_memsz;
     }
