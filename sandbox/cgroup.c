@@ -8,6 +8,7 @@
 #include <libcgroup.h>
 #include <linux/magic.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,6 @@
 #include "log.h"
 
 #define GROUP_PREFIX "hearth-"
-#define TREE_WEIGHT  250 /* thousandths of one process's, for all instances together */
 
 static const char *const controller_names[SBX_CONTROLLERS] = {
     [SBX_MEMORY] = "memory",
@@ -263,16 +263,20 @@ open_hierarchy(struct sbx_cgroup_tree *tree, int i, struct hearth_err *err)
 }
 
 /* Besides what each may use, all of them together: a gateway that was taken over cannot
- * fill the host's memory with instances. And whatever they do to the scheduler, the
- * host's own processes come first: with the weight of one process for all of them, four
- * workers that only rang bells kept everything else on Linux 6.18 from running for
- * seconds; with a quarter of it not, and calls were as fast (docs/performance.md). */
+ * fill the host's memory with instances. And the host's own processes always get some of
+ * every core, whatever instances do to the scheduler: on Linux 6.18 four workers that
+ * woke the gateway without end kept everything else from running for up to 50 seconds;
+ * with this bound it was one (docs/performance.md). */
 static int
 limit_tree(struct sbx_cgroup_tree *tree, struct hearth_err *err)
 {
     uint64_t memory = sbx_cgroup_offered(tree);
+    struct sbx_cgroup_tree_limits limits = {.memory = memory - memory / 16, .cores = 1};
+    cpu_set_t cores;
 
-    return tree->ops->tree_limit(tree, memory - memory / 16, TREE_WEIGHT, err);
+    if (sched_getaffinity(0, sizeof cores, &cores) == 0)
+        limits.cores = (uint32_t)CPU_COUNT(&cores);
+    return tree->ops->tree_limit(tree, &limits, err);
 }
 
 int

@@ -33,12 +33,21 @@ struct sbx_cgroup {
     bool memsw;                 /* v1: memory and swap together can be limited */
 };
 
+/* All instances and builders together. */
+struct sbx_cgroup_tree_limits {
+    uint64_t memory; /* bytes */
+    uint32_t cores;  /* they may use SBX_TREE_CPU percent of so many */
+};
+
+/* Of each core's time, in percent; over SBX_CPU_PERIOD_US microseconds. */
+#define SBX_TREE_CPU      95
+#define SBX_CPU_PERIOD_US 100000
+
 /* What differs between the two kinds of host. All return 0 or a negative errno. */
 struct sbx_cgroup_ops {
     const char *kind; /* "v1" or "v2" */
     int (*tree_open)(struct sbx_cgroup_tree *tree, struct hearth_err *err);
-    /* all instances and builders together: bytes, and thousandths of one CPU's weight */
-    int (*tree_limit)(struct sbx_cgroup_tree *tree, uint64_t memory, uint32_t cpu_weight,
+    int (*tree_limit)(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_tree_limits *limits,
                       struct hearth_err *err);
     int (*leaf_open)(struct sbx_cgroup *leaf, struct hearth_err *err);
     /* -EBUSY: what its last user left still counts to it */

@@ -70,13 +70,30 @@ v1_set_cpu(struct sbx_cgroup *leaf, uint32_t weight, struct hearth_err *err)
     return write_shares(leaf->dir[SBX_CPU], weight, err);
 }
 
+/* The kernel refuses (EINVAL) more than a group above has: then as many cores as it lets,
+ * and where it has less than one, that bounds all of us. */
 static int
-v1_tree_limit(struct sbx_cgroup_tree *tree, uint64_t memory, uint32_t cpu_weight,
+write_quota(int dir, uint32_t cores, struct hearth_err *err)
+{
+    int status = sbx_cgroup_write_u64(dir, "cpu.cfs_period_us", SBX_CPU_PERIOD_US, err);
+
+    if (status != 0)
+        return status;
+    do
+        status = sbx_cgroup_write_u64(
+            dir, "cpu.cfs_quota_us", (uint64_t)SBX_CPU_PERIOD_US * SBX_TREE_CPU / 100 * cores, err);
+    while (status == -EINVAL && --cores > 0);
+    return status == -EINVAL ? 0 : status;
+}
+
+static int
+v1_tree_limit(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_tree_limits *limits,
               struct hearth_err *err)
 {
-    int status = sbx_cgroup_write_u64(tree->top[SBX_MEMORY], "memory.limit_in_bytes", memory, err);
+    int status =
+        sbx_cgroup_write_u64(tree->top[SBX_MEMORY], "memory.limit_in_bytes", limits->memory, err);
 
-    return status == 0 ? write_shares(tree->top[SBX_CPU], cpu_weight, err) : status;
+    return status == 0 ? write_quota(tree->top[SBX_CPU], limits->cores, err) : status;
 }
 
 /* Pages that the user left in the group go; it may fail harmlessly. This waits for a

@@ -102,12 +102,16 @@ write_weight(int dir, uint32_t thousandths, struct hearth_err *err)
 }
 
 static int
-v2_tree_limit(struct sbx_cgroup_tree *tree, uint64_t memory, uint32_t cpu_weight,
+v2_tree_limit(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_tree_limits *limits,
               struct hearth_err *err)
 {
-    int status = sbx_cgroup_write_u64(tree->top[0], "memory.max", memory, err);
+    char quota[48];
+    int status = sbx_cgroup_write_u64(tree->top[0], "memory.max", limits->memory, err);
 
-    return status == 0 ? write_weight(tree->top[0], cpu_weight, err) : status;
+    (void)snprintf(quota, sizeof quota, "%llu %d",
+                   (unsigned long long)SBX_CPU_PERIOD_US * SBX_TREE_CPU / 100 * limits->cores,
+                   SBX_CPU_PERIOD_US);
+    return status == 0 ? sbx_cgroup_write(tree->top[0], "cpu.max", quota, err) : status;
 }
 
 static int

@@ -89,7 +89,9 @@ trouble_once(int fd, unsigned *seed)
 
     raw_send(fd, request, (size_t)n);
     receive(fd, answer, sizeof answer);
-    must(strstr(answer, answers[way]) != NULL || strstr(answer, "\"overloaded\"") != NULL,
+    /* any of them can pass its 100 ms where the machine is busy */
+    must(strstr(answer, answers[way]) != NULL || strstr(answer, "\"overloaded\"") != NULL ||
+             strstr(answer, "\"timeout\"") != NULL,
          ways[way], answer);
 }
 

@@ -110,6 +110,72 @@ test_a_worker_stands_behind_every_wall(void **state)
     daemon_remove(&d);
 }
 
+static const char *
+read_line(const char *folder, const char *name, char *line, size_t n)
+{
+    char path[640];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    assert_non_null(fgets(line, (int)n, file));
+    (void)fclose(file);
+    return line;
+}
+
+/* The group above all instances, by what the kernel says of one of them. */
+static void
+find_tree(pid_t worker, char *tree, size_t n)
+{
+    char line[512], path[64], *at, *group;
+    FILE *file;
+
+    tree[0] = '\0';
+    (void)snprintf(path, sizeof path, "/proc/%d/cgroup", (int)worker);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        at = strchr(line, ':') + 1;
+        group = strchr(at, ':');
+        *group++ = '\0';
+        if (at[0] != '\0' && strcmp(at, "cpu") != 0 && strstr(at, "cpu,") == NULL)
+            continue; /* "" is the unified hierarchy */
+        if (strstr(group, "/hearth-") == NULL)
+            continue;
+        *strrchr(group, '/') = '\0'; /* the leaf */
+        (void)snprintf(tree, n, "/sys/fs/cgroup%s%s%s", at[0] != '\0' ? "/" : "", at, group);
+    }
+    (void)fclose(file);
+    assert_string_not_equal(tree, "");
+}
+
+/* Whatever instances do to the scheduler, the rest of the host runs. */
+static void
+test_all_instances_together_leave_time_of_every_core(void **state)
+{
+    struct daemon d;
+    char tree[512], path[600];
+    long long quota = 0, period = 0;
+    FILE *file;
+
+    (void)state;
+    start(&d);
+    find_tree(find_process(d.pid, "hearth-worker"), tree, sizeof tree);
+    (void)snprintf(path, sizeof path, "%s/cpu.max", tree);
+    file = fopen(path, "re");
+    if (file != NULL) {
+        assert_int_equal(fscanf(file, "%lld %lld", &quota, &period), 2);
+        (void)fclose(file);
+    } else {
+        quota = atoll(read_line(tree, "cpu.cfs_quota_us", path, sizeof path));
+        period = atoll(read_line(tree, "cpu.cfs_period_us", path, sizeof path));
+    }
+    assert_true(quota > 0 && period > 0);
+    assert_true(quota * 20 <= period * 19 * sysconf(_SC_NPROCESSORS_ONLN));
+    daemon_remove(&d);
+}
+
 /* The state folder is root's, and sticky: a gateway that was taken over cannot put
  * something else in the place of the jail. */
 static void
@@ -438,6 +504,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_worker_stands_behind_every_wall),
+        cmocka_unit_test(test_all_instances_together_leave_time_of_every_core),
         cmocka_unit_test(test_the_gateways_user_cannot_remove_the_jail),
         cmocka_unit_test(test_a_strict_umask_and_a_protected_daemon_change_nothing),
         cmocka_unit_test(test_two_workers_have_users_and_groups_of_their_own),

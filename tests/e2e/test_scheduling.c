@@ -111,31 +111,41 @@ test_deploys_and_rollbacks_under_load_lose_no_call(void **state)
 
 /* ---- refusals ---- */
 
+/* A second, as SLEEPER, or until its time is over. */
+#define HOLDER                                                                                     \
+    "#include <hearth.h>\n#include <time.h>\n"                                                     \
+    "int hearth_handle(hearth_call *call) {\n"                                                     \
+    "  struct timespec t = {hearth_query(call, \"hold\") ? 60 : 1, 0}; nanosleep(&t, 0);\n"        \
+    "  return hearth_printf(call, \"slept\"); }\n"
+
 static void
 test_retry_after_follows_the_queue_and_the_service_time(void **state)
 {
-    enum { WAITERS = 4 };
+    enum { WAITERS = 3 };
+    static const char request[] = "GET /function/holder?hold HTTP/1.1\r\nHost: x\r\n\r\n";
     struct daemon *d = *state;
-    int fds[WAITERS];
+    int fds[1 + WAITERS];
     struct reply r;
     char field[32];
 
-    deploy_ok(d, "sleeper", "memory=16M&max=1&queue=3&timeout=10s&queue_timeout=30s", SLEEPER);
-    r = get(d, "/function/sleeper"); /* so that its time is known */
+    deploy_ok(d, "holder", "memory=16M&max=1&queue=3&timeout=8s&queue_timeout=30s", HOLDER);
+    r = get(d, "/function/holder"); /* so that its time is known */
     assert_int_equal(r.status, 200);
     reply_free(&r);
-    for (int i = 0; i < WAITERS; i++) {
+    for (int i = 0; i <= WAITERS; i++) {
         fds[i] = raw_connect(d);
-        raw_send(fds[i], "GET /function/sleeper HTTP/1.1\r\nHost: x\r\n\r\n", 45);
+        raw_send(fds[i], request, sizeof request - 1);
+        if (i == 0)
+            wait_for_figure(d, "holder", "instances", "busy", 1);
     }
-    wait_for_figure(d, "sleeper", NULL, "waiting", 3);
-    r = get(d, "/function/sleeper");
+    wait_for_figure(d, "holder", NULL, "waiting", WAITERS);
+    r = get(d, "/function/holder");
     assert_int_equal(r.status, 503);
     assert_string_equal(reply_text(&r, "code"), "overloaded");
     assert_non_null(reply_field(&r, "Retry-After", field, sizeof field));
     assert_in_range(atoi(field), 3, 5); /* three calls of a second each */
     reply_free(&r);
-    for (int i = 0; i < WAITERS; i++)
+    for (int i = 0; i <= WAITERS; i++)
         (void)close(fds[i]);
 }
 
