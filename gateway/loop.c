@@ -1,9 +1,60 @@
-/* loop.c: the event loops, their lock, and the mail between them. */
+/* loop.c: the event loops, their lock and timers, and the mail between them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 
+#include "calls/instance.h"
 #include "gateway.h"
+#include "http/connection.h"
+
+/* ---- time ---- */
+
+int64_t
+gw_now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void
+on_tick(uv_timer_t *ticker)
+{
+    struct gw_loop *loop = ticker->data;
+
+    gw_wheel_run(&loop->wheel, gw_now_ms());
+    gw_dispatch(loop);
+    gw_server_check_drained(loop);
+    if (loop->wheel.armed == 0 && !loop->gw->draining) {
+        (void)uv_timer_stop(&loop->ticker);
+        loop->ticking = false;
+    }
+}
+
+void
+gw_keep_ticking(struct gw_loop *loop)
+{
+    if (loop->ticking)
+        return;
+    loop->ticking = true;
+    (void)uv_timer_start(&loop->ticker, on_tick, GW_WHEEL_TICK_MS, GW_WHEEL_TICK_MS);
+}
+
+void
+gw_timer_set(struct gw_loop *loop, struct gw_timer *timer, int64_t after_ms,
+             void (*fire)(struct gw_timer *))
+{
+    gw_wheel_set(&loop->wheel, timer, gw_now_ms() + after_ms, fire);
+    gw_keep_ticking(loop);
+}
+
+void
+gw_timer_unset(struct gw_loop *loop, struct gw_timer *timer)
+{
+    gw_wheel_unset(&loop->wheel, timer);
+}
 
 /* ---- mail ---- */
 

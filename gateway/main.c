@@ -14,14 +14,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "admin/deploy.h"
+#include "calls/call.h"
+#include "calls/instance.h"
 #include "cleanup.h"
-#include "deploy.h"
 #include "filter.h"
+#include "functions/function.h"
+#include "functions/settings_json.h"
+#include "functions/store.h"
 #include "gateway.h"
+#include "http/connection.h"
 #include "landlock.h"
 #include "log.h"
-#include "settings_json.h"
-#include "store.h"
 
 #define FD_LAUNCHER  3
 #define FD_LISTENERS 4

@@ -1,5 +1,5 @@
-/* fuzz_link.c: the gateway's side of a channel (common/channel.c, gateway/link.c and
- * gateway/response.c as they are) against a worker that is made of fuzzed bytes. What
+/* fuzz_link.c: the gateway's side of a channel (common/channel.c, gateway/calls/link.c and
+ * gateway/calls/response.c as they are) against a worker that is made of fuzzed bytes. What
  * surrounds it, connections, scheduler and calls, is stood in for here, and checks what
  * must be so: a call is answered once, a client's bytes are readable memory, a connection
  * that has gone is written to no more.
@@ -10,7 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "calls/call.h"
+#include "calls/instance.h"
+#include "functions/function.h"
 #include "gateway.h"
+#include "http/answer.h"
+#include "http/connection.h"
 #include "log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

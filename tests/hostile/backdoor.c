@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "admin.h"
+#include "admin/admin.h"
 
 #define FD_LAUNCHER 3 /* as in main.c */
 

@@ -1,7 +1,7 @@
 /* store.c: see store.h. All paths are relative to the state folder's descriptor,
  * and no link is followed.
  */
-#include "store.h"
+#include "functions/store.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,8 +6,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "admin.h"
+#include "admin/admin.h"
+#include "calls/call.h"
+#include "functions/function.h"
 #include "gateway.h"
+#include "http/answer.h"
+#include "http/connection.h"
 
 #define DISCARD_BYTES (16 * 1024 * 1024)
 

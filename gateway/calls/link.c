@@ -9,7 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "calls/call.h"
+#include "calls/instance.h"
+#include "functions/function.h"
 #include "gateway.h"
+#include "http/connection.h"
 #include "log.h"
 
 #define FRAMES_PER_TURN 64

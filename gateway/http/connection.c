@@ -3,6 +3,8 @@
  * Requests of one connection are served one after another; what a client sends
  * ahead waits in `early`, and no more is read meanwhile than one buffer.
  */
+#include "http/connection.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +13,12 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "admin.h"
+#include "admin/admin.h"
+#include "calls/call.h"
+#include "calls/instance.h"
 #include "cleanup.h"
 #include "gateway.h"
+#include "http/answer.h"
 #include "log.h"
 
 #define LINGER_MS 2000  /* how long a closing client may still send */

@@ -2,6 +2,8 @@
  * launcher tells them, its log, its limit, its retirement. All of it with the lock
  * held, but for the log.
  */
+#include "calls/instance.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -10,10 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "admin.h"
-#include "deploy.h"
+#include "admin/admin.h"
+#include "admin/deploy.h"
+#include "calls/call.h"
 #include "filter.h"
+#include "functions/function.h"
 #include "gateway.h"
+#include "http/connection.h"
 #include "log.h"
 
 #define START_MS  10000 /* to load and initialise */

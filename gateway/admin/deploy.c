@@ -3,7 +3,7 @@
  * step; a step that fails leaves nothing behind. Disk work runs in the thread
  * pool; the function's record changes at the very end.
  */
-#include "deploy.h"
+#include "admin/deploy.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,11 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "admin.h"
+#include "admin/admin.h"
+#include "calls/instance.h"
 #include "cleanup.h"
+#include "functions/function.h"
+#include "functions/settings_json.h"
+#include "functions/store.h"
+#include "gateway.h"
 #include "log.h"
-#include "settings_json.h"
-#include "store.h"
 
 #define RUNNING_MAX   2
 #define WAITING_MOST  64                          /* deploys, the running ones among them, */

@@ -4,7 +4,9 @@
 #ifndef GATEWAY_ADMIN_H
 #define GATEWAY_ADMIN_H
 
+#include "functions/function.h"
 #include "gateway.h"
+#include "http/answer.h"
 
 struct gw_admin_route;
 
@@ -67,5 +69,8 @@ void gw_manage_logs(struct gw_request *req);
 /* The text of VERSION/function.json. The caller frees it. */
 char *gw_manage_version_text(uint32_t version, int64_t created_ms,
                              const struct gw_settings *settings);
+
+/* metrics.c */
+char *gw_metrics_text(struct gw *gw, size_t *len);
 
 #endif

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/deploy.h"
 #include "cleanup.h"
-#include "deploy.h"
 
 #define DIAGNOSTICS_MAX 200
 

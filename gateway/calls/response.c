@@ -7,7 +7,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "calls/call.h"
+#include "calls/instance.h"
 #include "gateway.h"
+#include "http/answer.h"
+#include "http/connection.h"
 
 #define HEAD_ROOM (LIMIT_RESP_HEAD + 4 * LIMIT_FIELDS + 512)
 

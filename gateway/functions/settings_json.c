@@ -1,6 +1,6 @@
 /* settings_json.c: settings in the forms that people send. The numbers go by the
  * scheduler's table; the others are known here alone: see `others`. */
-#include "settings_json.h"
+#include "functions/settings_json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "filter.h"
+#include "functions/function.h"
 #include "name.h"
 #include "units.h"
 

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "cleanup.h"
-#include "gateway.h"
+#include "functions/function.h"
 
 #define JOURNAL_LINES 512
 

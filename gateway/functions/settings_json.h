@@ -2,7 +2,7 @@
 #ifndef GATEWAY_SETTINGS_JSON_H
 #define GATEWAY_SETTINGS_JSON_H
 
-#include "gateway.h"
+#include "functions/function.h"
 
 /* What was wrong, for the answer bad_setting. */
 struct gw_bad_setting {

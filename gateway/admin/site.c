@@ -12,7 +12,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "admin.h"
+#include "admin/admin.h"
+#include "gateway.h"
+#include "http/connection.h"
 
 #define HOST_BYTES 256
 

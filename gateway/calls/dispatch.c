@@ -6,7 +6,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "calls/call.h"
+#include "calls/instance.h"
+#include "functions/function.h"
 #include "gateway.h"
+#include "http/connection.h"
 
 #define MS INT64_C(1000000)
 
@@ -27,15 +31,6 @@
 #define LOOK_TRUST   8   /* successes that count */
 #define LOOK_PENALTY 4   /* what a failure takes of them */
 #define LOOK_PAUSE   256 /* lone calls until it is tried again */
-
-int64_t
-gw_now_ns(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* ---- actions ---- */
 
@@ -223,43 +218,6 @@ gw_dispatch(struct gw_loop *loop)
 }
 
 /* ---- time ---- */
-
-static void
-on_tick(uv_timer_t *ticker)
-{
-    struct gw_loop *loop = ticker->data;
-
-    gw_wheel_run(&loop->wheel, gw_now_ms());
-    gw_dispatch(loop);
-    gw_server_check_drained(loop);
-    if (loop->wheel.armed == 0 && !loop->gw->draining) {
-        (void)uv_timer_stop(&loop->ticker);
-        loop->ticking = false;
-    }
-}
-
-void
-gw_keep_ticking(struct gw_loop *loop)
-{
-    if (loop->ticking)
-        return;
-    loop->ticking = true;
-    (void)uv_timer_start(&loop->ticker, on_tick, GW_WHEEL_TICK_MS, GW_WHEEL_TICK_MS);
-}
-
-void
-gw_timer_set(struct gw_loop *loop, struct gw_timer *timer, int64_t after_ms,
-             void (*fire)(struct gw_timer *))
-{
-    gw_wheel_set(&loop->wheel, timer, gw_now_ms() + after_ms, fire);
-    gw_keep_ticking(loop);
-}
-
-void
-gw_timer_unset(struct gw_loop *loop, struct gw_timer *timer)
-{
-    gw_wheel_unset(&loop->wheel, timer);
-}
 
 static void
 on_alarm(uv_timer_t *alarm)

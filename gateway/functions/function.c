@@ -1,11 +1,14 @@
 /* function.c: the registry of functions, and how they are shown. With the lock held. */
+#include "functions/function.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "calls/instance.h"
+#include "functions/settings_json.h"
 #include "gateway.h"
-#include "settings_json.h"
 #include "units.h"
 
 struct gw_function *

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/deploy.h"
 #include "cleanup.h"
-#include "deploy.h"
 
 #define PATH_BYTES 240
 #define PATH_DEPTH 8

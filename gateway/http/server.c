@@ -3,8 +3,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "deploy.h"
 #include "gateway.h"
+#include "http/connection.h"
 #include "log.h"
 
 static void

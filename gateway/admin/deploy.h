@@ -2,6 +2,8 @@
 #ifndef GATEWAY_DEPLOY_H
 #define GATEWAY_DEPLOY_H
 
+#include "codes.h"
+#include "functions/function.h"
 #include "gateway.h"
 
 struct gw_request;

@@ -1,5 +1,5 @@
 /* admin.c: which request of an operator goes where, and whether it may. */
-#include "admin.h"
+#include "admin/admin.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,8 +7,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "admin/deploy.h"
+#include "calls/instance.h"
 #include "cleanup.h"
-#include "deploy.h"
+#include "functions/function.h"
+#include "gateway.h"
+#include "http/answer.h"
+#include "http/connection.h"
 #include "name.h"
 
 #define REFUSAL_DELAY_MS 500 /* what a wrong token costs */

@@ -1,5 +1,7 @@
 /* answer.c: responses that the platform makes itself: problems (RFC 9457), JSON,
  * plain text. Not on the warm path. */
+#include "http/answer.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,28 +10,7 @@
 
 #include "cleanup.h"
 #include "gateway.h"
-
-static const struct {
-    const char *name;
-    int status;
-    const char *title;
-} codes[] = {
-#define X(name, text, status, title) {text, status, title},
-    GW_CODES(X)
-#undef X
-};
-
-const char *
-gw_code_name(enum gw_code code)
-{
-    return codes[code].name;
-}
-
-int
-gw_code_status(enum gw_code code)
-{
-    return codes[code].status;
-}
+#include "http/connection.h"
 
 const char *
 gw_status_text(int status)
@@ -154,20 +135,20 @@ gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id
     char clean[768], type[64];
     json_t *body;
 
-    (void)snprintf(type, sizeof type, "urn:hearth:problem:%s", codes[code].name);
+    (void)snprintf(type, sizeof type, "urn:hearth:problem:%s", gw_code_name(code));
     (void)snprintf(clean, sizeof clean, "%s", detail);
     /* what a client sent may stand in the detail, and need not be UTF-8 */
     for (char *p = clean; *p != '\0'; p++)
         if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
             *p = '?';
-    body = json_pack("{s:s,s:s,s:i,s:s,s:s}", "type", type, "title", codes[code].title, "status",
-                     codes[code].status, "detail", clean, "code", codes[code].name);
+    body = json_pack("{s:s,s:s,s:i,s:s,s:s}", "type", type, "title", gw_code_title(code), "status",
+                     gw_code_status(code), "detail", clean, "code", gw_code_name(code));
     if (body != NULL && call_id != NULL)
         (void)json_object_set_new(body, "call_id", json_string(call_id));
     if (body != NULL && facts != NULL)
         (void)json_object_update(body, facts);
     json_decref(facts);
-    answer->status = codes[code].status;
+    answer->status = gw_code_status(code);
     answer->type = "application/problem+json";
     problem_fields(code, call_id, retry_after_s, answer->fields, sizeof answer->fields);
     answer->body = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;

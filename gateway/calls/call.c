@@ -4,6 +4,8 @@
  * room for waits in the call's stash (one read of the socket at most), and the
  * client is not read on until the stash is empty. That is all the backpressure.
  */
+#include "calls/call.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "calls/instance.h"
+#include "functions/function.h"
 #include "gateway.h"
+#include "http/answer.h"
+#include "http/connection.h"
 
 #define NS_PER_MS  INT64_C(1000000)
 #define AHEAD_BODY 8192 /* a call with a larger body is not sent ahead */

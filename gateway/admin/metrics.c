@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "admin/admin.h"
+#include "calls/instance.h"
+#include "functions/function.h"
 #include "gateway.h"
 
 #define NS_PER_S 1e9

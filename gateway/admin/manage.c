@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin.h"
+#include "admin/admin.h"
+#include "calls/instance.h"
 #include "cleanup.h"
-#include "settings_json.h"
-#include "store.h"
+#include "functions/function.h"
+#include "functions/settings_json.h"
+#include "functions/store.h"
+#include "gateway.h"
 
 #define JSON_FLAGS (JSON_REJECT_DUPLICATES)
 

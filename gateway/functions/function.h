@@ -1,0 +1,86 @@
+/* function.h: what is deployed: functions, their versions, settings and logs. Touched
+ * with the lock of struct gw held. */
+#ifndef GATEWAY_FUNCTION_H
+#define GATEWAY_FUNCTION_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "codes.h"
+#include "limits.h"
+#include "scheduler.h"
+
+struct gw;
+struct gw_bad_setting;
+struct gw_instance;
+struct gw_journal;
+struct gw_request;
+
+struct gw_env {
+    char *bytes; /* "NAME=value", each ended by a NUL; NULL for none */
+    uint32_t len;
+};
+
+/* All settings of a function: the numbers that the scheduler knows, and the rest. */
+struct gw_settings {
+    struct sch_settings numbers;
+    char libs[LIMIT_LIBS][LIMIT_LIB_NAME + 1];
+    uint32_t libs_count;
+    uint64_t syscalls; /* bits: sbx_extra_bit */
+    struct gw_env env; /* owned */
+};
+
+struct gw_version {
+    struct gw_version *next; /* newest first */
+    uint32_t number;
+    int64_t created_ms; /* since 1970 */
+    int64_t object_bytes;
+};
+
+struct gw_function {
+    UT_hash_handle hh;
+    char name[LIMIT_NAME + 1];
+    struct sch_function sch; /* its settings are a copy of settings.numbers */
+    struct gw_settings settings;
+    uint32_t live;   /* the version that serves; 0 before the first */
+    uint32_t newest; /* the highest number ever used */
+    struct gw_version *versions;
+    uint32_t refs; /* calls and deploys that hold the record */
+    bool removed;
+    bool deleting;              /* its files are being removed: no new calls */
+    bool changing;              /* its files are being written */
+    struct gw_request *changes; /* that wait for it, oldest first */
+    char last_failure[256];     /* why the last instance could not be started */
+    uint32_t unserved_deaths;   /* in a row: of instances that were ready, and served no call */
+    uint64_t unserved_since;    /* `calls` at the last of them */
+    struct gw_journal *journal;
+    struct gw_instance *instances;
+    /* since the gateway started */
+    uint64_t calls, cold_starts, errors[GW_CODE_COUNT];
+    uint64_t run_ns_total, queue_ns_total;
+    uint64_t peak_bytes;
+};
+
+/* function.c */
+struct gw_function *gw_function_find(struct gw *gw, const char *name, size_t len);
+struct gw_function *gw_function_add(struct gw *gw, const char *name);
+void gw_function_release(struct gw *gw, struct gw_function *f); /* frees a removed, unused one */
+void gw_function_remove(struct gw *gw, struct gw_function *f);
+void gw_function_apply(struct gw *gw, struct gw_function *f, bool renew_instances);
+void gw_function_count_error(struct gw *gw, struct gw_function *f, enum gw_code code);
+json_t *gw_function_json(const struct gw_function *f);
+json_t *gw_function_instances_json(const struct gw_function *f);
+json_t *gw_function_versions_json(const struct gw_function *f);
+/* Whether what min keeps fits the memory budget; f: NULL for a new one. */
+int gw_function_check_room(struct gw *gw, const struct gw_function *f,
+                           const struct gw_settings *settings, struct gw_bad_setting *bad);
+struct gw_version *gw_function_version(struct gw_function *f, uint32_t number);
+
+/* journal.c: the last lines of a function's log */
+void gw_journal_add(struct gw_function *f, uint64_t instance, const char *line, size_t n);
+char *gw_journal_text(const struct gw_function *f, unsigned lines, size_t *len);
+void gw_journal_free(struct gw_journal *journal);
+
+#endif

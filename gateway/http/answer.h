@@ -1,0 +1,31 @@
+/* answer.h: responses that the platform makes itself. */
+#ifndef GATEWAY_ANSWER_H
+#define GATEWAY_ANSWER_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "codes.h"
+
+struct gw_conn;
+struct gw_loop;
+
+struct gw_answer {
+    int status;
+    const char *type; /* a constant */
+    char fields[160]; /* that go with it, each ended by CRLF */
+    char *body;       /* from malloc; NULL for none */
+    size_t len;
+};
+void gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields,
+               const void *body, size_t len);
+/* facts: an object whose members are added, or NULL; takes the reference. */
+void gw_answer_problem(struct gw_conn *conn, enum gw_code code, const char *call_id, json_t *facts,
+                       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* The same as an answer to be given later. Takes the reference. */
+void gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id,
+                     int retry_after_s, json_t *facts, const char *detail);
+const char *gw_date(struct gw_loop *loop);
+const char *gw_status_text(int status);
+
+#endif
