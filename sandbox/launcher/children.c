@@ -22,9 +22,9 @@
 
 #include "channel.h"
 #include "cleanup.h"
-#include "launcher.h"
+#include "launcher/launcher.h"
+#include "launcher/spawn.h"
 #include "log.h"
-#include "spawn.h"
 
 #define NO_SLOT          UINT32_MAX
 #define OUTPUT_PIPE_SIZE (64 * 1024)

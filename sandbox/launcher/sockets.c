@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "launcher.h"
+#include "launcher/launcher.h"
 
 #define BACKLOG 4096
 

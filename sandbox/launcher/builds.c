@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "launcher.h"
+#include "launcher/launcher.h"
+#include "launcher/spawn.h"
 #include "log.h"
-#include "spawn.h"
 
 #define BUILD_PIDS 64u
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "launcher.h"
+#include "launcher/launcher.h"
 #include "log.h"
 
 #define BURST_MS  100   /* starts within this are one burst */

@@ -2,7 +2,7 @@
  * user, and only then the program. It never runs a line with privilege, nor
  * outside its group.
  */
-#include "spawn.h"
+#include "launcher/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>

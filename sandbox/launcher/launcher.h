@@ -12,11 +12,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "cgroup.h"
+#include "cgroup/cgroup.h"
 #include "err.h"
 #include "filter.h"
-#include "jail.h"
 #include "launch.h"
+#include "launcher/jail.h"
 
 #define LAUNCHER_UID_BASE    1900000000u /* above every range that systemd.io/UIDS-GIDS assigns */
 #define LAUNCHER_UID_BUILD   (LAUNCHER_UID_BASE + LIMIT_INSTANCES)

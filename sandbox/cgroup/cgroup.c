@@ -1,6 +1,6 @@
 /* cgroup.c: what both kinds of cgroup host share: finding the controllers (by
  * libcgroup), sweeping what a killed daemon left, the free list of leaves. */
-#include "cgroup.h"
+#include "cgroup/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>

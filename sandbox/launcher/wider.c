@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "launcher.h"
+#include "launcher/launcher.h"
 
 static bool
 same(const struct sbx_wider *a, const struct sbx_wider *b)

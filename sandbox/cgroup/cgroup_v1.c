@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "cgroup.h"
+#include "cgroup/cgroup.h"
 
 /* What may count to a leaf before its next user comes: charges that each core keeps. */
 #define LEFT_MOST (1024 * 1024)

@@ -6,7 +6,7 @@
  * as /fd/N: that is the worker's own /proc/PID/fd, bound alone, so that no other
  * part of /proc is in the jail.
  */
-#include "jail.h"
+#include "launcher/jail.h"
 
 #include <dlfcn.h>
 #include <errno.h>

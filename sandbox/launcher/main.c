@@ -1,4 +1,4 @@
-/* launcher_main.c: hearth-launcher, started by hearthd with checked options.
+/* main.c: hearth-launcher, started by hearthd with checked options.
  *
  *   hearth-launcher STATE LISTEN ADMIN|- THREADS BLANKS BUILD CONFIG|- [gateway options]
  */
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "launcher.h"
+#include "launcher/launcher.h"
 #include "log.h"
 
 static const char *

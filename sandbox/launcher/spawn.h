@@ -5,9 +5,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "cgroup.h"
+#include "cgroup/cgroup.h"
 #include "err.h"
-#include "jail.h"
+#include "launcher/jail.h"
 #include "limits.h"
 
 /* All that a worker inherits, as the descriptors from 0 on. A builder: 0 to 4, with

@@ -2,7 +2,7 @@
  * ends of children. It alone holds root, the listening sockets and the tree of
  * control groups; it outlives any gateway and takes every child with it.
  */
-#include "launcher.h"
+#include "launcher/launcher.h"
 
 #include <errno.h>
 #include <fcntl.h>
