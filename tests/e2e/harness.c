@@ -561,6 +561,31 @@ wait_for_figure(const struct daemon *d, const char *name, const char *object, co
     wait_for(member, has_value, &f);
 }
 
+struct log_search {
+    const struct daemon *d;
+    const char *text;
+};
+
+static bool
+log_holds(void *user)
+{
+    const struct log_search *search = user;
+    size_t len;
+    char *log = read_whole(search->d->log, &len);
+    bool holds = strstr(log, search->text) != NULL;
+
+    free(log);
+    return holds;
+}
+
+void
+wait_for_log(const struct daemon *d, const char *text)
+{
+    struct log_search search = {d, text};
+
+    wait_for(text, log_holds, &search);
+}
+
 /* ---- processes and files ---- */
 
 static pid_t

@@ -94,6 +94,9 @@ void wait_for(const char *what, bool (*condition)(void *user), void *user);
 void wait_for_figure(const struct daemon *d, const char *name, const char *object,
                      const char *member, json_int_t value);
 
+/* Waits until the daemon's log holds the text. */
+void wait_for_log(const struct daemon *d, const char *text);
+
 /* Processes whose /proc/PID/comm begins with `comm` and that descend from root. */
 int count_processes(pid_t root, const char *comm);
 bool is_below(pid_t pid, pid_t root); /* root, or a descendant of it */

@@ -13,5 +13,8 @@ attack(hearth_call *call)
     }
     atomic_store(&chan->shared->response.tail, ~UINT64_C(15));
     ring_bells();
+    /* a further word of ours would put the positions right before they were looked at */
+    for (int i = 0; i < 3000; i++)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     return "it goes on";
 }
