@@ -177,7 +177,7 @@ test_wordcount_answers_as_wc_does_for_the_gpl(void **state)
     struct reply r;
     size_t len;
     char *text = read_whole(gpl, &len),
-         *wanted = output_of("LC_ALL=C wc < /usr/share/common-licenses/GPL-3");
+         *wanted = output_of("LC_ALL=C /usr/bin/wc < /usr/share/common-licenses/GPL-3");
 
     example(*state, "wordcount");
     r = post(*state, "/function/wordcount", text, len);
