@@ -99,7 +99,7 @@ fail(struct gw_deploy *d, enum gw_code code, json_t *facts, const char *text)
         gw_instance_kill(d->instance);
         d->instance = NULL;
     }
-    if (d->function != NULL && d->function->removed) {
+    if (d->function != NULL && (d->function->removed || d->function->deleting)) {
         code = GW_FUNCTION_NOT_FOUND;
         text = "the function was deleted while it was deployed";
     }
@@ -579,7 +579,7 @@ on_committed(uv_work_t *work, int status)
 
     (void)status;
     d->committing = false;
-    if (d->status < 0 || version == NULL || f->removed) {
+    if (d->status < 0 || version == NULL) {
         free(version);
         gw_change_end(f);
         fail(d, d->status < 0 ? GW_STORAGE_FAILED : GW_INTERNAL, NULL,
@@ -641,9 +641,15 @@ keep(struct gw_deploy *d)
 
 static void on_change_may_begin(struct gw_timer *timer);
 
+/* One change of a function at a time: a DELETE that began earlier has ended by then, and
+ * one that comes later waits. */
 static void
 try_to_keep(struct gw_deploy *d)
 {
+    if (d->function->removed) { /* or its files would come back with the next start */
+        fail(d, GW_FUNCTION_NOT_FOUND, NULL, "");
+        return;
+    }
     if (!d->function->changing) {
         d->function->changing = true;
         d->function->refs++;

@@ -1,4 +1,5 @@
 /* test_deploy.c: deploying, settings, versions, and the administration's refusals. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -499,6 +500,56 @@ put_beside(const struct daemon *d, const char *name, const char *settings, const
     return pid;
 }
 
+/* Deploys again and again; each goes live, or hears that the function was deleted. */
+static _Noreturn void
+deploy_many(const struct daemon *d, int times)
+{
+    for (int i = 0; i < times; i++) {
+        struct reply r = deploy(d, "flicker", "", HELLO);
+
+        if (r.status != 200 && r.status != 201 &&
+            (r.status != 404 || strcmp(reply_text(&r, "code"), "function_not_found") != 0)) {
+            (void)fprintf(stderr, "a deploy that was overtaken: %ld %s\n", r.status, r.body);
+            _exit(1);
+        }
+        reply_free(&r);
+    }
+    _exit(0);
+}
+
+static bool
+is_removable(void *path)
+{
+    return rmdir(path) == 0 || errno == ENOENT;
+}
+
+static void
+test_a_deploy_overtaken_by_a_delete_says_so(void **state)
+{
+    const struct daemon *d = *state;
+    char path[256];
+    struct reply r;
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        deploy_many(d, 40);
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        r = http(d, &(struct request){.method = "DELETE", .path = "/v1/functions/flicker"});
+
+        if (r.status != 204 && r.status != 404)
+            fail_msg("DELETE: %ld %s", r.status, r.body);
+        reply_free(&r);
+    }
+    assert_int_equal(status, 0);
+    r = http(d, &(struct request){.method = "DELETE", .path = "/v1/functions/flicker"});
+    reply_free(&r);
+    (void)snprintf(path, sizeof path, "%s/functions/flicker", d->state);
+    wait_for("an empty folder, or none: a restart finds nothing", is_removable, path);
+    deploy_ok(d, "flicker", "", HELLO);
+    expect_body(d, "/function/flicker", "hello");
+}
+
 static bool
 a_builder_is_done(void *user)
 {
@@ -599,6 +650,7 @@ main(void)
         cmocka_unit_test(test_list_names_every_function),
         cmocka_unit_test(test_requests_without_the_token_are_unauthorized),
         cmocka_unit_test(test_unknown_paths_and_methods_are_told_apart),
+        cmocka_unit_test(test_a_deploy_overtaken_by_a_delete_says_so),
         cmocka_unit_test(test_a_slow_deploy_of_a_large_object_stops_no_other_start),
         cmocka_unit_test(test_a_patch_during_a_deploy_holds_for_the_instance_that_checked_it),
         cmocka_unit_test(test_metrics_count_calls),
