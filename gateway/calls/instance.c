@@ -257,23 +257,34 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
         gw_instance_kill(inst);
 }
 
-/* It says so itself: whether its filters are up, the launcher asks the kernel. A new
- * version goes live only then; an instance of one that was checked serves meanwhile,
- * since the question would cost a cold call a twentieth of its time. */
+/* It says so itself, and may be a constructor that never had its filter narrowed: whether
+ * its filters are up, the launcher asks the kernel. Until then it serves nobody. */
+static void
+says_ready(struct gw_instance *inst)
+{
+    struct launch_message msg = {.type = LAUNCH_CHECK, .id = inst->id};
+
+    inst->phase = GW_INSTANCE_CHECKING;
+    if (launch_client_send(&inst->gw->launcher, &msg) < 0)
+        gw_instance_kill(inst);
+}
+
+/* Its filters are up. */
 static void
 became_ready(struct gw_instance *inst)
 {
-    struct launch_message msg = {.type = LAUNCH_CHECK, .id = inst->id};
     struct gw *gw = inst->gw;
 
+    if (inst->phase != GW_INSTANCE_CHECKING || inst->dying)
+        return; /* retired meanwhile, or dead: it never served */
     gw_timer_unset(gw_main_loop(gw), &inst->timer);
     inst->phase = GW_INSTANCE_READY;
     inst->start_ns = gw_now_ns() - inst->launched_ns;
     watch_idle(gw);
     if (inst->slot != NULL)
         sch_slot_ready(gw->sch, inst->slot, gw_now_ns());
-    if (launch_client_send(&gw->launcher, &msg) < 0)
-        gw_instance_kill(inst);
+    if (inst->deploy != NULL)
+        gw_deploy_instance_ready(inst->deploy, inst);
 }
 
 static void
@@ -296,8 +307,8 @@ gw_instance_start_frame(struct gw_instance *inst, const struct frame *frame)
         return -EPROTO;
     if (frame->header.type == FRAME_UNFIT)
         became_unfit(inst, frame);
-    else if (!inst->dying) /* ready, and dead since: it never served */
-        became_ready(inst);
+    else if (!inst->dying)
+        says_ready(inst);
     return 1;
 }
 
@@ -720,8 +731,8 @@ gw_instance_on_message(struct gw *gw, const struct launch_message *msg, int *fds
         died(inst, &msg->u.died);
     else if (msg->type == LAUNCH_LIMITED)
         limited(inst, msg->u.limited.status);
-    else if (msg->type == LAUNCH_CHECKED && inst->deploy != NULL && !inst->dying)
-        gw_deploy_instance_ready(inst->deploy, inst);
+    else if (msg->type == LAUNCH_CHECKED)
+        became_ready(inst);
     gw_dispatch(gw_main_loop(gw));
 }
 

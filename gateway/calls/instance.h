@@ -24,6 +24,7 @@ struct gw_patch;
 enum gw_instance_phase {
     GW_INSTANCE_LAUNCHING,
     GW_INSTANCE_LOADING,
+    GW_INSTANCE_CHECKING, /* it says that it is ready: are its filters up? */
     GW_INSTANCE_READY,
     GW_INSTANCE_RETIRING
 };

@@ -681,9 +681,10 @@ test_bodies_behind_refused_requests_are_not_mixed_up(void **state)
     int fds[N], blocker = raw_connect(*state);
 
     deploy_ok(
-        *state, "full", "max=1&queue=100&queue_timeout=100ms&timeout=10s",
+        *state, "full", "min=1&max=1&queue=100&queue_timeout=100ms&timeout=10s",
         "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
-        "  struct timespec t = {1, 0}; nanosleep(&t, 0); return hearth_printf(c, \"done\"); }\n");
+        "  struct timespec t = {5, 0}; nanosleep(&t, 0); return hearth_printf(c, \"done\"); }\n");
+    wait_for_figure(*state, "full", "instances", "idle", 1); /* a start may take 100 ms */
     raw_send(blocker, "GET /function/full HTTP/1.1\r\nHost: x\r\n\r\n", 42);
     wait_for_figure(*state, "full", "instances", "busy", 1);
     for (int i = 0; i < N; i++) {

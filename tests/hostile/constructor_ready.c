@@ -7,21 +7,8 @@ begin(void)
 {
     struct chan *chan = channel_on_stack();
 
-    if (chan == NULL || chan_reserve(chan, 0) == NULL)
-        return;
-    (void)chan_commit(chan, FRAME_READY, FRAME_END, 0, 0);
-    ring_bells();
-    for (;;) {
-        struct frame frame;
-
-        chan_worker_wait(chan, 0, 0);
-        while (chan_peek(chan, &frame) == 1) {
-            if (frame.header.type == FRAME_REQUEST && chan_claim(chan))
-                respond(chan, frame.header.serial, "ESCAPED: a constructor serves\n");
-            chan_consume(chan, &frame);
-        }
-        ring_bells();
-    }
+    if (chan != NULL)
+        serve_alone(chan, "ESCAPED: a constructor serves\n");
 }
 
 const char *

@@ -64,4 +64,25 @@ ring_bells(void)
             return;
 }
 
+/* Says that it is ready, and answers all calls from here on: no filter for running comes. */
+static inline void
+serve_alone(struct chan *chan, const char *text)
+{
+    if (chan_reserve(chan, 0) == NULL)
+        return;
+    (void)chan_commit(chan, FRAME_READY, FRAME_END, 0, 0);
+    ring_bells();
+    for (;;) {
+        struct frame frame;
+
+        chan_worker_wait(chan, 0, 0);
+        while (chan_peek(chan, &frame) == 1) {
+            if (frame.header.type == FRAME_REQUEST && chan_claim(chan))
+                respond(chan, frame.header.serial, text);
+            chan_consume(chan, &frame);
+        }
+        ring_bells();
+    }
+}
+
 #endif

@@ -356,14 +356,42 @@ test_every_attack_fails_and_harms_nobody(void **state)
     print_message("%zu attacks, none got anywhere\n", ATTACKS);
 }
 
+/* Every instance is asked for its filters before it serves, not the first alone. */
+static void
+test_a_constructor_that_behaves_once_serves_never_without_its_filter(void **state)
+{
+    static const char json[] = "{\"memory\": \"32M\"}";
+    struct world *w = *state;
+    struct reply r = attack_deploy(&w->d, "later", "constructor_later", "idle_timeout=1ms", true);
+
+    assert_int_equal(r.status, 201);
+    reply_free(&r);
+    wait_for_figure(&w->d, "later", "instances", "total", 0);
+    r = http(&w->d, &(struct request){.method = "PATCH",
+                                      .path = "/v1/functions/later",
+                                      .body = json,
+                                      .len = sizeof json - 1});
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    for (int i = 0; i < 20; i++) {
+        r = get(&w->d, "/function/later");
+        if (r.status != 502 || strcmp(reply_text(&r, "code"), "init_failed") != 0)
+            fail_msg("it served: %ld %s", r.status, r.body);
+        assert_non_null(strstr(r.body, "before the filter for running"));
+        reply_free(&r);
+    }
+    r = http(&w->d, &(struct request){.method = "DELETE", .path = "/v1/functions/later"});
+    reply_free(&r);
+}
+
 /* No file of the folder is forgotten above. */
 static void
 test_every_attack_of_the_folder_is_run(void **state)
 {
     static const char *const others[] = {
-        "attacks.c",    "backdoor.c",       "rogue_worker.c", /* no attacks by themselves */
-        "any_call.c",   "tmp_of_another.c",                   /* below */
-        "burn_after.c", "ready_and_gone.c",                   /* in test_exhaustion.c */
+        "attacks.c",    "backdoor.c",       "rogue_worker.c",      /* no attacks by themselves */
+        "any_call.c",   "tmp_of_another.c", "constructor_later.c", /* below */
+        "burn_after.c", "ready_and_gone.c",                        /* in test_exhaustion.c */
     };
     char path[512];
     DIR *dir;
@@ -620,6 +648,7 @@ main(void)
         cmocka_unit_test(test_every_attack_of_the_folder_is_run),
         cmocka_unit_test(test_the_run_profile_has_at_most_40_calls_and_no_socket),
         cmocka_unit_test(test_every_attack_fails_and_harms_nobody),
+        cmocka_unit_test(test_a_constructor_that_behaves_once_serves_never_without_its_filter),
         cmocka_unit_test(test_every_system_call_beyond_the_table_is_named_and_ends_the_instance),
         cmocka_unit_test(test_a_widened_function_may_make_its_calls_and_no_others),
         cmocka_unit_test(test_calls_that_can_never_be_allowed_are_refused_by_name),

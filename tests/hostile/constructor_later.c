@@ -1,0 +1,19 @@
+/* constructor_later.c: as constructor_ready, but only once its limit is over 16M: the instance
+ * that checks the version behaves. */
+#include "ring.h"
+
+static __attribute__((constructor)) void
+begin(void)
+{
+    struct chan *chan = channel_on_stack();
+
+    if (chan != NULL && atomic_load(&chan->shared->memory_limit) > (16u << 20))
+        serve_alone(chan, "ESCAPED: a constructor serves\n");
+}
+
+const char *
+attack(hearth_call *call)
+{
+    (void)call;
+    return "its constructor found no channel, or the old limit";
+}
