@@ -488,15 +488,16 @@ test_a_queue_that_is_full_says_overloaded(void **state)
     char value[16];
     int fds[3];
 
-    deploy_ok(
-        *state, "busy", "max=1&queue=2&timeout=10s",
-        "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
-        "  struct timespec t = {0, 400000000}; if (!hearth_query(c, \"quick\")) nanosleep(&t, 0);\n"
-        "  return hearth_printf(c, \"done\"); }\n");
+    deploy_ok(*state, "busy", "max=1&queue=2&timeout=10s",
+              "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
+              "  struct timespec t = {1, 0}; if (!hearth_query(c, \"quick\")) nanosleep(&t, 0);\n"
+              "  return hearth_printf(c, \"done\"); }\n");
     expect(get(*state, "/function/busy?quick"), "done");
     for (int i = 0; i < 3; i++) {
         fds[i] = raw_connect(*state);
         raw_send(fds[i], "GET /function/busy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 61);
+        if (i == 0)
+            wait_for_figure(*state, "busy", "instances", "busy", 1);
     }
     wait_for_figure(*state, "busy", NULL, "waiting", 2);
     r = get(*state, "/function/busy");
@@ -521,12 +522,11 @@ test_a_wait_over_queue_timeout_says_overloaded(void **state)
     struct reply r;
     int fd;
 
-    deploy_ok(
-        *state, "late", "max=1&queue_timeout=50ms&timeout=10s",
-        "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
-        "  struct timespec t = {0, 600000000}; if (!hearth_query(c, \"quick\")) nanosleep(&t, 0);\n"
-        "  return hearth_printf(c, \"done\"); }\n");
-    expect(get(*state, "/function/late?quick"), "done");
+    deploy_ok(*state, "late", "min=1&max=1&queue_timeout=50ms&timeout=10s",
+              "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
+              "  struct timespec t = {3, 0}; if (!hearth_query(c, \"quick\")) nanosleep(&t, 0);\n"
+              "  return hearth_printf(c, \"done\"); }\n");
+    wait_for_figure(*state, "late", "instances", "idle", 1);
     fd = raw_connect(*state);
     raw_send(fd, "GET /function/late HTTP/1.1\r\nHost: x\r\n\r\n", 42);
     wait_for_figure(*state, "late", "instances", "busy", 1);

@@ -48,7 +48,7 @@ start(void **state)
 {
     int status = group_start(state);
 
-    deploy_ok(*state, "naughty", "memory=16M&timeout=400ms&max=2", NAUGHTY);
+    deploy_ok(*state, "naughty", "memory=16M&timeout=1s&max=2", NAUGHTY);
     return status;
 }
 
@@ -123,7 +123,7 @@ test_a_call_over_its_timeout_is_killed(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct reply r = expect(state, how[i], 504, "timeout");
 
-        assert_int_equal(reply_number(&r, "timeout_ms"), 400);
+        assert_int_equal(reply_number(&r, "timeout_ms"), 1000);
         reply_free(&r);
     }
 }
