@@ -256,6 +256,7 @@ test_a_second_loop_joins_a_busy_one_and_leaves_again(void **state)
     if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
         return; /* there is no core for it */
     (void)unsetenv("HEARTH_THREADS");
+    (void)setenv("HEARTH_PATIENCE", "6", 0); /* a second in a row with half a core free */
     daemon_start_with(&d, options);
     for (int i = 0; i < FUNCTIONS; i++) {
         char name[16];
