@@ -30,6 +30,7 @@
 
 /* what a worker may print before it is not listened to, and for how long */
 #define LOG_BYTES_AT_ONCE (128 * 1024)
+#define LOG_LINE_COST     64 /* bytes that a line of its own is as dear as */
 #define LOG_PAUSE_MS      20
 
 static void on_log(uv_poll_t *poll, int status, int events);
@@ -189,6 +190,8 @@ on_log(uv_poll_t *poll, int status, int events)
     if (got > 0) {
         take_output(inst, bytes, (size_t)got);
         inst->log_bytes += (uint32_t)got;
+        for (ssize_t i = 0; i < got; i++)
+            inst->log_bytes += bytes[i] == '\n' ? LOG_LINE_COST : 0;
         if (inst->log_bytes > LOG_BYTES_AT_ONCE) {
             (void)uv_poll_stop(poll);
             gw_timer_set(gw_main_loop(inst->gw), &inst->log_pause, LOG_PAUSE_MS, on_log_pause_over);
@@ -275,8 +278,8 @@ became_ready(struct gw_instance *inst)
 {
     struct gw *gw = inst->gw;
 
-    if (inst->phase != GW_INSTANCE_CHECKING || inst->dying)
-        return; /* retired meanwhile, or dead: it never served */
+    if (inst->phase != GW_INSTANCE_CHECKING || inst->dying || inst->killed)
+        return; /* retired meanwhile, or ended: it never served */
     gw_timer_unset(gw_main_loop(gw), &inst->timer);
     inst->phase = GW_INSTANCE_READY;
     inst->start_ns = gw_now_ns() - inst->launched_ns;
@@ -474,6 +477,8 @@ explain_failed_start(struct gw_instance *inst, char *text, size_t n)
     else if (v.code == GW_FORBIDDEN_SYSCALL)
         (void)snprintf(text, n, "it called %s, which is not allowed, while it was loaded",
                        v.syscall);
+    else if (inst->broken)
+        (void)snprintf(text, n, "it broke the protocol while it was loaded");
     else if (v.signal[0] != '\0')
         (void)snprintf(text, n, "it died of %s while it was loaded", v.signal);
     else
@@ -487,7 +492,7 @@ dies_unserved(const struct gw_instance *inst)
 {
     struct gw_function *f = inst->function;
 
-    if (inst->phase != GW_INSTANCE_READY || inst->killed || inst->calls > 0)
+    if (inst->phase != GW_INSTANCE_READY || (inst->killed && !inst->broken) || inst->calls > 0)
         return false;
     f->unserved_deaths = f->unserved_since == f->calls ? f->unserved_deaths + 1 : 1;
     f->unserved_since = f->calls;

@@ -264,7 +264,7 @@ open_hierarchy(struct sbx_cgroup_tree *tree, int i, struct hearth_err *err)
 
 /* Besides what each may use, all of them together: a gateway that was taken over cannot
  * fill the host's memory with instances. And the host's own processes always get some of
- * every core, whatever instances do to the scheduler: on Linux 6.18 four workers that
+ * the cores, whatever instances do to the scheduler: on Linux 6.18 four workers that
  * woke the gateway without end kept everything else from running for up to 50 seconds;
  * with this bound it was one (docs/performance.md). */
 static int

@@ -26,8 +26,8 @@
 #include "launcher/spawn.h"
 #include "log.h"
 
-#define NO_SLOT          UINT32_MAX
-#define OUTPUT_PIPE_SIZE (64 * 1024)
+#define NO_SLOT      UINT32_MAX
+#define OUTPUT_BYTES (64 * 1024)
 
 void
 launcher_children_init(struct launcher *l)
@@ -145,6 +145,14 @@ open_object(struct launcher *l, const struct launch_start *start, int *fd, struc
     return 0;
 }
 
+static int
+open_memory(const struct sbx_cgroup *leaf)
+{
+    const struct sbx_cgroup_ops *ops = leaf->tree->ops;
+
+    return openat(leaf->dir[ops->memory_controller], ops->memory_file, O_RDONLY | O_CLOEXEC);
+}
+
 /* The files that the gateway preads for what an instance uses. */
 static int
 open_meters(const struct sbx_cgroup *leaf, int *memory, int *peak, int *cpu, struct hearth_err *err)
@@ -152,7 +160,7 @@ open_meters(const struct sbx_cgroup *leaf, int *memory, int *peak, int *cpu, str
     const struct sbx_cgroup_ops *ops = leaf->tree->ops;
     int dir = leaf->dir[ops->memory_controller];
 
-    *memory = openat(dir, ops->memory_file, O_RDONLY | O_CLOEXEC);
+    *memory = open_memory(leaf);
     *peak = openat(dir, ops->peak_file, O_RDONLY | O_CLOEXEC);
     *cpu = openat(leaf->dir[ops->cpu_controller], ops->cpu_file, O_RDONLY | O_CLOEXEC);
     if (*peak < 0 && errno == ENOENT && *memory >= 0)
@@ -194,13 +202,16 @@ make_pipes(struct launcher_worker_fds *fds, struct hearth_err *err)
 {
     int pair[2];
 
-    /* non-blocking on both ends: a function that talks too much loses lines, it
-     * does not stall */
-    if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) != 0)
-        return err_set(err, errno, "make a pipe");
+    /* Non-blocking on both ends: a function that talks too much loses lines, it does not
+     * stall. No pipe: its writer holds a lock that its reader waits for, while it reads what
+     * is written from memory that may have to come from a disk. */
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+        return err_set(err, errno, "make a socket pair");
     fds->log_read = pair[0];
     fds->log_write = pair[1];
-    (void)fcntl(pair[1], F_SETPIPE_SZ, OUTPUT_PIPE_SIZE);
+    if (setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &(int){OUTPUT_BYTES}, sizeof(int)) != 0 ||
+        shutdown(pair[1], SHUT_RD) != 0)
+        return err_set(err, errno, "make a socket pair one way");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return err_set(err, errno, "make a socket pair");
     fds->control_ours = pair[0];
@@ -210,16 +221,19 @@ make_pipes(struct launcher_worker_fds *fds, struct hearth_err *err)
 
 /* The worker's task: the object to load and the file that says what it uses. */
 static int
-send_task(struct launcher_worker_fds *fds, struct hearth_err *err)
+send_task(const struct launcher_child *c, struct launcher_worker_fds *fds, struct hearth_err *err)
 {
+    cleanup_close int meter = open_memory(c->leaf); /* not the gateway's: a file has a lock */
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {0};
     char byte = 'T';
     struct iovec iov = {.iov_base = &byte, .iov_len = 1};
     struct msghdr hdr = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     struct cmsghdr *cmsg = CMSG_FIRSTHDR(&hdr);
-    int sent[2] = {fds->object, fds->memory};
+    int sent[2] = {fds->object, meter};
 
+    if (meter < 0)
+        return err_set(err, errno, "open the memory meter of a control group");
     cmsg->cmsg_level = SOL_SOCKET;
     cmsg->cmsg_type = SCM_RIGHTS;
     cmsg->cmsg_len = CMSG_LEN(sizeof sent);
@@ -229,15 +243,27 @@ send_task(struct launcher_worker_fds *fds, struct hearth_err *err)
     return 0;
 }
 
+/* Read only, with an offset of its own: what several processes have open together, one can
+ * leave word in for another. */
+static int
+open_anew(int fd)
+{
+    char path[32];
+
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 static int
 spawn_worker(struct launcher *l, const struct launcher_recipe *recipe, struct launcher_child *c,
              struct launcher_worker_fds *fds, struct hearth_err *err)
 {
     static char *const argv[] = {(char *)"hearth-worker", NULL};
+    cleanup_close int input = open_anew(l->empty);
     struct sbx_spawn spawn = {
         .jail = &l->jail,
         .leaf = c->leaf,
-        .inherit = {.input = l->empty,
+        .inherit = {.input = input,
                     .output = fds->log_write,
                     .control = fds->control_theirs,
                     .first = fds->channel,
@@ -251,6 +277,8 @@ spawn_worker(struct launcher *l, const struct launcher_recipe *recipe, struct la
         .argv = argv,
     };
 
+    if (input < 0)
+        return err_set(err, errno, "open an empty file");
     memcpy(spawn.inherit.bells, fds->bells, sizeof fds->bells);
     return sbx_spawn(&spawn, &c->pid, &c->pidfd, err);
 }
@@ -340,7 +368,7 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
         if (status == 0)
             tell_started(l, *c, fds);
     }
-    return status == 0 ? send_task(fds, err) : status;
+    return status == 0 ? send_task(*c, fds, err) : status;
 }
 
 void
@@ -389,9 +417,8 @@ launcher_limit(struct launcher *l, const struct launch_message *msg)
     launcher_tell(l, &answer, NULL, 0);
 }
 
-/* How many filters the kernel holds for the process; -1 where it does not say. */
-static int
-count_filters(pid_t pid)
+int
+launcher_count_filters(pid_t pid)
 {
     char path[64], line[256];
     cleanup_file FILE *file = NULL;
@@ -405,7 +432,8 @@ count_filters(pid_t pid)
 }
 
 /* Who says that it is ready may have been a constructor that never let the worker narrow
- * its filter. The kernel knows; and no other filter than RUN can have been loaded. */
+ * its filter. The kernel knows; and no other filter than RUN can have been loaded. It counts
+ * those too that this process was started under, by a container or by systemd. */
 void
 launcher_check(struct launcher *l, const struct launch_message *msg)
 {
@@ -414,7 +442,7 @@ launcher_check(struct launcher *l, const struct launch_message *msg)
 
     if (c == NULL)
         return; /* dead: the gateway has been told, or will be */
-    if (count_filters(c->pid) >= SBX_FILTER_COUNT) {
+    if (launcher_count_filters(c->pid) >= l->filters_above + SBX_FILTER_COUNT) {
         launcher_tell(l, &answer, NULL, 0);
         return;
     }

@@ -236,13 +236,9 @@ leaves_most(const struct launcher *l)
 static int
 open_empty(struct launcher *l, struct hearth_err *err)
 {
-    cleanup_close int made = memfd_create("hearth-empty", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    char path[32];
-
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", made);
-    if (made < 0 ||
-        fcntl(made, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0 ||
-        (l->empty = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+    l->empty = memfd_create("hearth-empty", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (l->empty < 0 ||
+        fcntl(l->empty, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
         return err_set(err, errno, "make an empty file");
     return 0;
 }
@@ -277,6 +273,11 @@ launcher_open(struct launcher *l, struct hearth_err *err)
     l->gateway_pidfd = l->gateway_sock = -1;
     choose_user(l);
     launcher_children_init(l);
+    l->filters_above = launcher_count_filters(getpid());
+    if (l->filters_above < 0)
+        return err_set(err, ENOTSUP,
+                       "wall \"seccomp\": /proc/PID/status does not say Seccomp_filters (it does "
+                       "from Linux 5.9 on)");
     status = raise_descriptors(err);
     if (status == 0)
         status = open_empty(l, err);

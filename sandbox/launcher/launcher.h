@@ -95,8 +95,9 @@ struct launcher {
     int life; /* pidfd of this process, which children watch */
     int epoll, signals;
     int null, worker_program, builder_program;
-    int empty;   /* standard input of workers: no file of the host's, not even /dev/null */
-    int filters; /* the usual ones */
+    int filters_above; /* seccomp filters of this process, which all children inherit */
+    int empty;         /* standard input of workers: no file of the host's, not even /dev/null */
+    int filters;       /* the usual ones */
     struct launcher_filters wider[LAUNCHER_WIDER];
     uint64_t filters_used;
     int threads; /* loops of the gateway */
@@ -154,6 +155,8 @@ struct launcher_recipe {
 int launcher_make_worker(struct launcher *l, const struct launcher_recipe *recipe,
                          struct launcher_child *c, struct launcher_worker_fds *fds,
                          struct hearth_err *err);
+/* How many filters the kernel holds for the process; -1 where it does not say. */
+int launcher_count_filters(pid_t pid);
 void launcher_worker_fds_close(struct launcher_worker_fds *fds);
 /* What a child said on its control socket before it gave up, "" for nothing. */
 void launcher_last_words(int control, char *text, size_t n);

@@ -152,7 +152,7 @@ find_tree(pid_t worker, char *tree, size_t n)
 
 /* Whatever instances do to the scheduler, the rest of the host runs. */
 static void
-test_all_instances_together_leave_time_of_every_core(void **state)
+test_all_instances_together_leave_time_to_the_host(void **state)
 {
     struct daemon d;
     char tree[512], path[600];
@@ -504,7 +504,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_worker_stands_behind_every_wall),
-        cmocka_unit_test(test_all_instances_together_leave_time_of_every_core),
+        cmocka_unit_test(test_all_instances_together_leave_time_to_the_host),
         cmocka_unit_test(test_the_gateways_user_cannot_remove_the_jail),
         cmocka_unit_test(test_a_strict_umask_and_a_protected_daemon_change_nothing),
         cmocka_unit_test(test_two_workers_have_users_and_groups_of_their_own),

@@ -3,11 +3,14 @@
  * and the attacker's own next call are looked at from outside.
  */
 #include <dirent.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,6 +151,7 @@ static const struct attack attacks[] = {
     {"constructor_move", REFUSED, "it called mremap"},
     {"constructor_write", REFUSED, "it died of SIGSEGV"},
     {"constructor_ready", REFUSED, "before the filter for running", NULL, true},
+    {"ready_twice", REFUSED, "protocol", NULL, true},
     {"fini_socket", HELD},
     {"fini_hang", HELD},
     /* its channel */
@@ -389,9 +393,9 @@ static void
 test_every_attack_of_the_folder_is_run(void **state)
 {
     static const char *const others[] = {
-        "attacks.c",    "backdoor.c",       "rogue_worker.c",      /* no attacks by themselves */
-        "any_call.c",   "tmp_of_another.c", "constructor_later.c", /* below */
-        "burn_after.c", "ready_and_gone.c",                        /* in test_exhaustion.c */
+        "attacks.c",    "backdoor.c",       "rogue_worker.c", /* no attacks by themselves */
+        "any_call.c",   "tmp_of_another.c", "constructor_later.c", "input_offset.c", /* below */
+        "burn_after.c", "ready_and_gone.c", /* in test_exhaustion.c */
     };
     char path[512];
     DIR *dir;
@@ -641,6 +645,52 @@ stop(void **state)
     return 0;
 }
 
+/* What two processes have open together, one can leave word in for the other. */
+static void
+test_no_word_passes_by_the_offset_of_standard_input(void **state)
+{
+    static const char *const names[] = {"one", "other"};
+    struct world *w = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        char path[32];
+        struct reply r = attack_deploy(&w->d, names[i], "input_offset", NULL, false);
+
+        assert_int_equal(r.status, 201);
+        reply_free(&r);
+        (void)snprintf(path, sizeof path, "/function/%s", names[i]);
+        r = get(&w->d, path);
+        assert_string_equal(r.body, "held\n");
+        reply_free(&r);
+    }
+}
+
+/* As in a container, or under systemd's SystemCallFilter: the kernel counts those too. This
+ * process keeps the filter: so it is the last test. */
+static void
+test_a_filter_that_the_daemon_was_started_under_counts_for_none_of_its_own(void **state)
+{
+    struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {.len = 1, .filter = &allow};
+    struct daemon d = {0};
+    struct reply r;
+
+    (void)state;
+    assert_int_equal(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), 0);
+    daemon_start(&d);
+    r = attack_deploy(&d, "attacker", "constructor_ready", NULL, true);
+    assert_int_equal(r.status, 502);
+    assert_non_null(strstr(r.body, "before the filter for running"));
+    reply_free(&r);
+    r = attack_deploy(&d, "well", "input_offset", NULL, false);
+    assert_int_equal(r.status, 201);
+    reply_free(&r);
+    r = get(&d, "/function/well");
+    assert_string_equal(r.body, "held\n");
+    reply_free(&r);
+    daemon_remove(&d);
+}
+
 int
 main(void)
 {
@@ -654,6 +704,9 @@ main(void)
         cmocka_unit_test(test_calls_that_can_never_be_allowed_are_refused_by_name),
         cmocka_unit_test(test_a_tmp_is_one_instance_s_own),
         cmocka_unit_test(test_a_tmp_holds_files_as_a_function_expects),
+        cmocka_unit_test(test_no_word_passes_by_the_offset_of_standard_input),
+        cmocka_unit_test(
+            test_a_filter_that_the_daemon_was_started_under_counts_for_none_of_its_own),
     };
 
     return cmocka_run_group_tests_name("hostile", tests, start, stop);
