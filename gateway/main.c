@@ -86,18 +86,41 @@ give_up_privilege(const struct gw_config *config, const struct inherited *in,
 
 /* ---- what is on disk ---- */
 
+/* One by one: what cannot be taken, on a smaller host or by a later release, is said, and
+ * drops nothing else. */
+static void
+take_settings(const struct gw *gw, struct gw_function *f, json_t *settings)
+{
+    struct gw_bad_setting bad;
+    const char *name;
+    json_t *value;
+
+    json_object_foreach (settings, name, value) {
+        json_t *one = json_pack("{s:O}", name, value);
+
+        if (gw_settings_from_json(&f->settings, one, &bad) < 0) {
+            log_warning("function %s: setting %s of the state folder is not taken: allowed is %s",
+                        f->name, bad.name, bad.allowed);
+            if (strcmp(name, "memory") == 0 && json_integer_value(value) > gw->memory_budget)
+                f->settings.numbers.memory = gw->memory_budget; /* the nearest there is */
+        }
+        json_decref(one);
+    }
+}
+
 static void
 on_version(void *user, const char *name, uint32_t number, const char *text, int live,
            int64_t object_bytes)
 {
     struct gw *gw = user;
     struct gw_function *f = gw_function_find(gw, name, strlen(name));
-    json_t *json = json_loads(text, 0, NULL);
+    json_t *json = text != NULL ? json_loads(text, 0, NULL) : NULL;
     struct gw_version *version = calloc(1, sizeof *version), **at;
-    struct gw_bad_setting bad;
 
     if (f == NULL)
         f = gw_function_add(gw, name);
+    if (f != NULL && number > f->newest)
+        f->newest = number; /* readable or not: the next one gets a folder of its own */
     if (f == NULL || version == NULL || !json_is_object(json)) {
         log_warning("version %u of %s is left out: its function.json cannot be read", number, name);
         json_decref(json);
@@ -111,13 +134,9 @@ on_version(void *user, const char *name, uint32_t number, const char *text, int 
         at = &(*at)->next;
     version->next = *at;
     *at = version;
-    if (number > f->newest)
-        f->newest = number;
     if (live) {
         f->live = number;
-        if (gw_settings_from_json(&f->settings, json_object_get(json, "settings"), &bad) < 0)
-            log_warning("function %s: setting %s of the state folder is not taken: allowed is %s",
-                        name, bad.name, bad.allowed);
+        take_settings(gw, f, json_object_get(json, "settings"));
     }
     json_decref(json);
 }
@@ -129,7 +148,9 @@ start_functions(struct gw *gw)
 
     HASH_ITER (hh, gw->functions, f, next) {
         if (f->live == 0) {
-            log_warning("function %s has no live version: it is left out", f->name);
+            log_warning("function %s has no live version that can be read: it is left out, and its "
+                        "files stay",
+                        f->name);
             gw_function_remove(gw, f);
             continue;
         }

@@ -252,7 +252,9 @@ stage(uv_work_t *work)
     const struct gw_request *req = d->req;
 
     d->code = GW_STORAGE_FAILED;
-    d->status = store_stage(d->name, d->version, &d->err);
+    d->status = d->version == 1 ? store_set_aside(d->name, &d->err) : 0;
+    if (d->status == 0)
+        d->status = store_stage(d->name, d->version, &d->err);
     if (d->status < 0)
         return;
     if (d->kind == GW_DEPLOY_SOURCE) {
@@ -573,6 +575,7 @@ on_committed(uv_work_t *work, int status)
     struct gw_deploy *d = work->data;
     struct gw_function *f = d->function;
     struct gw_settings was = f->settings;
+    struct gw_instance *inst = d->instance; /* in this turn it stays, whatever becomes of it */
     struct gw_version *version = calloc(1, sizeof *version);
     gw_locked struct gw *held = gw_lock(d->gw);
     json_t *answer;
@@ -596,6 +599,9 @@ on_committed(uv_work_t *work, int status)
     f->settings = d->settings;
     d->settings = was;
     gw_function_apply(d->gw, f, !place_instance(d));
+    if (inst != NULL && inst->slot != NULL && !inst->slot->doomed &&
+        inst->limit_bytes != f->settings.numbers.memory)
+        gw_instance_send_limit(inst); /* a PATCH came in between */
     answer = gw_function_json(f);
     (void)json_object_set(answer, "diagnostics", d->diagnostics);
     log_info("function %s: version %u is live", f->name, f->live);

@@ -21,8 +21,10 @@
 static int functions = -1; /* STATE/functions */
 static int state = -1;
 
-#define STAGED "tmp-"
-#define GONE   ".gone-"
+#define STAGED   "tmp-"
+#define GONE     ".gone-"
+#define LOST     ".lost-"
+#define LIVE_LEN 15 /* of the number in `live` */
 
 static int
 open_dir(int at, const char *path)
@@ -101,7 +103,7 @@ clean(void)
             continue;
         cleaned += clean_function(fd);
         /* never got a version: its first deploy did not finish */
-        if (faccessat(fd, "live", F_OK, 0) != 0)
+        if (faccessat(fd, "live", F_OK, 0) != 0 && errno == ENOENT)
             cleaned += remove_tree(functions, e->d_name) == 0;
     }
     return cleaned;
@@ -295,6 +297,42 @@ store_unstage(const char *name, uint32_t version)
         (void)unlinkat(functions, name, AT_REMOVEDIR); /* its first deploy failed */
 }
 
+static char *
+read_file(int dir, const char *path, size_t most)
+{
+    cleanup_close int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    cleanup_free char *text = fd >= 0 ? malloc(most + 1) : NULL;
+    ssize_t got = text != NULL ? read(fd, text, most) : -1;
+
+    if (got < 0)
+        return NULL;
+    text[got] = '\0';
+    return take_ptr(text);
+}
+
+/* The number that `live` held before, NULL for none. */
+static bool
+holds(int dir, const char *was)
+{
+    cleanup_free char *text = read_file(dir, "live", LIVE_LEN);
+
+    return was == NULL ? text == NULL : text != NULL && strcmp(text, was) == 0;
+}
+
+/* After a step that failed, and may have come as far as the new number: whether the old one
+ * stands there again. */
+static bool
+restore_live(int dir, const char *was)
+{
+    if (holds(dir, was))
+        return true;
+    if (was != NULL)
+        (void)replace_file(dir, "live", was, strlen(was), 0600);
+    else
+        (void)unlinkat(dir, "live", 0);
+    return holds(dir, was);
+}
+
 int
 store_live(const char *name, uint32_t version, struct hearth_err *err)
 {
@@ -312,6 +350,7 @@ store_commit(const char *name, uint32_t version, const char *json, struct hearth
     cleanup_close int dir = open_dir(functions, name);
     cleanup_close int staged = open_staged(name, version);
     cleanup_close int source = staged >= 0 ? open_dir(staged, "source") : -1;
+    cleanup_free char *was = NULL;
     char from[32], to[16];
     int status = staged >= 0 && dir >= 0 && source >= 0 ? 0 : -errno;
 
@@ -327,8 +366,9 @@ store_commit(const char *name, uint32_t version, const char *json, struct hearth
         status = -errno;
     if (status < 0)
         return err_set(err, -status, "keep version %u of %s", version, name);
+    was = read_file(dir, "live", LIVE_LEN);
     status = store_live(name, version, err);
-    if (status < 0) /* not live: back to what can be removed */
+    if (status < 0 && restore_live(dir, was)) /* not live: back to what can be removed */
         (void)renameat(dir, to, dir, from);
     return status;
 }
@@ -368,31 +408,39 @@ store_remove(const char *name, struct hearth_err *err)
 
     (void)snprintf(gone, sizeof gone, GONE "%s", name);
     (void)remove_tree(functions, gone);
-    if (renameat(functions, name, functions, gone) != 0 || fsync(functions) != 0)
+    if (renameat(functions, name, functions, gone) != 0)
         return err_set(err, errno, "remove function %s", name);
+    if (fsync(functions) != 0) {
+        int status = err_set(err, errno, "remove function %s", name);
+
+        (void)renameat(functions, gone, functions, name);
+        return status;
+    }
     (void)remove_tree(functions, gone);
+    return 0;
+}
+
+int
+store_set_aside(const char *name, struct hearth_err *err)
+{
+    char live[LIMIT_NAME + 8], lost[LIMIT_NAME + 16];
+
+    (void)snprintf(live, sizeof live, "%s/live", name);
+    if (faccessat(functions, live, F_OK, 0) != 0 && errno == ENOENT)
+        return 0;
+    (void)snprintf(lost, sizeof lost, LOST "%s", name);
+    (void)remove_tree(functions, lost); /* an earlier one of that name */
+    if (renameat(functions, name, functions, lost) != 0)
+        return err_set(err, errno, "set the files of %s aside", name);
     return 0;
 }
 
 /* ---- reading ---- */
 
-static char *
-read_file(int dir, const char *path, size_t most)
-{
-    cleanup_close int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    cleanup_free char *text = fd >= 0 ? malloc(most + 1) : NULL;
-    ssize_t got = text != NULL ? read(fd, text, most) : -1;
-
-    if (got < 0)
-        return NULL;
-    text[got] = '\0';
-    return take_ptr(text);
-}
-
 static void
 load_function(int dir, const char *name, store_version_fn on_version, void *user)
 {
-    cleanup_free char *text = read_file(dir, "live", 15);
+    cleanup_free char *text = read_file(dir, "live", LIVE_LEN);
     cleanup_dir DIR *entries = list_dir(dir);
     unsigned long live = text != NULL ? strtoul(text, NULL, 10) : 0;
     struct dirent *e;
@@ -401,19 +449,18 @@ load_function(int dir, const char *name, store_version_fn on_version, void *user
         cleanup_free char *json = NULL;
         char path[NAME_MAX + 32];
         unsigned long version;
-        struct stat st;
+        struct stat st = {0};
         char *end;
 
         version = strtoul(e->d_name, &end, 10);
         if (e->d_name[0] < '1' || e->d_name[0] > '9' || *end != '\0' || version > UINT32_MAX)
             continue;
-        (void)snprintf(path, sizeof path, "%s/function.so", e->d_name);
-        if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
-            continue;
         (void)snprintf(path, sizeof path, "%s/function.json", e->d_name);
         json = read_file(dir, path, LIMIT_JSON_BODY);
-        if (json != NULL)
-            on_version(user, name, (uint32_t)version, json, version == live, st.st_size);
+        (void)snprintf(path, sizeof path, "%s/function.so", e->d_name);
+        if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) != 0 && json != NULL)
+            free(take_ptr(json)); /* no version without it */
+        on_version(user, name, (uint32_t)version, json, version == live, st.st_size);
     }
 }
 

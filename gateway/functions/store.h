@@ -37,7 +37,12 @@ int store_live(const char *name, uint32_t version, struct hearth_err *err);
 int store_remove_version(const char *name, uint32_t version, struct hearth_err *err);
 int store_remove(const char *name, struct hearth_err *err);
 
-/* Calls on_version for every version of every function: its json as text, whether
+/* Before the first version of a function that nobody knows: where there are files all the
+ * same, which could not be read at the start, they become functions/.lost-NAME, for a human. */
+int store_set_aside(const char *name, struct hearth_err *err);
+
+/* Calls on_version for every version of every function: its json as text (NULL where the
+ * version cannot be read), whether
  * it is the live one, and the size of its object. */
 typedef void (*store_version_fn)(void *user, const char *name, uint32_t version, const char *json,
                                  int live, int64_t object_bytes);

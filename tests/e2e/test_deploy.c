@@ -583,14 +583,28 @@ test_a_slow_deploy_of_a_large_object_stops_no_other_start(void **state)
     assert_int_equal(status, 0);
 }
 
+struct watched {
+    const struct daemon *d;
+    const char *path;
+};
+
 static bool
 has_two_instances(void *user)
 {
-    struct reply r = get(user, "/v1/functions/narrowed/instances");
+    const struct watched *w = user;
+    struct reply r = get(w->d, w->path);
     bool two = json_array_size(json_object_get(r.json, "instances")) == 2;
 
     reply_free(&r);
     return two;
+}
+
+static void
+wait_for_two_instances(const struct daemon *d, const char *path)
+{
+    struct watched w = {d, path};
+
+    wait_for("an instance that checks the new version", has_two_instances, &w);
 }
 
 static void
@@ -609,7 +623,7 @@ test_a_patch_during_a_deploy_holds_for_the_instance_that_checked_it(void **state
     deploy_ok(d, "narrowed", "memory=16M&min=1&syscalls=uname&env=%7B%22A%22:%22a%22%7D", source);
     expect_body(d, "/function/narrowed", "a");
     pid = put_beside(d, "narrowed", "", source);
-    wait_for("an instance that checks the new version", has_two_instances, (void *)(uintptr_t)d);
+    wait_for_two_instances(d, "/v1/functions/narrowed/instances");
     r = patch(d, "/v1/functions/narrowed", "{\"syscalls\": [], \"env\": {\"A\": \"b\"}}");
     assert_int_equal(r.status, 200);
     reply_free(&r);
@@ -622,6 +636,42 @@ test_a_patch_during_a_deploy_holds_for_the_instance_that_checked_it(void **state
         assert_string_equal(reply_text(&r, "syscall"), "uname");
         reply_free(&r);
     }
+}
+
+static bool
+grown_has_48m(void *user)
+{
+    struct reply r = get(user, "/function/grown");
+    bool has = r.status == 200 && strcmp(r.body, "50331648") == 0;
+
+    reply_free(&r);
+    return has;
+}
+
+static void
+test_a_patch_of_memory_during_a_deploy_reaches_the_instance_that_checked_it(void **state)
+{
+    static const char source[] =
+        "#include <hearth.h>\n#include <time.h>\n"
+        "int hearth_init(void) { struct timespec t = {1, 0}; nanosleep(&t, 0); return 0; }\n"
+        "int hearth_handle(hearth_call *c) {\n"
+        "  return hearth_printf(c, \"%zu\", hearth_memory_limit()); }\n";
+    const struct daemon *d = *state;
+    struct reply r;
+    int status;
+    pid_t pid;
+
+    deploy_ok(d, "grown", "memory=16M&min=1&max=1", source);
+    expect_body(d, "/function/grown", "16777216");
+    pid = put_beside(d, "grown", "", source);
+    wait_for_two_instances(d, "/v1/functions/grown/instances");
+    r = patch(d, "/v1/functions/grown", "{\"memory\": \"48M\"}");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    wait_for_figure(d, "grown", NULL, "version", 2);
+    wait_for("the new limit in the new version", grown_has_48m, (void *)(uintptr_t)d);
 }
 
 int
@@ -653,6 +703,8 @@ main(void)
         cmocka_unit_test(test_a_deploy_overtaken_by_a_delete_says_so),
         cmocka_unit_test(test_a_slow_deploy_of_a_large_object_stops_no_other_start),
         cmocka_unit_test(test_a_patch_during_a_deploy_holds_for_the_instance_that_checked_it),
+        cmocka_unit_test(
+            test_a_patch_of_memory_during_a_deploy_reaches_the_instance_that_checked_it),
         cmocka_unit_test(test_metrics_count_calls),
     };
 

@@ -108,6 +108,83 @@ test_what_is_half_written_is_removed_at_start(void **state)
     daemon_remove(&d);
 }
 
+static json_int_t
+setting(const struct daemon *d, const char *path, const char *name)
+{
+    struct reply r = get(d, path);
+    json_int_t value =
+        json_integer_value(json_object_get(json_object_get(r.json, "settings"), name));
+
+    reply_free(&r);
+    return value;
+}
+
+/* On a smaller host one setting may be too large: the others stay what they are. */
+static void
+test_a_setting_that_is_refused_at_start_drops_no_other(void **state)
+{
+    static const char *const smaller[] = {"--memory-budget", "256M", NULL};
+    struct daemon d = {0};
+
+    (void)state;
+    daemon_start(&d);
+    deploy_ok(&d, "large", "memory=512M&timeout=2s&max=3&queue=9", HELLO);
+    assert_int_equal(daemon_stop(&d), 0);
+    daemon_start_with(&d, smaller);
+    assert_int_equal(setting(&d, "/v1/functions/large", "memory"), 256 << 20);
+    assert_int_equal(setting(&d, "/v1/functions/large", "timeout"), 2000);
+    assert_int_equal(setting(&d, "/v1/functions/large", "max"), 3);
+    assert_int_equal(setting(&d, "/v1/functions/large", "queue"), 9);
+    expect_hello(&d, "/function/large");
+    daemon_remove(&d);
+}
+
+static void
+damage(const struct daemon *d, const char *path)
+{
+    char whole[512];
+
+    (void)snprintf(whole, sizeof whole, "%s/%s", d->state, path);
+    assert_int_equal(truncate(whole, 3), 0);
+}
+
+/* What cannot be read stays on disk, and keeps nobody from deploying anew. */
+static void
+test_damaged_versions_are_left_out_and_in_nobodys_way(void **state)
+{
+    struct daemon d = {0};
+    struct reply r;
+    char path[512];
+
+    (void)state;
+    daemon_start(&d);
+    for (int i = 0; i < 3; i++) {
+        deploy_ok(&d, "newest", "memory=16M", HELLO);
+        deploy_ok(&d, "lost", "memory=16M", HELLO);
+    }
+    r = http(&d, &(struct request){.method = "POST",
+                                   .path = "/v1/functions/newest/rollback",
+                                   .body = "{\"version\": 1}",
+                                   .len = 14});
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    assert_int_equal(daemon_stop(&d), 0);
+    damage(&d, "functions/newest/3/function.json");
+    damage(&d, "functions/lost/3/function.json");
+    daemon_start(&d);
+    expect_hello(&d, "/function/newest");
+    deploy_ok(&d, "newest", "", HELLO);
+    wait_for_figure(&d, "newest", NULL, "version", 4);
+    r = get(&d, "/function/lost");
+    assert_int_equal(r.status, 404);
+    reply_free(&r);
+    deploy_ok(&d, "lost", "memory=16M", HELLO);
+    expect_hello(&d, "/function/lost");
+    (void)snprintf(path, sizeof path, "%s/functions/.lost-lost/2/function.so", d.state);
+    assert_int_equal(access(path, F_OK), 0);
+    daemon_remove(&d);
+}
+
 static void
 test_a_state_folder_in_use_is_refused(void **state)
 {
@@ -233,6 +310,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_restart_serves_the_same_functions_without_a_build),
         cmocka_unit_test(test_what_is_half_written_is_removed_at_start),
+        cmocka_unit_test(test_a_setting_that_is_refused_at_start_drops_no_other),
+        cmocka_unit_test(test_damaged_versions_are_left_out_and_in_nobodys_way),
         cmocka_unit_test(test_a_state_folder_in_use_is_refused),
         cmocka_unit_test(test_an_admin_listener_of_its_own_keeps_v1_off_the_other),
         cmocka_unit_test_setup_teardown(test_wordcount_answers_as_wc_does_for_the_gpl, group_start,
