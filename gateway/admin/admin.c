@@ -138,7 +138,7 @@ gw_change_begin(struct gw_request *req, struct gw_function *f)
 {
     struct gw_request **last = &f->changes;
 
-    if (!f->changing) {
+    if (!f->changing && !f->deploy_next) {
         f->changing = true;
         f->refs++;
         return true;
@@ -157,7 +157,7 @@ gw_change_begin(struct gw_request *req, struct gw_function *f)
 void
 gw_change_end(struct gw_function *f)
 {
-    struct gw_request *next = f->changes;
+    struct gw_request *next = f->deploy_next ? NULL : f->changes;
     struct gw *gw = NULL;
 
     f->changing = false;

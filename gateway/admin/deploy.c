@@ -89,11 +89,25 @@ on_unstaged(uv_work_t *work, int status)
     deploy_free(d);
 }
 
+/* It waits no more for its turn to change the function: the others have theirs. */
+static void
+leave_line(struct gw_function *f)
+{
+    f->deploy_next = false;
+    if (f->changing || f->changes == NULL)
+        return;
+    f->changing = true;
+    f->refs++;
+    gw_change_end(f);
+}
+
 /* Answers, removes what was staged, and ends the deploy. */
 static void
 fail(struct gw_deploy *d, enum gw_code code, json_t *facts, const char *text)
 {
     gw_timer_unset(gw_main_loop(d->gw), &d->retry);
+    if (d->function != NULL && d->function->deploy_next)
+        leave_line(d->function);
     if (d->instance != NULL) {
         d->instance->deploy = NULL;
         gw_instance_kill(d->instance);
@@ -656,6 +670,7 @@ try_to_keep(struct gw_deploy *d)
         fail(d, GW_FUNCTION_NOT_FOUND, NULL, "");
         return;
     }
+    d->function->deploy_next = d->function->changing; /* ahead of changes that come after it */
     if (!d->function->changing) {
         d->function->changing = true;
         d->function->refs++;

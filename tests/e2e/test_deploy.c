@@ -1,5 +1,6 @@
 /* test_deploy.c: deploying, settings, versions, and the administration's refusals. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -674,6 +675,45 @@ test_a_patch_of_memory_during_a_deploy_reaches_the_instance_that_checked_it(void
     wait_for("the new limit in the new version", grown_has_48m, (void *)(uintptr_t)d);
 }
 
+static _Noreturn void
+patch_for_ever(const struct daemon *d)
+{
+    for (;;) {
+        struct reply r = patch(d, "/v1/functions/patched", "{\"queue\": 100}");
+
+        reply_free(&r);
+    }
+}
+
+static void
+test_patches_without_end_hold_up_no_deploy(void **state)
+{
+    enum { PATCHERS = 3 };
+    const struct daemon *d = *state;
+    pid_t pids[PATCHERS];
+    struct reply r;
+
+    deploy_ok(d, "patched", "", HELLO);
+    for (int i = 0; i < PATCHERS; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0)
+            patch_for_ever(d);
+    }
+    for (int i = 0; i < 5; i++)
+        deploy_ok(d, "patched", "", HELLO);
+    r = deploy(d, "patched", "", "int hearth_init(void) { return 1; }\n" HELLO);
+    assert_int_equal(r.status, 502);
+    reply_free(&r);
+    r = patch(d, "/v1/functions/patched", "{\"queue\": 101}"); /* their turn comes, too */
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    for (int i = 0; i < PATCHERS; i++) {
+        (void)kill(pids[i], SIGKILL);
+        (void)waitpid(pids[i], NULL, 0);
+    }
+    expect_body(d, "/function/patched", "hello");
+}
+
 int
 main(void)
 {
@@ -705,6 +745,7 @@ main(void)
         cmocka_unit_test(test_a_patch_during_a_deploy_holds_for_the_instance_that_checked_it),
         cmocka_unit_test(
             test_a_patch_of_memory_during_a_deploy_reaches_the_instance_that_checked_it),
+        cmocka_unit_test(test_patches_without_end_hold_up_no_deploy),
         cmocka_unit_test(test_metrics_count_calls),
     };
 
