@@ -138,7 +138,7 @@ gw_change_begin(struct gw_request *req, struct gw_function *f)
 {
     struct gw_request **last = &f->changes;
 
-    if (!f->changing && !f->deploy_next) {
+    if (!f->changing) {
         f->changing = true;
         f->refs++;
         return true;
@@ -157,9 +157,15 @@ gw_change_begin(struct gw_request *req, struct gw_function *f)
 void
 gw_change_end(struct gw_function *f)
 {
-    struct gw_request *next = f->deploy_next ? NULL : f->changes;
+    struct gw_request *next = f->changes;
+    struct gw_deploy *keeper = f->keeper;
     struct gw *gw = NULL;
 
+    if (keeper != NULL) { /* the change, and its hold on the function, are the deploy's now */
+        f->keeper = NULL;
+        gw_deploy_turn(keeper);
+        return;
+    }
     f->changing = false;
     if (next != NULL) {
         gw = next->gw;

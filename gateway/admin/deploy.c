@@ -89,25 +89,13 @@ on_unstaged(uv_work_t *work, int status)
     deploy_free(d);
 }
 
-/* It waits no more for its turn to change the function: the others have theirs. */
-static void
-leave_line(struct gw_function *f)
-{
-    f->deploy_next = false;
-    if (f->changing || f->changes == NULL)
-        return;
-    f->changing = true;
-    f->refs++;
-    gw_change_end(f);
-}
-
 /* Answers, removes what was staged, and ends the deploy. */
 static void
 fail(struct gw_deploy *d, enum gw_code code, json_t *facts, const char *text)
 {
     gw_timer_unset(gw_main_loop(d->gw), &d->retry);
-    if (d->function != NULL && d->function->deploy_next)
-        leave_line(d->function);
+    if (d->function != NULL && d->function->keeper == d)
+        d->function->keeper = NULL;
     if (d->instance != NULL) {
         d->instance->deploy = NULL;
         gw_instance_kill(d->instance);
@@ -613,9 +601,8 @@ on_committed(uv_work_t *work, int status)
     f->settings = d->settings;
     d->settings = was;
     gw_function_apply(d->gw, f, !place_instance(d));
-    if (inst != NULL && inst->slot != NULL && !inst->slot->doomed &&
-        inst->limit_bytes != f->settings.numbers.memory)
-        gw_instance_send_limit(inst); /* a PATCH came in between */
+    if (inst != NULL && inst->slot != NULL)
+        gw_instance_follow_limit(inst); /* a PATCH came in between */
     answer = gw_function_json(f);
     (void)json_object_set(answer, "diagnostics", d->diagnostics);
     log_info("function %s: version %u is live", f->name, f->live);
@@ -659,35 +646,31 @@ keep(struct gw_deploy *d)
     (void)uv_queue_work(gw_main_loop(d->gw)->uv, &d->work, commit, on_committed);
 }
 
-static void on_change_may_begin(struct gw_timer *timer);
+void
+gw_deploy_turn(struct gw_deploy *d)
+{
+    if (d->function->removed) { /* or its files would come back with the next start */
+        gw_change_end(d->function);
+        fail(d, GW_FUNCTION_NOT_FOUND, NULL, "the function was deleted");
+        return;
+    }
+    keep(d);
+}
 
 /* One change of a function at a time: a DELETE that began earlier has ended by then, and
  * one that comes later waits. */
 static void
 try_to_keep(struct gw_deploy *d)
 {
-    if (d->function->removed) { /* or its files would come back with the next start */
-        fail(d, GW_FUNCTION_NOT_FOUND, NULL, "");
+    struct gw_function *f = d->function;
+
+    if (f->changing) {
+        f->keeper = d;
         return;
     }
-    d->function->deploy_next = d->function->changing; /* ahead of changes that come after it */
-    if (!d->function->changing) {
-        d->function->changing = true;
-        d->function->refs++;
-        keep(d);
-        return;
-    }
-    gw_timer_set(gw_main_loop(d->gw), &d->retry, 1, on_change_may_begin);
-}
-
-static void
-on_change_may_begin(struct gw_timer *timer)
-{
-    struct gw_deploy *d =
-        (struct gw_deploy *)(void *)((char *)timer - offsetof(struct gw_deploy, retry));
-    gw_locked struct gw *held = gw_lock(d->gw);
-
-    try_to_keep(d);
+    f->changing = true;
+    f->refs++;
+    gw_deploy_turn(d);
 }
 
 void

@@ -38,12 +38,14 @@ struct gw_deploy {
     json_t *diagnostics;
     struct gw_instance *instance; /* that checks the version */
     int64_t room_by_ms;           /* how long to wait for room in the memory budget */
-    struct gw_timer retry;        /* another change of the function is under way */
+    struct gw_timer retry;        /* looks for that room */
 };
 
 void gw_deploy_begin(struct gw_request *req);
 void gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n);
 void gw_deploy_instance_ready(struct gw_deploy *deploy, struct gw_instance *inst);
+/* The change of its function that ended is its own now: gw_change_end. */
+void gw_deploy_turn(struct gw_deploy *deploy);
 void gw_deploy_instance_failed(struct gw_deploy *deploy, const char *why);
 
 /* bundle.c: unpacks a tar, plain or gzipped. on_file gets each regular file; its

@@ -4,7 +4,6 @@
  */
 #include <sched.h>
 #include <string.h>
-#include <time.h>
 
 #include "calls/call.h"
 #include "calls/instance.h"
@@ -217,7 +216,7 @@ gw_dispatch(struct gw_loop *loop)
     loop->acting = false;
 }
 
-/* ---- time ---- */
+/* ---- the scheduler's next moment ---- */
 
 static void
 on_alarm(uv_timer_t *alarm)

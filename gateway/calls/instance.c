@@ -118,6 +118,7 @@ static void
 take_line(struct gw_instance *inst, const char *line, size_t n)
 {
     gw_journal_add(inst->function, inst->id, line, n);
+    inst->log_bytes += LOG_LINE_COST;
 }
 
 /* Splits what came at newlines; keeps an unfinished line up to its bound. */
@@ -190,8 +191,6 @@ on_log(uv_poll_t *poll, int status, int events)
     if (got > 0) {
         take_output(inst, bytes, (size_t)got);
         inst->log_bytes += (uint32_t)got;
-        for (ssize_t i = 0; i < got; i++)
-            inst->log_bytes += bytes[i] == '\n' ? LOG_LINE_COST : 0;
         if (inst->log_bytes > LOG_BYTES_AT_ONCE) {
             (void)uv_poll_stop(poll);
             gw_timer_set(gw_main_loop(inst->gw), &inst->log_pause, LOG_PAUSE_MS, on_log_pause_over);
@@ -227,6 +226,14 @@ gw_instance_send_limit(struct gw_instance *inst)
     (void)launch_client_send(&inst->gw->launcher, &msg);
 }
 
+void
+gw_instance_follow_limit(struct gw_instance *inst)
+{
+    if (inst->limit_bytes != settings_of(inst)->numbers.memory &&
+        (inst->slot == NULL || !inst->slot->doomed))
+        gw_instance_send_limit(inst);
+}
+
 static void
 started(struct gw_instance *inst, const struct launch_started *msg, const int *fds)
 {
@@ -253,9 +260,7 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
     gw_link_watch(&inst->links[0]);
     /* its log can wait until the first call is on its way */
     gw_timer_set(gw_main_loop(inst->gw), &inst->log_pause, LOG_PAUSE_MS, on_log_pause_over);
-    if (inst->limit_bytes != settings_of(inst)->numbers.memory &&
-        (inst->slot == NULL || !inst->slot->doomed))
-        gw_instance_send_limit(inst);
+    gw_instance_follow_limit(inst);
     if (status < 0)
         gw_instance_kill(inst);
 }

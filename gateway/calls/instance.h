@@ -99,6 +99,8 @@ struct gw_instance *gw_instance_launch(struct gw *gw, struct gw_function *functi
                                        struct gw_deploy *deploy);
 void gw_instance_kill(struct gw_instance *inst);
 void gw_instance_send_limit(struct gw_instance *inst); /* the function's memory limit of now */
+/* The same where it has another one, and is not to go anyway. */
+void gw_instance_follow_limit(struct gw_instance *inst);
 void gw_instance_retire(struct gw_instance *inst);
 void gw_instance_on_message(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n);
 int64_t gw_instance_read(int fd); /* the number in a meter, or 0 */

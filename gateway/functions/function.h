@@ -14,6 +14,7 @@
 
 struct gw;
 struct gw_bad_setting;
+struct gw_deploy;
 struct gw_instance;
 struct gw_journal;
 struct gw_request;
@@ -52,7 +53,7 @@ struct gw_function {
     bool deleting;              /* its files are being removed: no new calls */
     bool changing;              /* its files are being written */
     struct gw_request *changes; /* that wait for it, oldest first */
-    bool deploy_next;           /* before those: a version that was built and checked */
+    struct gw_deploy *keeper;   /* before those: its version was built and checked */
     char last_failure[256];     /* why the last instance could not be started */
     uint32_t unserved_deaths;   /* in a row: of instances that were ready, and served no call */
     uint64_t unserved_since;    /* `calls` at the last of them */

@@ -455,11 +455,11 @@ load_function(int dir, const char *name, store_version_fn on_version, void *user
         version = strtoul(e->d_name, &end, 10);
         if (e->d_name[0] < '1' || e->d_name[0] > '9' || *end != '\0' || version > UINT32_MAX)
             continue;
-        (void)snprintf(path, sizeof path, "%s/function.json", e->d_name);
-        json = read_file(dir, path, LIMIT_JSON_BODY);
         (void)snprintf(path, sizeof path, "%s/function.so", e->d_name);
-        if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) != 0 && json != NULL)
-            free(take_ptr(json)); /* no version without it */
+        if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0) { /* else it is no version */
+            (void)snprintf(path, sizeof path, "%s/function.json", e->d_name);
+            json = read_file(dir, path, LIMIT_JSON_BODY);
+        }
         on_version(user, name, (uint32_t)version, json, version == live, st.st_size);
     }
 }

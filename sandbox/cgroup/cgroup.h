@@ -36,12 +36,18 @@ struct sbx_cgroup {
 /* All instances and builders together. */
 struct sbx_cgroup_tree_limits {
     uint64_t memory; /* bytes */
-    uint32_t cores;  /* they may use SBX_TREE_CPU percent of so many */
+    uint32_t cores;  /* they may use SBX_TREE_CPU percent of the time of so many */
 };
 
-/* Of each core's time, in percent; over SBX_CPU_PERIOD_US microseconds. */
 #define SBX_TREE_CPU      95
 #define SBX_CPU_PERIOD_US 100000
+
+/* Microseconds in each period. */
+static inline uint64_t
+sbx_cgroup_tree_quota(uint32_t cores)
+{
+    return (uint64_t)SBX_CPU_PERIOD_US * SBX_TREE_CPU / 100 * cores;
+}
 
 /* What differs between the two kinds of host. All return 0 or a negative errno. */
 struct sbx_cgroup_ops {

@@ -80,8 +80,7 @@ write_quota(int dir, uint32_t cores, struct hearth_err *err)
     if (status != 0)
         return status;
     do
-        status = sbx_cgroup_write_u64(
-            dir, "cpu.cfs_quota_us", (uint64_t)SBX_CPU_PERIOD_US * SBX_TREE_CPU / 100 * cores, err);
+        status = sbx_cgroup_write_u64(dir, "cpu.cfs_quota_us", sbx_cgroup_tree_quota(cores), err);
     while (status == -EINVAL && --cores > 0);
     return status == -EINVAL ? 0 : status;
 }

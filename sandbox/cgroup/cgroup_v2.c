@@ -109,8 +109,7 @@ v2_tree_limit(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_tree_limits 
     int status = sbx_cgroup_write_u64(tree->top[0], "memory.max", limits->memory, err);
 
     (void)snprintf(quota, sizeof quota, "%llu %d",
-                   (unsigned long long)SBX_CPU_PERIOD_US * SBX_TREE_CPU / 100 * limits->cores,
-                   SBX_CPU_PERIOD_US);
+                   (unsigned long long)sbx_cgroup_tree_quota(limits->cores), SBX_CPU_PERIOD_US);
     return status == 0 ? sbx_cgroup_write(tree->top[0], "cpu.max", quota, err) : status;
 }
 

@@ -600,12 +600,26 @@ has_two_instances(void *user)
     return two;
 }
 
+/* A PATCH while an instance checks version 2; returns once that one is live. */
 static void
-wait_for_two_instances(const struct daemon *d, const char *path)
+patch_during_a_deploy(const struct daemon *d, const char *name, const char *source,
+                      const char *json)
 {
-    struct watched w = {d, path};
+    char function[64], instances[80];
+    struct watched w = {d, instances};
+    pid_t pid = put_beside(d, name, "", source);
+    struct reply r;
+    int status;
 
+    (void)snprintf(function, sizeof function, "/v1/functions/%s", name);
+    (void)snprintf(instances, sizeof instances, "%s/instances", function);
     wait_for("an instance that checks the new version", has_two_instances, &w);
+    r = patch(d, function, json);
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    wait_for_figure(d, name, NULL, "version", 2);
 }
 
 static void
@@ -618,19 +632,10 @@ test_a_patch_during_a_deploy_holds_for_the_instance_that_checked_it(void **state
         "  return hearth_printf(c, \"%s\", hearth_env(\"A\")); }\n";
     const struct daemon *d = *state;
     struct reply r;
-    int status;
-    pid_t pid;
 
     deploy_ok(d, "narrowed", "memory=16M&min=1&syscalls=uname&env=%7B%22A%22:%22a%22%7D", source);
     expect_body(d, "/function/narrowed", "a");
-    pid = put_beside(d, "narrowed", "", source);
-    wait_for_two_instances(d, "/v1/functions/narrowed/instances");
-    r = patch(d, "/v1/functions/narrowed", "{\"syscalls\": [], \"env\": {\"A\": \"b\"}}");
-    assert_int_equal(r.status, 200);
-    reply_free(&r);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
-    wait_for_figure(d, "narrowed", NULL, "version", 2);
+    patch_during_a_deploy(d, "narrowed", source, "{\"syscalls\": [], \"env\": {\"A\": \"b\"}}");
     for (int i = 0; i < 3; i++) {
         r = get(d, "/function/narrowed");
         assert_int_equal(r.status, 502);
@@ -658,20 +663,10 @@ test_a_patch_of_memory_during_a_deploy_reaches_the_instance_that_checked_it(void
         "int hearth_handle(hearth_call *c) {\n"
         "  return hearth_printf(c, \"%zu\", hearth_memory_limit()); }\n";
     const struct daemon *d = *state;
-    struct reply r;
-    int status;
-    pid_t pid;
 
     deploy_ok(d, "grown", "memory=16M&min=1&max=1", source);
     expect_body(d, "/function/grown", "16777216");
-    pid = put_beside(d, "grown", "", source);
-    wait_for_two_instances(d, "/v1/functions/grown/instances");
-    r = patch(d, "/v1/functions/grown", "{\"memory\": \"48M\"}");
-    assert_int_equal(r.status, 200);
-    reply_free(&r);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
-    wait_for_figure(d, "grown", NULL, "version", 2);
+    patch_during_a_deploy(d, "grown", source, "{\"memory\": \"48M\"}");
     wait_for("the new limit in the new version", grown_has_48m, (void *)(uintptr_t)d);
 }
 

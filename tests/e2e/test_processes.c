@@ -155,21 +155,19 @@ static void
 test_all_instances_together_leave_time_to_the_host(void **state)
 {
     struct daemon d;
-    char tree[512], path[600];
-    long long quota = 0, period = 0;
-    FILE *file;
+    char tree[512], line[600];
+    long long quota, period;
 
     (void)state;
     start(&d);
     find_tree(find_process(d.pid, "hearth-worker"), tree, sizeof tree);
-    (void)snprintf(path, sizeof path, "%s/cpu.max", tree);
-    file = fopen(path, "re");
-    if (file != NULL) {
-        assert_int_equal(fscanf(file, "%lld %lld", &quota, &period), 2);
-        (void)fclose(file);
+    (void)snprintf(line, sizeof line, "%s/cpu.max", tree);
+    if (access(line, F_OK) == 0) {
+        (void)read_line(tree, "cpu.max", line, sizeof line);
+        assert_int_equal(sscanf(line, "%lld %lld", &quota, &period), 2);
     } else {
-        quota = atoll(read_line(tree, "cpu.cfs_quota_us", path, sizeof path));
-        period = atoll(read_line(tree, "cpu.cfs_period_us", path, sizeof path));
+        quota = atoll(read_line(tree, "cpu.cfs_quota_us", line, sizeof line));
+        period = atoll(read_line(tree, "cpu.cfs_period_us", line, sizeof line));
     }
     assert_true(quota > 0 && period > 0);
     assert_true(quota * 20 <= period * 19 * sysconf(_SC_NPROCESSORS_ONLN));
