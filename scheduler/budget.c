@@ -193,7 +193,7 @@ take_from_the_rich(struct sch *sch)
             rich = f;
     }
     if (rich != NULL)
-        rich->slots[SCH_SLOT_BUSY].tail->doomed = true;
+        sch_slot_close(sch, rich->slots[SCH_SLOT_BUSY].tail);
 }
 
 /* Before the functions in line that have an instance already. */

@@ -19,8 +19,8 @@ struct sch {
     struct sch_slot *free_slots;
     uint64_t next_id;
     uint32_t cores;
-    uint32_t busy; /* slots of all functions that run something */
-    uint64_t waiting_calls, waiting_bytes;
+    uint32_t busy;                       /* slots of all functions that run something */
+    uint64_t queued_calls, queued_bytes; /* that wait, or were sent ahead */
     /* budget.c */
     int64_t used_bytes;    /* of all slots, and held */
     int64_t leaving_bytes; /* of them: of slots that retire */
@@ -37,6 +37,8 @@ struct sch {
 /* scheduler.c */
 void sch_pump(struct sch *sch, struct sch_function *f, int64_t now_ns);
 void sch_slot_retire(struct sch *sch, struct sch_slot *slot, int64_t now_ns);
+/* Nothing more is given to it; it is not idle. */
+void sch_slot_close(struct sch *sch, struct sch_slot *slot);
 
 /* timers.c: sch_tick comes to the function at that time, or sooner. */
 void sch_wake_by(struct sch *sch, struct sch_function *f, int64_t at_ns);

@@ -96,6 +96,17 @@ last_before_recycling(const struct sch_slot *slot)
 }
 
 void
+sch_slot_close(struct sch *sch, struct sch_slot *slot)
+{
+    slot->doomed = true;
+    if (slot->recalling || slot->runs.count < 2)
+        return;
+    slot->recalling = true;
+    for (struct sch_call *c = slot->runs.head->next; c != NULL; c = c->next)
+        sch_act(sch, (struct sch_action){.type = SCH_RECALL, .call = c, .slot = slot});
+}
+
+void
 sch_slot_retire(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
 {
     enter(sch, slot, SCH_SLOT_RETIRING, now_ns);
@@ -123,29 +134,75 @@ launch(struct sch *sch, struct sch_function *f, int64_t now_ns)
 
 /* ---- the queue ---- */
 
+/* Calls that wait, and those sent ahead, which may come to wait at any time: both count
+ * for the bounds of all functions together. */
+static void
+count_queued(struct sch *sch, const struct sch_call *call)
+{
+    sch->queued_calls++;
+    sch->queued_bytes += call->bytes;
+}
+
+static void
+uncount_queued(struct sch *sch, const struct sch_call *call)
+{
+    sch->queued_calls--;
+    sch->queued_bytes -= call->bytes;
+}
+
 static void
 wait_before(struct sch *sch, struct sch_function *f, struct sch_call *before, struct sch_call *call)
 {
     call->state = SCH_CALL_WAITING;
     sch_calls_insert(&f->waiting, before, call);
-    sch->waiting_calls++;
-    sch->waiting_bytes += call->bytes;
+    count_queued(sch, call);
 }
 
 static void
 stop_waiting(struct sch *sch, struct sch_call *call)
 {
     sch_calls_remove(&call->function->waiting, call);
-    sch->waiting_calls--;
-    sch->waiting_bytes -= call->bytes;
+    uncount_queued(sch, call);
+}
+
+static void
+give(struct sch *sch, struct sch_slot *slot, struct sch_call *call)
+{
+    call->ahead = slot->runs.head != NULL;
+    if (call->ahead)
+        count_queued(sch, call);
+    sch_calls_append(&slot->runs, call);
+    call->state = SCH_CALL_RUNNING;
+    call->slot = slot;
+    slot->function->running++;
+}
+
+/* It ran, or was taken back; what stood behind it is the first now. */
+static void
+take(struct sch *sch, struct sch_call *call)
+{
+    struct sch_slot *slot = call->slot;
+    struct sch_call *first;
+
+    sch_calls_remove(&slot->runs, call);
+    slot->function->running--;
+    if (call->ahead)
+        uncount_queued(sch, call);
+    first = slot->runs.head;
+    if (first != NULL && first->ahead)
+        uncount_queued(sch, first);
+    if (first != NULL)
+        first->ahead = false;
+    call->ahead = false;
+    call->slot = NULL;
+    call->state = SCH_CALL_OUT;
 }
 
 static void
 dispatch(struct sch *sch, struct sch_slot *slot, struct sch_call *call, int64_t now_ns)
 {
-    sch_calls_append(&slot->runs, call);
-    call->state = SCH_CALL_RUNNING;
-    call->slot = slot;
+    assert(!slot->doomed);
+    give(sch, slot, call);
     call->started_ns = now_ns;
     call->expected_ns = slot->function->service_ns;
     if (slot->state == SCH_SLOT_IDLE) {
@@ -421,7 +478,7 @@ resize(struct sch *sch, struct sch_function *f, int64_t now_ns)
             if (!sch_has_room(sch, more))
                 sch_make_room(sch, f, more, now_ns);
             if (!sch_has_room(sch, more)) {
-                slot->doomed = true;
+                sch_slot_close(sch, slot); /* an idle one is retired by the caller */
                 continue;
             }
             slot->memory += more;
@@ -494,17 +551,13 @@ wait_again(struct sch *sch, struct sch_function *f, struct sch_call *call)
     sch_wake_by(sch, f, call->arrived_ns + f->settings.queue_timeout_ms * MS);
 }
 
-/* A call that an instance is being made for, or will be, does not count as
- * waiting in line: so a function with queue 0 can still be started. */
+/* As many calls as may wait beside one for each instance that there may be. Those sent
+ * ahead count as well: they come to wait again where their instance is slow or ends. */
 static bool
 queue_is_full(const struct sch_function *f)
 {
-    uint64_t queue = (uint64_t)f->settings.queue, starting = f->slots[SCH_SLOT_STARTING].count;
-
-    if (f->waiting.count >= queue + (uint64_t)f->settings.max)
-        return true;
-    return f->waiting.count >= queue + starting &&
-           sch_function_live(f) >= (uint64_t)f->settings.max;
+    return (uint64_t)f->waiting.count + f->running >=
+           (uint64_t)f->settings.queue + (uint64_t)f->settings.max;
 }
 
 static bool
@@ -512,8 +565,8 @@ host_is_full(const struct sch *sch, const struct sch_call *call)
 {
     const struct sch_config *c = &sch->config;
 
-    return (c->queue_calls > 0 && sch->waiting_calls >= c->queue_calls) ||
-           (c->queue_bytes > 0 && sch->waiting_bytes + call->bytes > c->queue_bytes);
+    return (c->queue_calls > 0 && sch->queued_calls >= c->queue_calls) ||
+           (c->queue_bytes > 0 && sch->queued_bytes + call->bytes > c->queue_bytes);
 }
 
 int
@@ -550,16 +603,17 @@ sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call,
         return;
     }
     end_idleness(f, now_ns);
-    if (f->waiting.head == NULL && (slot = place(sch, f, call, now_ns)) != NULL) {
-        dispatch(sch, slot, call, now_ns);
-        return;
-    }
     if (queue_is_full(f)) {
         refuse(sch, call, SCH_QUEUE_FULL);
         return;
     }
-    if (host_is_full(sch, call)) {
+    slot = f->waiting.head == NULL ? place(sch, f, call, now_ns) : NULL;
+    if ((slot == NULL || slot->state == SCH_SLOT_BUSY) && host_is_full(sch, call)) {
         refuse(sch, call, SCH_HOST_FULL);
+        return;
+    }
+    if (slot != NULL) {
+        dispatch(sch, slot, call, now_ns);
         return;
     }
     wait_before(sch, f, NULL, call);
@@ -602,9 +656,7 @@ sch_call_done(struct sch *sch, struct sch_call *call, int64_t now_ns)
     const struct sch_settings *settings = &slot->function->settings;
 
     assert(slot->runs.head == call);
-    sch_calls_remove(&slot->runs, call);
-    call->state = SCH_CALL_OUT;
-    call->slot = NULL;
+    take(sch, call);
     slot->calls++;
     if (slot->recalling && now_ns - slot->head_since_ns < 2 * overdue_after(slot->function))
         slot->function->no_stacking_until_ns = 0; /* a moment off its core, no more */
@@ -626,8 +678,7 @@ sch_call_recalled(struct sch *sch, struct sch_call *call, int64_t now_ns)
     struct sch_function *f = call->function;
 
     assert(call->state == SCH_CALL_RUNNING && call->slot->runs.head != call);
-    sch_calls_remove(&call->slot->runs, call);
-    call->slot = NULL;
+    take(sch, call);
     wait_again(sch, f, call);
     sch_pump(sch, f, now_ns);
 }
@@ -635,12 +686,9 @@ sch_call_recalled(struct sch *sch, struct sch_call *call, int64_t now_ns)
 void
 sch_call_lost(struct sch *sch, struct sch_call *call)
 {
-    (void)sch;
     assert(call->state == SCH_CALL_RUNNING && call->slot->runs.head == call);
-    sch_calls_remove(&call->slot->runs, call);
     call->slot->doomed = true;
-    call->state = SCH_CALL_OUT;
-    call->slot = NULL;
+    take(sch, call);
 }
 
 /* ---- slots ---- */
@@ -674,9 +722,25 @@ sch_slot_adopt(struct sch *sch, struct sch_function *f, void *user, uint32_t gen
 void
 sch_slot_doom(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
 {
-    slot->doomed = true;
+    sch_slot_close(sch, slot);
     if (slot->state == SCH_SLOT_IDLE)
         settle(sch, slot, now_ns);
+}
+
+/* All that its instance had not begun waits again. One that was the first counted for no
+ * queue: where the queues of all are full meanwhile, it is refused. */
+static void
+give_back_calls(struct sch *sch, struct sch_slot *slot)
+{
+    while (slot->runs.tail != NULL) {
+        struct sch_call *call = slot->runs.tail;
+
+        take(sch, call);
+        if (host_is_full(sch, call))
+            refuse(sch, call, SCH_HOST_FULL);
+        else
+            wait_again(sch, slot->function, call);
+    }
 }
 
 void
@@ -684,13 +748,7 @@ sch_slot_gone(struct sch *sch, struct sch_slot *slot, bool could_not_start, int6
 {
     struct sch_function *f = slot->function;
 
-    while (slot->runs.tail != NULL) {
-        struct sch_call *call = slot->runs.tail;
-
-        sch_calls_remove(&slot->runs, call);
-        call->slot = NULL;
-        wait_again(sch, f, call);
-    }
+    give_back_calls(sch, slot);
     sch_slots_remove(&f->slots[slot->state], slot);
     sch->busy -= slot->state == SCH_SLOT_BUSY;
     sch->leaving_bytes -= slot->state == SCH_SLOT_RETIRING ? slot->memory : 0;

@@ -80,6 +80,7 @@ struct sch_call {
     uint8_t lane;   /* by the caller */
     bool cold;      /* it waited for an instance to be made */
     bool stackable; /* by the caller: whole and small, so it may be sent ahead */
+    bool ahead;     /* it stands behind another one in its slot */
     int64_t arrived_ns, started_ns;
     uint64_t bytes;      /* by the caller: what it holds while it waits */
     int64_t expected_ns; /* the function's measured service time when it was sent; 0: none yet */
@@ -147,6 +148,7 @@ struct sch_function {
     uint32_t generation; /* slots of another one are retired when they can be */
     bool removed;        /* no new calls; slots end after what they run */
     struct sch_call_list waiting;
+    uint32_t running; /* calls given to slots: those that run, and those sent ahead */
     struct sch_slot_list slots[SCH_SLOT_STATE_COUNT];
     int64_t service_ns;           /* moving average of a call's run; 0: none measured yet */
     int64_t start_ns;             /* likewise of an instance's start */
@@ -182,7 +184,7 @@ struct sch_config {
     uint32_t cores;        /* for instances; short calls are not spread over more */
     uint32_t lanes;        /* 1 to 64 */
     int64_t memory_budget; /* bytes: the limits of all instances together; 0: no bound */
-    uint64_t queue_calls;  /* that wait, of all functions; 0: no bound */
+    uint64_t queue_calls;  /* that wait or were sent ahead, of all functions; 0: no bound */
     uint64_t queue_bytes;  /* that they hold, likewise */
 };
 
@@ -251,7 +253,9 @@ struct sch_slot *sch_slot_adopt(struct sch *sch, struct sch_function *f, void *u
                                 uint32_t generation, int64_t memory, int64_t now_ns);
 /* Its limit has been lowered to that, for good. */
 void sch_slot_shrunk(struct sch *sch, struct sch_slot *slot, int64_t memory, int64_t now_ns);
-/* No further call for this slot: retired as soon as it is idle. */
+/* No further call for this slot: retired as soon as it is idle. What was sent ahead to it
+ * is asked back (SCH_RECALL). The only way to end a slot: whoever is about to kill its
+ * instance says so first, and kills once those actions are carried out. */
 void sch_slot_doom(struct sch *sch, struct sch_slot *slot, int64_t now_ns);
 /* The instance is gone, whatever its state; the slot is freed. The call that ran
  * first in it is the caller's to answer, after sch_call_lost; all others wait again.

@@ -33,21 +33,46 @@
 
 /* ---- actions ---- */
 
+/* Nothing more is given to the call's instance, and what was sent ahead behind the call is
+ * taken back. Whether the worker runs the call still: one that had begun the next is done
+ * with it, and its client is what takes so long. */
+static bool
+close_behind(struct gw_call *call)
+{
+    struct gw_instance *inst = call->instance;
+
+    {
+        gw_locked struct gw *held = gw_lock(inst->gw);
+
+        if (inst->slot != NULL)
+            sch_slot_doom(inst->gw->sch, inst->slot, gw_now_ns());
+    }
+    gw_dispatch(call->loop);
+    return call->next == NULL;
+}
+
+/* The instance is told to end before the client is answered: with the answer the handler may
+ * leave and the client's next call come, which must not meet an instance that is killed. */
 static void
 on_deadline(struct gw_timer *timer)
 {
     struct gw_call *call =
         (struct gw_call *)(void *)((char *)timer - offsetof(struct gw_call, deadline));
-    struct gw_instance *inst = call->instance;
+    struct gw_link *link = &call->instance->links[call->loop->lane];
+    uint64_t serial = call->serial;
 
-    if (inst->links[call->loop->lane].first != call) { /* not begun: not its fault */
+    if (link->first != call) { /* not begun: not its fault */
         gw_timer_set(call->loop, timer, GW_WHEEL_TICK_MS, on_deadline);
         return;
     }
+    gw_link_poll(link);
+    if (link->first != call || call->serial != serial)
+        return; /* its answer was there already */
+    if (close_behind(call))
+        gw_instance_kill(link->inst);
     gw_call_problem(
         call, GW_TIMEOUT, json_pack("{s:I}", "timeout_ms", (json_int_t)call->timeout_ms),
         "the call ran longer than the function's timeout of %lld ms", (long long)call->timeout_ms);
-    gw_instance_kill(inst);
 }
 
 static void

@@ -600,7 +600,7 @@ gw_instance_kill(struct gw_instance *inst)
     inst->killed = true;
     inst->gw->kills_total++;
     if (inst->slot != NULL)
-        inst->slot->doomed = true;
+        sch_slot_doom(inst->gw->sch, inst->slot, gw_now_ns());
     gw_instance_hold(inst);
     gw_post(gw_main_loop(inst->gw), &inst->kill_mail, deliver_kill);
 }
@@ -615,9 +615,9 @@ on_retire_too_slow(struct gw_timer *timer)
 void
 gw_instance_retire(struct gw_instance *inst)
 {
+    if (inst->dying || inst->killed)
+        return; /* its end is on its way */
     inst->phase = GW_INSTANCE_RETIRING;
-    if (inst->dying)
-        return;
     if (!inst->open || inst->broken || chan_reserve(&inst->chan, 0) == NULL) {
         gw_instance_kill(inst);
         return;
@@ -683,9 +683,8 @@ died(struct gw_instance *inst, const struct launch_died *msg)
 {
     inst->dying = true;
     inst->death = *msg;
-    if (inst->slot != NULL)
-        inst->slot->doomed = true; /* no more calls for it */
     if (inst->slot != NULL && inst->slot->state == SCH_SLOT_BUSY) {
+        sch_slot_doom(inst->gw->sch, inst->slot, gw_now_ns()); /* no more calls for it */
         gw_instance_hold(inst);
         gw_post(inst->gw->loops[inst->slot->lane], &inst->death_mail, deliver_death);
         return;

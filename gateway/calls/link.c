@@ -344,7 +344,7 @@ static bool
 never_begun(struct gw_instance *inst, struct gw_call *call)
 {
     if (call->conn == NULL || call->response_begun || !call->resendable || inst->broken ||
-        inst->killed || call->unbegun == UNBEGUN_MOST)
+        call->unbegun == UNBEGUN_MOST)
         return false;
     if (call->head_sent && !chan_revoke(&inst->chan, call->position))
         return false;

@@ -34,6 +34,8 @@ struct world {
     enum { FREE, SENT, RUNS } call_state[CALLS];
     uint64_t order[CALLS]; /* of arrival */
     struct sch_slot *slots[SLOTS];
+    bool ending[SLOTS];           /* told to end: nothing may be given to it any more */
+    uint64_t accepted[FUNCTIONS]; /* calls that wait or were given to slots, after the last event */
     int64_t held;
     uint64_t number; /* what is left of the event's */
     int64_t now;
@@ -97,7 +99,7 @@ dispatched(struct world *w, const struct sch_action *a)
 {
     size_t c = (size_t)(a->call - w->calls);
 
-    (void)slot_index(w, a->slot);
+    CHECK(!w->ending[slot_index(w, a->slot)]);
     CHECK(w->call_state[c] == SENT);
     CHECK(a->call->slot == a->slot && a->call->lane == a->slot->lane);
     CHECK(a->slot->function == a->call->function);
@@ -117,6 +119,7 @@ launched(struct world *w, struct sch_slot *slot)
         i++;
     CHECK(i < SLOTS);
     w->slots[i] = slot;
+    w->ending[i] = false;
     w->launched++;
     CHECK(sch_function_live(slot->function) <= (uint64_t)slot->function->settings.max);
 }
@@ -195,6 +198,36 @@ check_calls(struct world *w)
     CHECK(w->arrived == w->answered + waiting + running);
 }
 
+/* However a call came to wait: no function has accepted more than queue + max, unless it
+ * had when these were lowered; and calls that wait or were sent ahead, with what they hold,
+ * keep the bounds of all functions together. */
+static void
+check_bounds(struct world *w)
+{
+    uint64_t queued = 0, bytes = 0;
+
+    for (int i = 0; i < FUNCTIONS; i++) {
+        const struct sch_function *f = &w->f[i];
+        uint64_t accepted = f->waiting.count;
+
+        for (int s = 0; s < SCH_SLOT_STATE_COUNT; s++)
+            for (const struct sch_slot *slot = f->slots[s].head; slot != NULL; slot = slot->next)
+                accepted += slot->runs.count;
+        CHECK(accepted <= (uint64_t)(f->settings.queue + f->settings.max) ||
+              accepted <= w->accepted[i]);
+        w->accepted[i] = accepted;
+    }
+    for (int i = 0; i < CALLS; i++) {
+        const struct sch_call *call = &w->calls[i];
+
+        if (w->call_state[i] == FREE || (w->call_state[i] == RUNS && call->prev == NULL))
+            continue;
+        queued++;
+        bytes += call->bytes;
+    }
+    CHECK(queued <= HOST_CALLS && bytes <= HOST_BYTES);
+}
+
 /* ---- events ---- */
 
 /* The next call from a random one on that is in this state; -1 for none. */
@@ -215,7 +248,6 @@ arrival(struct world *w)
     int i = find_call(w, FREE);
     struct sch_call *call = &w->calls[i];
     struct sch_function *f = &w->f[any(w, FUNCTIONS)];
-    uint32_t before = f->waiting.count;
 
     if (i < 0)
         return;
@@ -226,9 +258,6 @@ arrival(struct world *w)
     w->call_state[i] = SENT;
     w->order[i] = ++w->arrived;
     sch_call_arrived(w->sch, f, call, w->now);
-    if (call->state != SCH_CALL_WAITING)
-        return;
-    CHECK(before < (uint64_t)(f->settings.queue + f->settings.max) || w->recalled > 0);
 }
 
 static void
@@ -279,6 +308,7 @@ end_slot(struct world *w, int i)
         w->recalled++;
     }
     w->slots[i] = NULL;
+    w->ending[i] = false;
     sch_slot_gone(w->sch, slot, starting, w->now);
 }
 
@@ -297,9 +327,11 @@ slot_event(struct world *w)
     else if (slot->state == SCH_SLOT_STARTING || slot->state == SCH_SLOT_RETIRING ||
              any(w, 64) == 0)
         end_slot(w, i);
-    else if (any(w, 64) == 0)
+    else if (any(w, 16) == 0) { /* its call ran too long, say: it will be killed */
         sch_slot_doom(w->sch, slot, w->now);
-    else if (any(w, 2) == 0)
+        w->ending[i] = true;
+        CHECK(slot->state != SCH_SLOT_IDLE);
+    } else if (any(w, 2) == 0)
         sch_slot_shrunk(w->sch, slot, slot->function->settings.memory, w->now);
 }
 
@@ -379,6 +411,7 @@ one_event(struct world *w, uint64_t number)
     carry_out(w);
     check_memory(w);
     check_calls(w);
+    check_bounds(w);
 }
 
 /* ---- a run ---- */
