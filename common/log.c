@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "text.h"
+
 static const char *log_program = "hearth";
 static enum log_level log_least = LOG_LEVEL_INFO;
 
@@ -39,10 +41,8 @@ log_at(enum log_level level, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(line + used, sizeof line - used - 1, fmt, ap);
     va_end(ap);
+    text_printable(line + used, false);
     end = strlen(line);
-    for (; used < end; used++)
-        if ((unsigned char)line[used] < 0x20 || line[used] == 0x7f)
-            line[used] = '?';
     line[end++] = '\n';
     (void)!write(STDERR_FILENO, line, end);
 }

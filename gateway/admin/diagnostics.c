@@ -5,6 +5,7 @@
 
 #include "admin/deploy.h"
 #include "cleanup.h"
+#include "text.h"
 
 #define DIAGNOSTICS_MAX 200
 
@@ -40,17 +41,10 @@ static json_t *
 printable(const char *text, size_t n)
 {
     cleanup_free char *copy = strndup(text, n);
-    json_t *json;
 
-    for (char *p = copy; p != NULL && *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 && *p != '\t')
-            *p = '?';
-    json = copy != NULL ? json_string(copy) : NULL;
-    if (json != NULL || copy == NULL)
-        return json;
-    for (char *p = copy; *p != '\0'; p++)
-        if ((unsigned char)*p > 0x7e)
-            *p = '?';
+    if (copy == NULL)
+        return NULL;
+    text_printable(copy, true);
     return json_string(copy);
 }
 

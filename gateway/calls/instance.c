@@ -20,6 +20,7 @@
 #include "gateway.h"
 #include "http/connection.h"
 #include "log.h"
+#include "text.h"
 
 #define START_MS  10000 /* to load and initialise */
 #define RETIRE_MS 2000  /* for hearth_fini */
@@ -302,9 +303,7 @@ became_unfit(struct gw_instance *inst, const struct frame *frame)
 
     memcpy(inst->unfit, frame->payload, n);
     inst->unfit[n] = '\0';
-    for (char *p = inst->unfit; *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
-            *p = '?';
+    text_printable(inst->unfit, false);
     gw_instance_kill(inst); /* it ends itself; this bounds how long it takes */
 }
 

@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "functions/function.h"
+#include "text.h"
 
 #define JOURNAL_LINES 512
 
@@ -62,30 +63,13 @@ gw_journal_add(struct gw_function *f, uint64_t instance, const char *line, size_
     slot->text[id_len] = '\0';
     memcpy(slot->text + id_len + 1, text, n);
     slot->text[id_len + 1 + n] = '\0';
-    for (char *p = slot->text; p < slot->text + id_len + 1 + n; p++)
-        if (*p != '\0' && *p != '\t' && (unsigned char)*p < 0x20)
-            *p = '?';
+    text_printable_bytes(slot->text, id_len, false);
+    text_printable_bytes(slot->text + id_len + 1, n, true);
     (void)clock_gettime(CLOCK_REALTIME, &now);
     slot->at_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
     slot->instance = instance;
     slot->level = level;
     f->journal->written++;
-}
-
-/* Text that is not UTF-8 is shown with its bytes replaced. */
-static json_t *
-text_json(const char *text)
-{
-    json_t *json = json_string(text);
-    cleanup_free char *copy = NULL;
-
-    if (json != NULL)
-        return json;
-    copy = strdup(text);
-    for (char *p = copy; p != NULL && *p != '\0'; p++)
-        if ((unsigned char)*p > 0x7e)
-            *p = '?';
-    return json_string(copy != NULL ? copy : "");
 }
 
 static char *
@@ -102,9 +86,9 @@ line_json(const struct line *line)
     (void)snprintf(time + strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &tm), 8, ".%03dZ",
                    (int)(line->at_ms % 1000));
     json = json_pack("{s:s,s:s,s:I,s:o}", "time", time, "level", level_names[line->level],
-                     "instance", (json_int_t)line->instance, "message", text_json(message));
+                     "instance", (json_int_t)line->instance, "message", json_string(message));
     if (line->text[0] != '\0')
-        (void)json_object_set_new(json, "call_id", text_json(line->text));
+        (void)json_object_set_new(json, "call_id", json_string(line->text));
     text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
     return text;

@@ -11,6 +11,7 @@
 #include "filter.h"
 #include "functions/function.h"
 #include "name.h"
+#include "text.h"
 #include "units.h"
 
 static int64_t host_memory;
@@ -24,11 +25,8 @@ gw_settings_set_host_memory(int64_t bytes)
 static int
 blame(struct gw_bad_setting *bad, const char *name, const char *allowed)
 {
-    /* the name may come from the client: keep it printable */
     (void)snprintf(bad->name, sizeof bad->name, "%s", name);
-    for (char *p = bad->name; *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
-            *p = '?';
+    text_printable(bad->name, false); /* it may come from the client */
     (void)snprintf(bad->allowed, sizeof bad->allowed, "%s", allowed);
     return -EINVAL;
 }

@@ -25,6 +25,7 @@
 #include "launcher/launcher.h"
 #include "launcher/spawn.h"
 #include "log.h"
+#include "text.h"
 
 #define NO_SLOT      UINT32_MAX
 #define OUTPUT_BYTES (64 * 1024)
@@ -461,9 +462,7 @@ launcher_last_words(int control, char *text, size_t n)
     if (got < 0 && errno == ECONNRESET)
         got = recv(control, text, n - 1, MSG_DONTWAIT);
     text[got > 0 ? got : 0] = '\0';
-    for (char *p = text; *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20)
-            *p = ' ';
+    text_printable(text, false);
 }
 
 static void
