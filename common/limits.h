@@ -6,6 +6,7 @@
 #define LIMIT_NAME      63          /* letters of a function's name */
 #define LIMIT_HEAD      (32 * 1024) /* request target and header fields together */
 #define LIMIT_FIELDS    100         /* header fields of a request or a response */
+#define LIMIT_METHOD    64          /* letters of a request's method */
 #define LIMIT_CALL_ID   64          /* letters of an X-Call-Id that is kept */
 #define LIMIT_RESP_HEAD (16 * 1024) /* header fields of a response, encoded */
 

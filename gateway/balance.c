@@ -50,10 +50,9 @@ steer(struct gw *gw)
         BPF_STMT(BPF_RET | BPF_A, 0),
     };
     struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
-    int fd;
 
-    if (uv_fileno(&gw_main_loop(gw)->listeners[0].handle, &fd) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) != 0)
+    if (setsockopt(gw_main_loop(gw)->listeners[0].fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF,
+                   &program, sizeof program) != 0)
         log_warning("connections cannot be steered to %u loops: %s", gw->active, strerror(errno));
 }
 
@@ -65,7 +64,7 @@ set_active(struct gw *gw, uint32_t active)
     gw->active = active;
     for (uint32_t i = 0; i < before && active > before; i++)
         gw->loops[i]->to_move = gw->loops[i]->conns_count / active;
-    if (gw_main_loop(gw)->listeners[0].handle.type == UV_TCP)
+    if (!gw_main_loop(gw)->listeners[0].is_unix)
         steer(gw);
     balance.crowded = balance.slack = 0;
 }
@@ -138,7 +137,7 @@ on_window(uv_timer_t *timer)
 void
 gw_balance_start(struct gw *gw)
 {
-    bool tcp = gw_main_loop(gw)->listeners[0].handle.type == UV_TCP;
+    bool tcp = !gw_main_loop(gw)->listeners[0].is_unix;
 
     gw->active = 1;
     if (gw->loops_count == 1)

@@ -2,7 +2,8 @@
 #ifndef GATEWAY_CODES_H
 #define GATEWAY_CODES_H
 
-/* Every code of a problem; one list, and the counters' names come from it. */
+/* Every code of a problem; one list, and the counters' names come from it. init_failed stands
+ * twice: a call hears 502, a deploy 422. */
 #define GW_CODES(X)                                                                                \
     X(FUNCTION_NOT_FOUND, "function_not_found", 404, "no such function")                           \
     X(BAD_REQUEST, "bad_request", 400, "the request is not HTTP as it should be")                  \
@@ -15,6 +16,8 @@
     X(MEMORY_EXCEEDED, "memory_exceeded", 502, "the function used more memory than its limit")     \
     X(FORBIDDEN_SYSCALL, "forbidden_syscall", 502, "the function made a forbidden system call")    \
     X(INIT_FAILED, "init_failed", 502, "the function could not be started")                        \
+    X(VERSION_UNFIT, "init_failed", 422, "the version could not be started")                       \
+    X(REQUEST_TIMEOUT, "request_timeout", 408, "the request did not come in time")                 \
     X(DRAINING, "draining", 503, "the daemon is stopping")                                         \
     X(UNAUTHORIZED, "unauthorized", 401, "the token is missing or wrong")                          \
     X(FORBIDDEN, "forbidden", 403, "the request may not come from there")                          \

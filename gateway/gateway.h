@@ -47,6 +47,18 @@ struct gw_mail {
 
 /* ---- the gateway ---- */
 
+/* What a connection is good for, the least first: in this order they give way where
+ * descriptors end. Only a call whose client has done its part gives way to nobody. */
+enum gw_standing {
+    GW_STANDS_ENDED,   /* answered; its body is read for nothing, or its end awaited */
+    GW_STANDS_IDLE,    /* between two requests, or has not said a word */
+    GW_STANDS_HEAD,    /* its request has begun */
+    GW_STANDS_READING, /* the answer is here; its client takes it */
+    GW_STANDS_HOLDING, /* a request whose body, or whose reading, is awaited */
+    GW_STANDS_SERVED,  /* a request that is here whole, and is being served */
+    GW_STANDINGS
+};
+
 struct gw_loop {
     struct gw *gw;
     uint8_t lane; /* its number; 0 is the main loop */
@@ -65,17 +77,22 @@ struct gw_loop {
     uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t spin; /* active while the loop must not sleep */
-    union {
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-        uv_stream_t stream;
-        uv_handle_t handle;
+    struct gw_listener {
+        uv_poll_t poll;
+        int fd;
+        bool is_unix;
     } listeners[2]; /* for calls; on the main loop perhaps another for operators */
     int listeners_count;
     bool acting;
     struct gw_link *busy; /* whose channels are this loop's */
     struct gw_call *free_calls;
-    struct gw_conn *conns, *conns_last; /* newest first */
+    struct gw_conn *standing[GW_STANDINGS]; /* each in its list, who came first in front */
+    struct gw_conn *backlog;                /* have bytes to parse, and had their turn */
+    uint32_t backlog_count;
+    uv_idle_t backlog_idle; /* active while there are some */
+    int spare_fd;           /* given up to tell a client that there is no other */
+    struct gw_mail shed_mail;
+    atomic_bool shed_asked;
     atomic_uint conns_count;
     atomic_ullong conns_total;
     uint64_t next_serial, id_seed;
@@ -103,9 +120,9 @@ struct gw {
     int64_t memory_budget;   /* bytes */
     int64_t alarm_ns;        /* the earliest that any loop's alarm is set to; INT64_MAX: none is */
     bool admin_alone;
-    uint32_t conns_max;    /* of all loops together: see gw_conn_accept */
-    int64_t full_said_ms;  /* when the log was told last that there are so many */
-    uv_timer_t idle_watch; /* of idle instances: see instance.c */
+    uint32_t conns_max;           /* of all loops together: see http/accept.c */
+    _Atomic int64_t full_said_ms; /* when the log was told last that there are so many */
+    uv_timer_t idle_watch;        /* of idle instances: see instance.c */
     bool idle_watched;
     struct launch_client launcher;
     struct sch *sch;

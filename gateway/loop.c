@@ -131,6 +131,7 @@ open_loop(struct gw *gw, uint32_t lane)
     loop->gw = gw;
     loop->lane = (uint8_t)lane;
     loop->inbox_last = &loop->inbox_first;
+    loop->spare_fd = -1;
     loop->uv = lane == 0 ? uv_default_loop() : malloc(sizeof *loop->uv);
     if (loop->uv != NULL)
         status = lane == 0 ? 0 : uv_loop_init(loop->uv);
@@ -148,6 +149,7 @@ open_loop(struct gw *gw, uint32_t lane)
     }
     loop->inbox.data = loop;
     gw_dispatch_attach(loop);
+    gw_conn_backlog_init(loop);
     gw->loops[gw->loops_count++] = loop;
     return 0;
 }

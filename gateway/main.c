@@ -251,10 +251,11 @@ say_ready(struct gw *gw)
     struct gw_loop *loop = gw_main_loop(gw);
     char where[300], admin[300] = "";
     struct sockaddr_storage at;
-    int len = sizeof at, port = 0;
+    socklen_t len = sizeof at;
+    int port = 0;
 
-    if (loop->listeners[0].handle.type == UV_TCP &&
-        uv_tcp_getsockname(&loop->listeners[0].tcp, (struct sockaddr *)&at, &len) == 0)
+    if (!loop->listeners[0].is_unix &&
+        getsockname(loop->listeners[0].fd, (struct sockaddr *)&at, &len) == 0)
         port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
                                               : ((struct sockaddr_in *)&at)->sin_port);
     if (port > 0)

@@ -19,6 +19,8 @@
 #define REFUSAL_DELAY_MS 500 /* what a wrong token costs */
 #define CHANGES_MOST     64  /* of one function, that wait for each other */
 
+static void show_root(struct gw_request *req);
+static void show_options(struct gw_request *req);
 static void probe_health(struct gw_request *req);
 static void probe_ready(struct gw_request *req);
 static void show_metrics(struct gw_request *req);
@@ -26,27 +28,29 @@ static void show_metrics(struct gw_request *req);
 enum access { OPEN, OPEN_ON_ADMIN, TOKEN };
 
 struct gw_admin_route {
-    const char *path; /* '*' stands for a function's name */
-    llhttp_method_t method;
+    const char *path;   /* '*' stands for a function's name */
+    const char *method; /* HEAD goes with GET */
     enum access access;
     void (*handle)(struct gw_request *req);
     size_t most; /* bytes of body */
 };
 
 static const struct gw_admin_route routes[] = {
-    {"/healthz", HTTP_GET, OPEN, probe_health, 0},
-    {"/readyz", HTTP_GET, OPEN, probe_ready, 0},
-    {"/metrics", HTTP_GET, OPEN_ON_ADMIN, show_metrics, 0},
-    {"/v1/functions", HTTP_GET, TOKEN, gw_manage_list, 0},
-    {"/v1/functions/*", HTTP_GET, TOKEN, gw_manage_get, 0},
-    {"/v1/functions/*", HTTP_PUT, TOKEN, gw_deploy_begin, LIMIT_DEPLOY_BODY},
-    {"/v1/functions/*", HTTP_PATCH, TOKEN, gw_manage_patch, LIMIT_JSON_BODY},
-    {"/v1/functions/*", HTTP_DELETE, TOKEN, gw_manage_delete, LIMIT_JSON_BODY},
-    {"/v1/functions/*/versions", HTTP_GET, TOKEN, gw_manage_versions, 0},
-    {"/v1/functions/*/rollback", HTTP_POST, TOKEN, gw_manage_rollback, LIMIT_JSON_BODY},
-    {"/v1/functions/*/instances", HTTP_GET, TOKEN, gw_manage_instances, 0},
-    {"/v1/functions/*/memory", HTTP_GET, TOKEN, gw_manage_memory, 0},
-    {"/v1/functions/*/logs", HTTP_GET, TOKEN, gw_manage_logs, 0},
+    {"/", "GET", OPEN, show_root, 0},
+    {"/", "OPTIONS", OPEN, show_options, 0},
+    {"/healthz", "GET", OPEN, probe_health, 0},
+    {"/readyz", "GET", OPEN, probe_ready, 0},
+    {"/metrics", "GET", OPEN_ON_ADMIN, show_metrics, 0},
+    {"/v1/functions", "GET", TOKEN, gw_manage_list, 0},
+    {"/v1/functions/*", "GET", TOKEN, gw_manage_get, 0},
+    {"/v1/functions/*", "PUT", TOKEN, gw_deploy_begin, LIMIT_DEPLOY_BODY},
+    {"/v1/functions/*", "PATCH", TOKEN, gw_manage_patch, LIMIT_JSON_BODY},
+    {"/v1/functions/*", "DELETE", TOKEN, gw_manage_delete, LIMIT_JSON_BODY},
+    {"/v1/functions/*/versions", "GET", TOKEN, gw_manage_versions, 0},
+    {"/v1/functions/*/rollback", "POST", TOKEN, gw_manage_rollback, LIMIT_JSON_BODY},
+    {"/v1/functions/*/instances", "GET", TOKEN, gw_manage_instances, 0},
+    {"/v1/functions/*/memory", "GET", TOKEN, gw_manage_memory, 0},
+    {"/v1/functions/*/logs", "GET", TOKEN, gw_manage_logs, 0},
 };
 
 /* ---- the request's life ---- */
@@ -224,7 +228,7 @@ on_refusal_due(struct gw_timer *timer)
 
 /* ---- where does it go? ---- */
 
-/* Matches '*' with one part of the path; 1 yes, 0 no. */
+/* Matches '*' with one part of the path. */
 static bool
 matches(const char *pattern, const char *path, const char **name, size_t *name_len)
 {
@@ -241,8 +245,15 @@ matches(const char *pattern, const char *path, const char **name, size_t *name_l
     return *path == '\0';
 }
 
+static bool
+serves(const struct gw_admin_route *route, const char *method)
+{
+    return strcmp(route->method, method) == 0 ||
+           (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+}
+
 static const struct gw_admin_route *
-find_route(const char *path, llhttp_method_t method, bool *path_known, const char **name,
+find_route(const char *path, const char *method, bool *path_known, const char **name,
            size_t *name_len)
 {
     *path_known = false;
@@ -250,10 +261,27 @@ find_route(const char *path, llhttp_method_t method, bool *path_known, const cha
         if (!matches(routes[i].path, path, name, name_len))
             continue;
         *path_known = true;
-        if (routes[i].method == method || (method == HTTP_HEAD && routes[i].method == HTTP_GET))
+        if (serves(&routes[i], method))
             return &routes[i];
     }
     return NULL;
+}
+
+/* "Allow: …", for a path that is known (RFC 9110, 10.2.1). */
+static void
+allow_field(const char *path, char *field, size_t n)
+{
+    size_t used = (size_t)snprintf(field, n, "Allow: ");
+    const char *name;
+    size_t name_len;
+
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0] && used < n; i++)
+        if (matches(routes[i].path, path, &name, &name_len))
+            used += (size_t)snprintf(field + used, n - used, "%s%s%s", used > 7 ? ", " : "",
+                                     routes[i].method,
+                                     strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");
+    if (used < n)
+        (void)snprintf(field + used, n - used, "\r\n");
 }
 
 static struct gw_request *
@@ -279,42 +307,45 @@ request_new(struct gw_conn *conn, const struct gw_admin_route *route)
 }
 
 static void
-refuse(struct gw_conn *conn, enum gw_code code, const char *text)
+refuse(struct gw_conn *conn, enum gw_code code, const char *fields, const char *text)
 {
     conn->route = GW_ROUTE_DISCARD;
     if (conn->request.body_len != 0)
         conn->close_after = true;
-    gw_answer_problem(conn, code, NULL, NULL, "%s", text);
+    gw_answer_problem_with(conn, code, fields, text);
 }
 
 void
 gw_admin_begin(struct gw_conn *conn)
 {
     const char *path = (const char *)conn->head->bytes + conn->name_at;
-    llhttp_method_t method = (llhttp_method_t)conn->parser.method;
     const struct gw_admin_route *route;
     const char *name = NULL, *refusal;
     size_t name_len = 0;
     struct gw_request *req;
+    char allow[96];
     bool known;
 
-    route = find_route(path, method, &known, &name, &name_len);
+    if (strcmp(path, "*") == 0 && strcmp(conn->method, "OPTIONS") == 0)
+        path = "/"; /* it asks about the server (RFC 9110, 9.3.7) */
+    route = find_route(path, conn->method, &known, &name, &name_len);
     if (!known || (!conn->serves_admin && strncmp(path, "/v1", 3) == 0)) {
-        refuse(conn, GW_NOT_FOUND, "functions are called at /function/NAME");
+        refuse(conn, GW_NOT_FOUND, NULL, "functions are called at /function/NAME");
         return;
     }
     if (route == NULL) {
-        refuse(conn, GW_METHOD_NOT_ALLOWED, "this path is known, but not with this method");
+        allow_field(path, allow, sizeof allow);
+        refuse(conn, GW_METHOD_NOT_ALLOWED, allow, "this path is known, but not with this method");
         return;
     }
     refusal = route->access != OPEN ? gw_site_refusal(conn) : NULL;
     if (refusal != NULL) {
-        refuse(conn, GW_FORBIDDEN, refusal);
+        refuse(conn, GW_FORBIDDEN, NULL, refusal);
         return;
     }
     req = request_new(conn, route);
     if (req == NULL) {
-        refuse(conn, GW_INTERNAL, "no memory for the request");
+        refuse(conn, GW_INTERNAL, NULL, "no memory for the request");
         return;
     }
     if (!may(conn, route)) {
@@ -370,7 +401,7 @@ deliver_request(struct gw_loop *loop, struct gw_mail *mail)
         (struct gw_request *)(void *)((char *)mail - offsetof(struct gw_request, mail));
     gw_locked struct gw *held = gw_lock(req->gw);
 
-    if (req->gw->draining && req->route->method != HTTP_GET)
+    if (req->gw->draining && strcmp(req->route->method, "GET") != 0)
         gw_request_problem(req, GW_DRAINING, NULL, "the daemon is stopping");
     else
         req->route->handle(req);
@@ -391,6 +422,21 @@ gw_admin_end(struct gw_request *req)
 }
 
 /* ---- probes ---- */
+
+static void
+show_root(struct gw_request *req)
+{
+    static const char text[] = "Hearth: functions are called at /function/NAME\n";
+
+    gw_request_text(req, 200, "text/plain; charset=utf-8", strdup(text), sizeof text - 1);
+}
+
+static void
+show_options(struct gw_request *req)
+{
+    allow_field("/", req->answer.fields, sizeof req->answer.fields);
+    gw_request_text(req, 204, "", strdup(""), 0);
+}
 
 static void
 probe_health(struct gw_request *req)

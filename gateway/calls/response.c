@@ -150,8 +150,12 @@ put_framing(struct out *out, struct gw_call *call, const struct frame_response *
     call->declared_left = -1;
     if (head->status == 204)
         return;
-    if (whole && (conn->head_only || head->status == 304) && body == 0 && head->declared >= 0)
+    if (whole && body == 0 && (conn->head_only || head->status == 304)) {
+        /* what a GET would have got: the function says it, or nobody knows (RFC 9110, 8.6) */
+        if (head->declared < 0)
+            return;
         length = head->declared;
+    }
     if (length >= 0) {
         PUT(out, "Content-Length: ");
         put_number(out, (uint64_t)length);
@@ -187,7 +191,7 @@ put_platform_fields(struct out *out, struct gw_call *call)
     put_ms(out, gw_now_ns() - call->sch.started_ns);
     PUT(out, "\r\n");
     put(out, gw_date(conn->loop), strlen(conn->loop->date));
-    if (conn->close_after)
+    if (gw_conn_closes_after(conn))
         PUT(out, "Connection: close\r\n");
     else if (conn->http10)
         PUT(out, "Connection: keep-alive\r\n");

@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "gateway.h"
 #include "http/connection.h"
+#include "text.h"
 
 const char *
 gw_status_text(int status)
@@ -105,8 +106,8 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
         n += snprintf(head + n, sizeof head - (size_t)n,
                       "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);
     n += snprintf(head + n, sizeof head - (size_t)n, "%s\r\n",
-                  conn->close_after ? "Connection: close\r\n"
-                                    : (conn->http10 ? "Connection: keep-alive\r\n" : ""));
+                  gw_conn_closes_after(conn) ? "Connection: close\r\n"
+                                             : (conn->http10 ? "Connection: keep-alive\r\n" : ""));
     pieces[0] = uv_buf_init(head, (unsigned)n);
     pieces[1] = uv_buf_init((char *)(uintptr_t)body, (unsigned)len);
     (void)gw_conn_write(conn, pieces, conn->head_only || empty || len == 0 ? 1 : 2);
@@ -128,32 +129,60 @@ problem_fields(enum gw_code code, const char *call_id, int retry_after_s, char *
                    call_id != NULL ? call_id : "", call_id != NULL ? "\r\n" : "");
 }
 
-void
-gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id, int retry_after_s,
-                json_t *facts, const char *detail)
+/* Without the library, for the usual refusal: it has no facts, and text that JSON takes as it
+ * is. NULL where that is not so. */
+static char *
+plain_body(enum gw_code code, const char *call_id, const char *detail, size_t *len)
 {
-    char clean[768], type[64];
+    char *body = NULL;
+    int n;
+
+    for (const char *p = detail; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e || *p == '"' || *p == '\\')
+            return NULL;
+    n = asprintf(&body,
+                 "{\"type\":\"urn:hearth:problem:%s\",\"title\":\"%s\",\"status\":%d,"
+                 "\"detail\":\"%s\",\"code\":\"%s\"%s%s%s}",
+                 gw_code_name(code), gw_code_title(code), gw_code_status(code), detail,
+                 gw_code_name(code), call_id != NULL ? ",\"call_id\":\"" : "",
+                 call_id != NULL ? call_id : "", call_id != NULL ? "\"" : "");
+    *len = n > 0 ? (size_t)n : 0;
+    return n > 0 ? body : NULL;
+}
+
+static char *
+json_body(enum gw_code code, const char *call_id, json_t *facts, const char *detail, size_t *len)
+{
+    char clean[768], type[64], *text;
     json_t *body;
 
     (void)snprintf(type, sizeof type, "urn:hearth:problem:%s", gw_code_name(code));
     (void)snprintf(clean, sizeof clean, "%s", detail);
-    /* what a client sent may stand in the detail, and need not be UTF-8 */
-    for (char *p = clean; *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
-            *p = '?';
+    text_printable(clean, false); /* what a client sent may stand in it */
     body = json_pack("{s:s,s:s,s:i,s:s,s:s}", "type", type, "title", gw_code_title(code), "status",
                      gw_code_status(code), "detail", clean, "code", gw_code_name(code));
     if (body != NULL && call_id != NULL)
         (void)json_object_set_new(body, "call_id", json_string(call_id));
     if (body != NULL && facts != NULL)
         (void)json_object_update(body, facts);
-    json_decref(facts);
+    text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+    *len = text != NULL ? strlen(text) : 0;
+    json_decref(body);
+    return text;
+}
+
+void
+gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id, int retry_after_s,
+                json_t *facts, const char *detail)
+{
     answer->status = gw_code_status(code);
     answer->type = "application/problem+json";
     problem_fields(code, call_id, retry_after_s, answer->fields, sizeof answer->fields);
-    answer->body = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
-    answer->len = answer->body != NULL ? strlen(answer->body) : 0;
-    json_decref(body);
+    answer->len = 0;
+    answer->body = facts == NULL ? plain_body(code, call_id, detail, &answer->len) : NULL;
+    if (answer->body == NULL)
+        answer->body = json_body(code, call_id, facts, detail, &answer->len);
+    json_decref(facts);
 }
 
 void
@@ -170,5 +199,17 @@ gw_answer_problem(struct gw_conn *conn, enum gw_code code, const char *call_id, 
     gw_problem_make(&answer, code, call_id, conn->retry_after_s, facts, detail);
     conn->retry_after_s = 0;
     gw_answer(conn, answer.status, answer.type, answer.fields, answer.body, answer.len);
+    free(answer.body);
+}
+
+void
+gw_answer_problem_with(struct gw_conn *conn, enum gw_code code, const char *fields,
+                       const char *text)
+{
+    struct gw_answer answer;
+
+    gw_problem_make(&answer, code, NULL, 0, NULL, text);
+    gw_answer(conn, answer.status, answer.type, fields != NULL ? fields : answer.fields,
+              answer.body, answer.len);
     free(answer.body);
 }

@@ -22,6 +22,9 @@ void gw_answer(struct gw_conn *conn, int status, const char *type, const char *f
 /* facts: an object whose members are added, or NULL; takes the reference. */
 void gw_answer_problem(struct gw_conn *conn, enum gw_code code, const char *call_id, json_t *facts,
                        const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* The same with a constant text and fields, each ended by CRLF, or NULL. */
+void gw_answer_problem_with(struct gw_conn *conn, enum gw_code code, const char *fields,
+                            const char *text);
 /* The same as an answer to be given later. Takes the reference. */
 void gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id,
                      int retry_after_s, json_t *facts, const char *detail);

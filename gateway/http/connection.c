@@ -1,60 +1,117 @@
 /* connection.c: one client: its bytes in, through llhttp, and its answers out.
  *
- * Requests of one connection are served one after another; what a client sends
- * ahead waits in `early`, and no more is read meanwhile than one buffer.
+ * Requests of one connection are served one after another; what a client sends ahead waits
+ * in `early`, and no more is read meanwhile than one buffer. A connection has a turn of so
+ * many requests and so much time; with bytes left it goes to the end of the loop's backlog.
  */
 #include "http/connection.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
+#include <sys/socket.h>
+#include <utlist.h>
 
 #include "admin/admin.h"
 #include "calls/call.h"
 #include "calls/instance.h"
-#include "cleanup.h"
 #include "gateway.h"
 #include "http/answer.h"
 #include "log.h"
 
 #define LINGER_MS 2000  /* how long a closing client may still send */
-#define STALL_MS  30000 /* how long a client may take none of what was written */
+#define STALL_MS  30000 /* how long a client may take for one piece that was written */
 
-#define ADMIN_CONNS  32    /* over conns_max, on a listener for operators alone */
-#define UNUSED_LOOKS 256   /* of the oldest connections, for one that is not in use */
-#define FULL_SAID_MS 10000 /* between two lines in the log about it */
+/* a turn of one connection, and of all together before the loop looks at its sockets again:
+ * less than the wake-up that a call costs its client */
+#define TURN_REQUESTS 16
+#define TURN_NS       INT64_C(25000)
+#define BACKLOG_NS    INT64_C(40000)
 
-/* ---- bytes in ---- */
+/* the slowest that an operator's body may come: so much in each time for a head */
+#define BODY_PACE 4096
 
-static void
-keep_early(struct gw_conn *conn, const char *bytes, size_t n)
+static void linger(struct gw_conn *conn);
+
+/* ---- the backlog: connections with bytes to parse that had their turn ---- */
+
+static bool
+may_parse(const struct gw_conn *conn)
 {
-    struct gw_buffer *early = conn->early;
-
-    if (early == NULL)
-        early = conn->early = gw_pool_take(&conn->loop->pool, sizeof conn->loop->read_buffer);
-    if (early == NULL || early->len + n > early->size) {
-        gw_conn_close(conn); /* no memory, or more than was asked for */
-        return;
-    }
-    memcpy(early->bytes + early->len, bytes, n);
-    early->len += (uint32_t)n;
-    gw_conn_read_stop(conn);
+    return !conn->closing && !conn->lingering && !conn->paused && !conn->message_complete;
 }
 
 static void
-malformed(struct gw_conn *conn)
+leave_backlog(struct gw_conn *conn)
+{
+    struct gw_loop *loop = conn->loop;
+
+    if (!conn->in_backlog)
+        return;
+    conn->in_backlog = false;
+    loop->backlog_count--;
+    DL_DELETE2(loop->backlog, conn, backlog_prev, backlog_next);
+}
+
+static void on_backlog(uv_idle_t *idle);
+
+static void
+enter_backlog(struct gw_conn *conn)
+{
+    struct gw_loop *loop = conn->loop;
+
+    if (conn->in_backlog || conn->early == NULL || conn->closing)
+        return;
+    conn->in_backlog = true;
+    loop->backlog_count++;
+    DL_APPEND2(loop->backlog, conn, backlog_prev, backlog_next);
+    (void)uv_idle_start(&loop->backlog_idle, on_backlog);
+}
+
+void
+gw_conn_backlog_init(struct gw_loop *loop)
+{
+    (void)uv_idle_init(loop->uv, &loop->backlog_idle);
+    loop->backlog_idle.data = loop;
+}
+
+/* ---- bytes in ---- */
+
+/* Keeps what is left; false without memory. */
+static bool
+keep_early(struct gw_conn *conn, const char *bytes, size_t n)
+{
+    struct gw_buffer *early = gw_pool_take(&conn->loop->pool, n);
+
+    if (early == NULL)
+        return false;
+    memcpy(early->bytes, bytes, n);
+    early->len = (uint32_t)n;
+    conn->early = early;
+    return true;
+}
+
+static const char *
+why_malformed(const struct gw_conn *conn, llhttp_errno_t status)
 {
     const char *reason = llhttp_get_error_reason(&conn->parser);
 
+    if (conn->stopped)
+        return "HTTP/1.1 with one Host field is expected";
+    if (status == HPE_INVALID_METHOD && !conn->method_done)
+        return "the request does not begin with a method: a token of at most 64 letters and a "
+               "blank";
+    return reason != NULL && reason[0] != '\0' ? reason : "malformed HTTP";
+}
+
+static void
+malformed(struct gw_conn *conn, llhttp_errno_t status)
+{
+    const char *why = why_malformed(conn, status);
+
     conn->close_after = true;
     if (conn->call != NULL) { /* the body was malformed */
-        gw_call_problem(conn->call, GW_BAD_REQUEST, NULL, "the body is malformed: %s",
-                        reason != NULL ? reason : "");
+        gw_call_problem(conn->call, GW_BAD_REQUEST, NULL, "the body is malformed: %s", why);
         return;
     }
     if (conn->admin != NULL)
@@ -69,20 +126,38 @@ malformed(struct gw_conn *conn)
                           "at most %d fields and %d bytes of head are taken", LIMIT_FIELDS,
                           LIMIT_HEAD);
     else
-        gw_answer_problem(conn, conn->stopped ? conn->bad : GW_BAD_REQUEST, NULL, NULL, "%s",
-                          conn->stopped || reason == NULL ? "HTTP/1.1 with a Host field is wanted"
-                                                          : reason);
+        gw_answer_problem(conn, conn->stopped ? conn->bad : GW_BAD_REQUEST, NULL, NULL, "%s", why);
+}
+
+/* What the parser is done with is handed on: a call to its function, a client that waits
+ * for it the word that its body may come. */
+static void
+hand_on(struct gw_conn *conn)
+{
+    if (conn->call != NULL && !conn->call->submitted)
+        gw_call_submit(conn->call);
+    gw_conn_say_continue(conn);
 }
 
 /* One request's worth of bytes at most; returns how many were used. */
 static size_t
 feed_one(struct gw_conn *conn, const char *bytes, size_t n)
 {
-    llhttp_errno_t status;
-    size_t used = n;
+    llhttp_errno_t status = HPE_OK;
+    size_t used = n, at = 0;
 
     conn->feeding = true;
-    status = llhttp_execute(&conn->parser, bytes, n);
+    if (!conn->method_done) {
+        ssize_t took = gw_parse_method(conn, bytes, n);
+
+        at = took > 0 ? (size_t)took : 0;
+        if (took < 0)
+            status = HPE_INVALID_METHOD;
+        else if (conn->method_done) /* any stands for all: none is special to the parser */
+            status = llhttp_execute(&conn->parser, "POST ", 5);
+    }
+    if (status == HPE_OK && conn->method_done)
+        status = llhttp_execute(&conn->parser, bytes + at, n - at);
     conn->feeding = false;
     if (status == HPE_PAUSED || status == HPE_PAUSED_UPGRADE) {
         used = (size_t)(llhttp_get_error_pos(&conn->parser) - bytes);
@@ -91,89 +166,163 @@ feed_one(struct gw_conn *conn, const char *bytes, size_t n)
         else
             conn->close_after = true;
     } else if (status != HPE_OK) {
-        malformed(conn);
+        malformed(conn, status);
         return n;
     }
-    if (conn->call != NULL && !conn->call->submitted)
-        gw_call_submit(conn->call);
+    hand_on(conn);
     return used;
 }
 
-/* Whether the request is answered, so that the next one may begin. */
 static void
 begin_next(struct gw_conn *conn)
 {
     conn->started = conn->message_complete = conn->responded = false;
-    conn->chunked = conn->head_only = false;
+    conn->chunked = conn->head_only = conn->method_done = conn->paused = false;
+    conn->method_len = 0;
     conn->route = GW_ROUTE_NONE;
     gw_timer_set(conn->loop, &conn->timer, conn->loop->gw->keepalive_timeout_ms, conn->timer.fire);
 }
 
-static void linger(struct gw_conn *conn);
-static void move(struct gw_conn *conn, struct gw_loop *to);
-
-/* After every step: closes, goes on with the next request, or waits. */
-static void
-advance(struct gw_conn *conn)
+/* Whether the request is answered and read, so that the next one may begin; a client that
+ * does not read its answers gets no more of them. */
+static bool
+is_done(const struct gw_conn *conn)
 {
-    if (conn->advancing)
-        return; /* the call below comes back to the loop */
-    conn->advancing = true;
-    while (!conn->closing && !conn->feeding && conn->responded) {
-        struct gw_buffer *early = conn->early;
+    return conn->responded && conn->message_complete && !conn->close_after && conn->writes == 0 &&
+           !conn->closing && !conn->lingering;
+}
 
-        if (conn->close_after) {
-            linger(conn);
+static bool
+turn_is_over(const struct gw_conn *conn)
+{
+    return conn->turn_requests >= TURN_REQUESTS || conn->turn_chunks >= TURN_CHUNKS ||
+           (conn->turn_requests > 1 && gw_now_ns() >= conn->turn_until_ns);
+}
+
+static void
+uncork(struct gw_conn *conn)
+{
+    struct gw_buffer *cork = conn->cork;
+
+    conn->corked = false;
+    conn->cork = NULL;
+    if (cork == NULL)
+        return;
+    if (!conn->closing) {
+        uv_buf_t piece = uv_buf_init((char *)cork->bytes, cork->len);
+
+        (void)gw_conn_write(conn, &piece, 1);
+    }
+    gw_pool_give(&conn->loop->pool, cork);
+}
+
+/* A turn: parses as much of the bytes as may be; returns how many. What the platform
+ * answers meanwhile leaves in one write. */
+static size_t
+take_turn(struct gw_conn *conn, const char *bytes, size_t n)
+{
+    size_t at = 0;
+
+    conn->turn_requests = conn->turn_chunks = 0;
+    conn->turn_until_ns = gw_now_ns() + TURN_NS;
+    conn->corked = true;
+    while (at < n && !turn_is_over(conn)) {
+        if (is_done(conn))
+            begin_next(conn);
+        if (!may_parse(conn))
             break;
-        }
-        if (!conn->message_complete)
-            break; /* the rest of the body is on its way to nowhere */
-        if (conn->writes > 0)
-            break; /* a client that does not read its answers gets no more of them */
+        at += feed_one(conn, bytes + at, n - at);
+        conn->turn_requests += conn->message_complete;
+    }
+    uncork(conn);
+    return at;
+}
+
+/* After each turn, and whenever an answer or a write has come to its end: closes, goes on
+ * with the next request, or waits. */
+static void
+go_on(struct gw_conn *conn)
+{
+    if (conn->closing || conn->feeding || conn->corked)
+        return;
+    if (conn->responded && conn->close_after) {
+        linger(conn);
+    } else if (is_done(conn)) {
         begin_next(conn);
-        if (early == NULL) {
+        if (conn->early == NULL) {
             struct gw_loop *better = gw_balance_better_loop(conn->loop);
 
-            if (better != NULL)
-                move(conn, better);
-            break;
-        }
-        early->at +=
-            (uint32_t)feed_one(conn, (char *)early->bytes + early->at, early->len - early->at);
-        if (conn->closing)
-            break;
-        if (early->at == early->len) {
-            conn->early = NULL;
-            gw_pool_give(&conn->loop->pool, early);
-            if (conn->call == NULL || conn->call->stash == NULL)
-                gw_conn_read_on(conn);
+            if (better != NULL) {
+                gw_conn_move(conn, better);
+                return;
+            }
         }
     }
-    conn->advancing = false;
+    if (may_parse(conn))
+        enter_backlog(conn);
+    gw_conn_stand(conn);
+}
+
+static void
+read_stop(struct gw_conn *conn)
+{
+    if (conn->reading && !conn->closing)
+        (void)uv_read_stop(&conn->u.stream);
+    conn->reading = false;
 }
 
 static void
 feed(struct gw_conn *conn, const char *bytes, size_t n)
 {
-    while (n > 0 && !conn->closing) {
-        size_t used;
+    size_t used = take_turn(conn, bytes, n);
 
-        if (conn->lingering)
-            return;
-        if (conn->message_complete) {
-            keep_early(conn, bytes, n);
+    if (used < n && !conn->closing && !conn->lingering) {
+        read_stop(conn);
+        if (!keep_early(conn, bytes + used, n - used)) {
+            gw_conn_close(conn);
             return;
         }
-        used = feed_one(conn, bytes, n);
-        bytes += used;
-        n -= used;
-        if (n > 0 && conn->message_complete && !conn->closing) {
-            /* first what came, in its order, then on from there */
-            keep_early(conn, bytes, n);
-            n = 0;
-        }
-        advance(conn);
     }
+    go_on(conn);
+}
+
+static void
+feed_early(struct gw_conn *conn)
+{
+    struct gw_buffer *early = conn->early;
+
+    early->at +=
+        (uint32_t)take_turn(conn, (char *)early->bytes + early->at, early->len - early->at);
+    if (conn->closing)
+        return;
+    if (early == conn->early && early->at == early->len) {
+        conn->early = NULL;
+        gw_pool_give(&conn->loop->pool, early);
+        if (!conn->paused)
+            gw_conn_read_on(conn);
+    }
+    go_on(conn);
+}
+
+/* Each that was there at the beginning has a turn, as far as the time goes; who is left
+ * stands in front the next time. */
+static void
+on_backlog(uv_idle_t *idle)
+{
+    struct gw_loop *loop = idle->data;
+    int64_t until_ns = gw_now_ns() + BACKLOG_NS;
+
+    for (uint32_t n = loop->backlog_count; n > 0 && loop->backlog != NULL; n--) {
+        struct gw_conn *conn = loop->backlog;
+
+        leave_backlog(conn);
+        if (may_parse(conn))
+            feed_early(conn);
+        if (gw_now_ns() >= until_ns)
+            break;
+    }
+    if (loop->backlog == NULL)
+        (void)uv_idle_stop(idle);
 }
 
 static void
@@ -190,30 +339,31 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct gw_conn *conn = stream->data;
 
-    if (n < 0) {
+    if (n < 0)
         gw_conn_close(conn);
-        return;
-    }
-    if (n > 0)
+    else if (n > 0 && !conn->lingering)
         feed(conn, buf->base, (size_t)n);
 }
 
 void
 gw_conn_read_on(struct gw_conn *conn)
 {
-    if (conn->reading || conn->closing || conn->early != NULL)
+    conn->paused = false;
+    if (conn->closing)
         return;
-    if (uv_read_start(&conn->u.stream, on_alloc, on_read) == 0)
-        conn->reading = true;
+    if (conn->early != NULL) {
+        if (!conn->corked && may_parse(conn))
+            enter_backlog(conn);
+    } else if (!conn->reading) {
+        conn->reading = uv_read_start(&conn->u.stream, on_alloc, on_read) == 0;
+    }
 }
 
 void
 gw_conn_read_stop(struct gw_conn *conn)
 {
-    if (!conn->reading || conn->closing)
-        return;
-    (void)uv_read_stop(&conn->u.stream);
-    conn->reading = false;
+    conn->paused = true;
+    read_stop(conn);
 }
 
 /* ---- bytes out ---- */
@@ -254,7 +404,8 @@ on_written(uv_write_t *req, int status)
         return;
     if (conn->responded && !conn->message_complete)
         gw_conn_expect_progress(conn);
-    advance(conn);
+    go_on(conn);
+    gw_conn_stand(conn);
 }
 
 /* Queues a copy of what is left of the pieces. */
@@ -285,6 +436,27 @@ write_later(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
     }
     conn->writes++;
     gw_timer_set(conn->loop, &conn->timer, STALL_MS, conn->timer.fire);
+    gw_conn_stand(conn);
+    return true;
+}
+
+/* Gathers an answer that is given within a turn. False where it has no room. */
+static bool
+add_to_cork(struct gw_conn *conn, const uv_buf_t *pieces, unsigned n)
+{
+    struct gw_buffer *cork = conn->cork;
+    size_t total = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        total += pieces[i].len;
+    if (cork == NULL)
+        cork = conn->cork = gw_pool_take(&conn->loop->pool, LIMIT_FRAME_HEAD);
+    if (cork == NULL || cork->len + total > cork->size)
+        return false;
+    for (unsigned i = 0; i < n; i++) {
+        memcpy(cork->bytes + cork->len, pieces[i].base, pieces[i].len);
+        cork->len += (uint32_t)pieces[i].len;
+    }
     return true;
 }
 
@@ -293,8 +465,9 @@ gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
 {
     int sent = UV_EAGAIN;
 
-    if (conn->closing)
+    if (conn->closing || (conn->corked && add_to_cork(conn, pieces, n)))
         return true;
+    uncork(conn);
     if (conn->writes == 0)
         sent = uv_try_write(&conn->u.stream, pieces, n);
     if (sent < 0 && sent != UV_EAGAIN) {
@@ -320,6 +493,20 @@ gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
     return false;
 }
 
+bool
+gw_conn_closes_after(struct gw_conn *conn)
+{
+    bool unread = !conn->message_complete;
+
+    /* a client that was not told to go on may send its body or the next request: nobody can
+     * tell which; and a long body is not read to its end */
+    if (conn->loop->gw->draining ||
+        (unread && conn->expects_continue && !conn->said_continue && conn->head_done) ||
+        (unread && conn->request.body_len > DISCARD_BYTES))
+        conn->close_after = true;
+    return conn->close_after;
+}
+
 void
 gw_conn_responded(struct gw_conn *conn)
 {
@@ -334,8 +521,7 @@ gw_conn_responded(struct gw_conn *conn)
         gw_conn_expect_progress(conn);
     }
     gw_conn_read_on(conn);
-    if (!conn->feeding)
-        advance(conn);
+    go_on(conn);
 }
 
 /* ---- life and end ---- */
@@ -349,9 +535,7 @@ on_closed(uv_handle_t *handle)
     gw_timer_unset(loop, &conn->timer);
     gw_pool_give(&loop->pool, conn->head);
     gw_pool_give(&loop->pool, conn->early);
-    *(conn->prev != NULL ? &conn->prev->next : &loop->conns) = conn->next;
-    *(conn->next != NULL ? &conn->next->prev : &loop->conns_last) = conn->prev;
-    loop->conns_count--;
+    gw_pool_give(&loop->pool, conn->cork);
     free(conn);
     gw_server_check_drained(loop);
 }
@@ -364,6 +548,9 @@ gw_conn_close(struct gw_conn *conn)
     if (conn->closing)
         return;
     conn->closing = true;
+    conn->loop->conns_count--;
+    gw_conn_leave(conn);
+    leave_backlog(conn);
     gw_timer_unset(conn->loop, &conn->timer);
     if (conn->call != NULL)
         gw_call_detach(conn->call, EPIPE);
@@ -406,6 +593,7 @@ linger(struct gw_conn *conn)
         return;
     }
     conn->lingering = true;
+    leave_backlog(conn);
     if (uv_fileno(&conn->u.handle, &fd) == 0)
         (void)shutdown(fd, SHUT_WR);
     gw_pool_give(&conn->loop->pool, conn->early);
@@ -414,30 +602,54 @@ linger(struct gw_conn *conn)
     gw_timer_set(conn->loop, &conn->timer, LINGER_MS, conn->timer.fire);
 }
 
-/* A head that does not come to its end, a connection that nobody uses, a client
- * that does not close. */
+/* An operator's body may take its time, but not more than that. */
+static bool
+body_comes(struct gw_conn *conn)
+{
+    bool comes = conn->admin != NULL && !conn->message_complete && conn->writes == 0 &&
+                 conn->paced_bytes >= BODY_PACE && gw_now_ms() < conn->body_by_ms;
+
+    conn->paced_bytes = 0;
+    return comes;
+}
+
+/* A request that does not come to its end, a connection that nobody uses, a client that does
+ * not take what it asked for, or does not close. */
 static void
 on_timer(struct gw_timer *timer)
 {
     struct gw_conn *conn =
         (struct gw_conn *)(void *)((char *)timer - offsetof(struct gw_conn, timer));
 
-    gw_conn_close(conn);
+    if (body_comes(conn)) {
+        gw_conn_expect_progress(conn);
+        return;
+    }
+    if (!conn->started || conn->responded || conn->writes > 0 || conn->call != NULL) {
+        gw_conn_close(conn);
+        return;
+    }
+    if (conn->admin != NULL)
+        gw_admin_gone(conn->admin);
+    conn->admin = NULL;
+    conn->close_after = true;
+    gw_answer_problem(conn, GW_REQUEST_TIMEOUT, NULL, NULL,
+                      conn->head_done ? "the request's body did not come in time"
+                                      : "the request's head did not come in time");
 }
 
-/* A record of the loop's, its handle not yet open; NULL without memory. */
-static struct gw_conn *
-conn_new(struct gw_loop *loop, uv_handle_type type, bool calls, bool admin)
+struct gw_conn *
+gw_conn_new(struct gw_loop *loop, bool is_unix, bool calls, bool admin)
 {
     struct gw_conn *conn = calloc(1, sizeof *conn);
     int status = UV_ENOMEM;
 
     if (conn == NULL)
         return NULL;
-    if (type == UV_TCP)
-        status = uv_tcp_init(loop->uv, &conn->u.tcp);
-    else
+    if (is_unix)
         status = uv_pipe_init(loop->uv, &conn->u.pipe, 0);
+    else
+        status = uv_tcp_init(loop->uv, &conn->u.tcp);
     if (status < 0) {
         free(conn);
         return NULL;
@@ -448,133 +660,18 @@ conn_new(struct gw_loop *loop, uv_handle_type type, bool calls, bool admin)
     conn->serves_admin = admin;
     conn->admin_alone = admin && !calls;
     conn->timer.fire = on_timer;
-    conn->next = loop->conns;
-    *(conn->next != NULL ? &conn->next->prev : &loop->conns_last) = conn;
-    loop->conns = conn;
+    conn->standing = GW_STANDINGS;
     loop->conns_count++;
     llhttp_init(&conn->parser, HTTP_REQUEST, gw_parser_settings());
     conn->parser.data = conn;
     return conn;
 }
 
-/* Whether there are as many connections as descriptors are set aside for; operators with a
- * listener of their own find some more. */
-static bool
-is_full(struct gw *gw, bool admin_alone)
-{
-    uint32_t count = 0, most = gw->conns_max + (admin_alone ? ADMIN_CONNS : 0);
-
-    for (uint32_t i = 0; i < gw->loops_count; i++)
-        count += gw->loops[i]->conns_count;
-    return count >= most;
-}
-
-/* The oldest one, among the oldest, that is between two requests or has not come to the end
- * of a head; NULL: all of them are at work. */
-static struct gw_conn *
-oldest_unused(struct gw_loop *loop)
-{
-    struct gw_conn *conn = loop->conns_last;
-
-    for (int i = 0; conn != NULL && i < UNUSED_LOOKS; conn = conn->prev, i++)
-        if (!conn->closing && (!conn->started || !conn->head_done) && conn->writes == 0)
-            return conn;
-    return NULL;
-}
-
-/* A new connection takes the place of one that is not in use, where all places are taken:
- * who holds many and asks for nothing shuts out nobody. */
-static bool
-find_place(struct gw_loop *loop, bool admin_alone)
-{
-    struct gw *gw = loop->gw;
-    struct gw_conn *unused;
-
-    if (!is_full(gw, admin_alone))
-        return true;
-    unused = oldest_unused(loop);
-    {
-        gw_locked struct gw *held = gw_lock(gw);
-
-        if (gw_now_ms() - gw->full_said_ms > FULL_SAID_MS) {
-            gw->full_said_ms = gw_now_ms();
-            log_warning("there are %u connections, as many as descriptors are set aside for: "
-                        "unused ones are closed for new ones",
-                        gw->conns_max);
-        }
-    }
-    if (unused != NULL)
-        gw_conn_close(unused);
-    return unused != NULL;
-}
-
 void
-gw_conn_accept(struct gw_loop *loop, uv_stream_t *listener, bool calls, bool admin)
+gw_conn_begin(struct gw_conn *conn)
 {
-    bool place = find_place(loop, admin && !calls);
-    struct gw_conn *conn = conn_new(loop, listener->type, calls, admin);
-
-    if (conn == NULL)
-        return;
-    loop->conns_total++;
-    if (uv_accept(listener, &conn->u.stream) < 0 || !place) {
-        gw_conn_close(conn);
-        return;
-    }
-    if (listener->type == UV_TCP)
-        (void)uv_tcp_nodelay(&conn->u.tcp, 1);
     begin_next(conn);
     gw_conn_expect_progress(conn); /* it has yet to say a word */
     gw_conn_read_on(conn);
-}
-
-/* ---- from one loop to another, between two requests ---- */
-
-struct moving {
-    struct gw_mail mail;
-    int fd;
-    uv_handle_type type;
-    bool calls, admin;
-};
-
-static void
-deliver_conn(struct gw_loop *loop, struct gw_mail *mail)
-{
-    struct moving *m = (struct moving *)(void *)mail;
-    struct gw_conn *conn = conn_new(loop, m->type, m->calls, m->admin);
-    int status = UV_ENOMEM;
-
-    if (conn != NULL)
-        status = m->type == UV_TCP ? uv_tcp_open(&conn->u.tcp, m->fd)
-                                   : uv_pipe_open(&conn->u.pipe, m->fd);
-    if (status < 0)
-        (void)close(m->fd);
-    free(m);
-    if (status < 0 && conn != NULL)
-        gw_conn_close(conn);
-    if (status < 0)
-        return;
-    begin_next(conn);
-    gw_conn_read_on(conn);
-}
-
-/* The descriptor goes there under another number; ours is closed with its handle. */
-static void
-move(struct gw_conn *conn, struct gw_loop *to)
-{
-    struct moving *m = calloc(1, sizeof *m);
-    int fd;
-
-    if (m == NULL)
-        return;
-    m->type = conn->u.handle.type;
-    m->calls = conn->serves_calls;
-    m->admin = conn->serves_admin;
-    m->fd = uv_fileno(&conn->u.handle, &fd) == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (m->fd < 0) {
-        free(m);
-        return;
-    }
-    gw_post(to, &m->mail, deliver_conn);
-    gw_conn_close(conn);
+    gw_conn_stand(conn);
 }

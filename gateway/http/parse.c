@@ -2,6 +2,7 @@
  * The head is encoded while it is parsed, in the very form that goes into a
  * worker's ring.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,7 +14,7 @@
 #include "http/answer.h"
 #include "http/connection.h"
 
-#define DISCARD_BYTES (16 * 1024 * 1024)
+#define BODY_MS INT64_C(600000) /* in which an operator's body has to be here */
 
 /* ---- the head ---- */
 
@@ -74,10 +75,41 @@ on_message_begin(llhttp_t *parser)
     conn->fields = 0;
     conn->started = true;
     conn->call_id[0] = '\0';
-    conn->has_host = conn->has_two_hosts = conn->expects_continue = conn->head_done = false;
+    conn->has_host = conn->has_two_hosts = conn->head_done = false;
+    conn->expects_continue = conn->said_continue = conn->stopped = false;
     conn->route = GW_ROUTE_NONE;
-    gw_conn_expect_progress(conn);
     return 0;
+}
+
+/* Empty lines before a request are passed over (RFC 9112, 2.2). */
+ssize_t
+gw_parse_method(struct gw_conn *conn, const char *bytes, size_t n)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    size_t i = 0;
+
+    while (conn->method_len == 0 && i < n && (bytes[i] == '\r' || bytes[i] == '\n'))
+        i++;
+    if (!conn->started && i < n) {
+        conn->started = true;
+        conn->head_done = false;
+        gw_conn_expect_progress(conn);
+    }
+    for (; i < n; i++) {
+        char c = bytes[i];
+
+        if (c == ' ' && conn->method_len > 0) {
+            conn->method[conn->method_len] = '\0';
+            conn->method_done = true;
+            return (ssize_t)i + 1;
+        }
+        if (conn->method_len == LIMIT_METHOD || c == '\0' ||
+            (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
+             strchr(others, c) == NULL))
+            return -EINVAL;
+        conn->method[conn->method_len++] = c;
+    }
+    return (ssize_t)n;
 }
 
 static int
@@ -86,10 +118,8 @@ on_url(llhttp_t *parser, const char *at, size_t n)
     struct gw_conn *conn = parser->data;
 
     if (conn->request.method_len == 0) {
-        const char *method = llhttp_method_name((llhttp_method_t)llhttp_get_method(parser));
-
-        conn->request.method_len = (uint16_t)strlen(method);
-        if (append(conn, method, conn->request.method_len + 1u) != 0)
+        conn->request.method_len = conn->method_len;
+        if (append(conn, conn->method, conn->method_len + 1u) != 0)
             return HPE_USER;
         conn->name_at = conn->head->len;
     }
@@ -207,6 +237,22 @@ look_at_field(struct gw_conn *conn, const char *name, uint16_t name_len, const c
         memcpy(conn->call_id, value, value_len + 1u);
 }
 
+/* White space around a field's value is no part of it (RFC 9110, 5.5). */
+static void
+trim_value(struct gw_conn *conn)
+{
+    struct gw_buffer *head = conn->head;
+    uint32_t from = conn->field_at + 4 + conn->name_len + 1, end = head->len, start = from;
+
+    while (end > from && (head->bytes[end - 1] == ' ' || head->bytes[end - 1] == '\t'))
+        end--;
+    while (start < end && (head->bytes[start] == ' ' || head->bytes[start] == '\t'))
+        start++;
+    if (start > from)
+        memmove(head->bytes + from, head->bytes + start, end - start);
+    head->len = from + (end - start);
+}
+
 static int
 on_header_value_complete(llhttp_t *parser)
 {
@@ -216,6 +262,7 @@ on_header_value_complete(llhttp_t *parser)
 
     if (conn->head_done || conn->field_at == 0)
         return 0;
+    trim_value(conn);
     lens[0] = (uint16_t)conn->name_len;
     lens[1] = (uint16_t)(conn->head->len - conn->field_at - 4 - conn->name_len - 1);
     if (end_string(conn) != 0)
@@ -245,7 +292,6 @@ gw_conn_field(const struct gw_conn *conn, const char *wanted)
     return NULL;
 }
 
-/* Something has to happen within the time for a head, or the connection closes. */
 void
 gw_conn_expect_progress(struct gw_conn *conn)
 {
@@ -259,7 +305,6 @@ discard(struct gw_conn *conn, size_t n)
     conn->discarded += (int64_t)n;
     if (conn->discarded > DISCARD_BYTES)
         conn->close_after = true;
-    gw_conn_expect_progress(conn);
 }
 
 /* ---- what to do with a request ---- */
@@ -272,13 +317,18 @@ refuse(struct gw_conn *conn, enum gw_code code, const char *detail)
                       detail);
 }
 
-static void
-say_continue(struct gw_conn *conn)
+/* Only where the body is taken: after the token was checked and the call found its place. */
+void
+gw_conn_say_continue(struct gw_conn *conn)
 {
     uv_buf_t text = uv_buf_init((char *)"HTTP/1.1 100 Continue\r\n\r\n", 25);
+    bool wanted = conn->call != NULL || (conn->admin != NULL && !conn->admin->answered);
 
-    if (conn->expects_continue && !conn->http10)
-        (void)gw_conn_write(conn, &text, 1);
+    if (!conn->expects_continue || conn->said_continue || conn->http10 || !conn->head_done ||
+        conn->message_complete || conn->responded || !wanted)
+        return;
+    conn->said_continue = true;
+    (void)gw_conn_write(conn, &text, 1);
 }
 
 static void
@@ -356,7 +406,7 @@ on_headers_complete(llhttp_t *parser)
     struct gw_conn *conn = parser->data;
 
     conn->http10 = parser->http_major == 1 && parser->http_minor == 0;
-    conn->head_only = parser->method == HTTP_HEAD;
+    conn->head_only = strcmp(conn->method, "HEAD") == 0;
     conn->close_after = conn->close_after || !llhttp_should_keep_alive(parser);
     if ((parser->flags & F_CONTENT_LENGTH) != 0 && parser->content_length > INT64_MAX)
         return stop(conn, GW_BAD_REQUEST);
@@ -371,11 +421,11 @@ on_headers_complete(llhttp_t *parser)
         begin_call(conn);
     } else {
         conn->route = GW_ROUTE_ADMIN;
+        conn->paced_bytes = 0;
+        conn->body_by_ms = gw_now_ms() + BODY_MS;
         gw_conn_expect_progress(conn);
         gw_admin_begin(conn);
     }
-    if (!conn->responded)
-        say_continue(conn);
     return 0;
 }
 
@@ -387,12 +437,21 @@ on_body(llhttp_t *parser, const char *at, size_t n)
     if (conn->route == GW_ROUTE_CALL && conn->call != NULL)
         gw_call_body(conn->call, (const unsigned char *)at, n);
     else if (conn->route == GW_ROUTE_ADMIN && conn->admin != NULL) {
-        gw_conn_expect_progress(conn);
+        conn->paced_bytes += (int64_t)n;
         gw_admin_body(conn->admin, at, n);
     } else if (conn->route == GW_ROUTE_DISCARD) {
         discard(conn, n);
     }
     return 0;
+}
+
+/* Many small pieces cost more than their bytes: they have a turn too. */
+static int
+on_chunk_complete(llhttp_t *parser)
+{
+    struct gw_conn *conn = parser->data;
+
+    return ++conn->turn_chunks % TURN_CHUNKS == 0 ? HPE_PAUSED : 0;
 }
 
 static int
@@ -426,6 +485,7 @@ gw_parser_settings(void)
     parser_settings.on_header_value_complete = on_header_value_complete;
     parser_settings.on_headers_complete = on_headers_complete;
     parser_settings.on_body = on_body;
+    parser_settings.on_chunk_complete = on_chunk_complete;
     parser_settings.on_message_complete = on_message_complete;
     return &parser_settings;
 }

@@ -1,6 +1,8 @@
 /* server.c: the listeners that the launcher bound, and the end of the daemon. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "gateway.h"
@@ -8,43 +10,40 @@
 #include "log.h"
 
 static void
-on_connection(uv_stream_t *listener, int status)
+on_readable(uv_poll_t *poll, int status, int events)
 {
-    struct gw_loop *loop = listener->data;
-    bool is_admin = listener == &loop->listeners[1].stream;
+    struct gw_loop *loop = poll->data;
+    struct gw_listener *listener = (struct gw_listener *)(void *)poll;
+    bool is_admin = listener == &loop->listeners[1];
 
-    if (status < 0) {
-        log_warning("accept: %s", uv_strerror(status));
-        return;
-    }
-    gw_conn_accept(loop, listener, !is_admin, is_admin || !loop->gw->admin_alone);
+    if (status < 0)
+        log_warning("a listening socket fails: %s", uv_strerror(status));
+    else
+        gw_conn_accept(loop, listener, !is_admin, is_admin || !loop->gw->admin_alone);
 }
 
 static int
 open_one(struct gw_loop *loop, int fd)
 {
-    int slot = loop->listeners_count;
+    struct gw_listener *listener = &loop->listeners[loop->listeners_count];
     int domain = 0, status;
     socklen_t len = sizeof domain;
 
+    static_assert(offsetof(struct gw_listener, poll) == 0,
+                  "on_readable goes from one to the other");
     if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0)
         return -errno;
-    if (domain == AF_UNIX) {
-        status = uv_pipe_init(loop->uv, &loop->listeners[slot].pipe, 0);
-        if (status == 0)
-            status = uv_pipe_open(&loop->listeners[slot].pipe, fd);
-    } else {
-        status = uv_tcp_init(loop->uv, &loop->listeners[slot].tcp);
-        if (status == 0)
-            status = uv_tcp_open(&loop->listeners[slot].tcp, fd);
-    }
+    if (loop->spare_fd < 0 && (loop->spare_fd = eventfd(0, EFD_CLOEXEC)) < 0)
+        return -errno;
+    listener->fd = fd;
+    listener->is_unix = domain == AF_UNIX;
+    status = uv_poll_init(loop->uv, &listener->poll, fd);
+    listener->poll.data = loop;
     if (status == 0)
-        status = uv_listen(&loop->listeners[slot].stream, 4096, on_connection);
-    if (status < 0)
-        return status;
-    loop->listeners[slot].handle.data = loop;
-    loop->listeners_count++;
-    return 0;
+        status = uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+    if (status == 0)
+        loop->listeners_count++;
+    return status;
 }
 
 int
@@ -78,9 +77,10 @@ gw_server_drain(struct gw *gw)
 static bool
 anything_runs(struct gw_loop *loop)
 {
-    for (struct gw_conn *conn = loop->conns; conn != NULL; conn = conn->next)
-        if (!conn->closing && (conn->call != NULL || conn->admin != NULL || conn->writes > 0))
-            return true;
+    for (int s = 0; s < GW_STANDINGS; s++)
+        for (struct gw_conn *conn = loop->standing[s]; conn != NULL; conn = conn->next)
+            if (conn->call != NULL || conn->admin != NULL || conn->writes > 0)
+                return true;
     return false;
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -122,6 +124,19 @@ enter_delegated_group(void)
     write_text(group, "cgroup.procs", "0");
 }
 
+/* As `ulimit -n` of somebody who may not raise it. */
+static void
+limit_descriptors(unsigned most)
+{
+    struct rlimit files = {most, most};
+
+    if (most > 0 && (prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0) != 0 ||
+                     setrlimit(RLIMIT_NOFILE, &files) != 0)) {
+        (void)dprintf(2, "allow %u descriptors: %s\n", most, strerror(errno));
+        _exit(127);
+    }
+}
+
 static void
 execute(const struct daemon *d, const char *const *options)
 {
@@ -144,6 +159,7 @@ execute(const struct daemon *d, const char *const *options)
     (void)dup2(log, 1);
     (void)dup2(log, 2);
     enter_delegated_group();
+    limit_descriptors(d->descriptors);
     (void)execv(path, (char *const *)(uintptr_t)argv);
     (void)dprintf(2, "execute %s: %s\n", path, strerror(errno));
     _exit(127);

@@ -18,7 +18,8 @@ struct daemon {
     pid_t pid; /* hearthd, which is the launcher */
     int port;
     char state[128];
-    char prefix[64]; /* "": HEARTH_PREFIX */
+    char prefix[64];      /* "": HEARTH_PREFIX */
+    unsigned descriptors; /* so many, and it cannot raise that; 0: as many as the test has */
     char log[160];
     char token[65];
     char url[64];

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,13 +26,39 @@ static const char large[] =
     "int hearth_handle(hearth_call *c) { if (hearth_query(c, \"long\")) for (int i = 0; i < 64; "
     "i++) if (hearth_write(c, b, sizeof b)) return 0; return hearth_printf(c, \"done\"); }\n";
 
+#define DESCRIPTORS 1024
+#define PLACES      (DESCRIPTORS / 2)
+#define CROWD       1000
+
+static struct daemon the_daemon;
+static pid_t gateway;
+
+/* With few descriptors, which the test has more of. */
 static int
 start(void **state)
 {
-    int status = group_start(state);
+    struct rlimit files = {4096, 4096};
 
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        return -1;
+    the_daemon.descriptors = DESCRIPTORS;
+    daemon_start(&the_daemon);
+    *state = &the_daemon;
     deploy_ok(*state, "hello", "memory=16M&min=1", hello);
-    return status;
+    gateway = find_process(the_daemon.pid, "hearth-gateway");
+    return 0;
+}
+
+static int
+expect_same_gateway(void **state)
+{
+    return find_process(((struct daemon *)*state)->pid, "hearth-gateway") == gateway ? 0 : -1;
+}
+
+static void
+send_text(int fd, const char *text)
+{
+    raw_send(fd, text, strlen(text));
 }
 
 /* ---- timeouts ---- */
@@ -83,7 +111,7 @@ test_a_timeout_in_write_costs_no_other_call(void **state)
     for (int i = 0; i < 15; i++) {
         int fd = raw_connect(d);
 
-        raw_send(fd, "GET /function/large?long HTTP/1.1\r\nHost: x\r\n\r\n", 46);
+        send_text(fd, "GET /function/large?long HTTP/1.1\r\nHost: x\r\n\r\n");
         wait_for_figure(d, "large", "errors", "timeout", i + 1);
         (void)close(fd);
     }
@@ -143,8 +171,8 @@ test_calls_sent_ahead_count_for_the_queue(void **state)
     for (int i = 0; i < 120; i++)
         fds[i] = (struct pollfd){.fd = raw_connect(d), .events = POLLIN};
     for (int i = 0; i < 120; i++)
-        raw_send(fds[i].fd,
-                 "GET /function/sudden?slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 68);
+        send_text(fds[i].fd,
+                  "GET /function/sudden?slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     for (int i = 0; i < 120; i++) {
         char *got = raw_receive(fds[i].fd, NULL);
 
@@ -157,13 +185,188 @@ test_calls_sent_ahead_count_for_the_queue(void **state)
     assert_int_equal(served, 1);
 }
 
+/* ---- places ---- */
+
+/* What each of a crowd of clients sends at first, and again and again, and never reads. */
+static const struct crowd {
+    const char *name, *first, *again;
+} crowds[] = {
+    {"idle ones", "", ""},
+    {"slow heads", "GET /function/hello HTTP/1.1\r\nHost: x\r\n", "X-A: b\r\n"},
+    {"slow methods", "G", "E"},
+    {"a body after 404", "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n",
+     "x"},
+    {"chunks after 404",
+     "POST /function/nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+     "1\r\nx\r\n"},
+    {"a body after 401",
+     "PUT /v1/functions/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n", "x"},
+    {"a body after 413",
+     "POST /function/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n", "x"},
+    {"a body after an early answer",
+     "POST /function/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n", "x"},
+    {"a body that is awaited",
+     "POST /function/gather HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n", "x"},
+    {"readers of nothing", "GET /function/flood?long HTTP/1.1\r\nHost: x\r\n\r\n",
+     "GET /function/flood?long HTTP/1.1\r\nHost: x\r\n\r\n"},
+    {"readers of no refusal", "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n",
+     "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"},
+};
+
+static void
+expect_hello(const struct daemon *d, const char *beside)
+{
+    struct reply r = get(d, "/function/hello");
+
+    if (r.status != 200 || strcmp(r.body, "hello") != 0)
+        fail_msg("a new client beside %s: %ld %s (curl %d)", beside, r.status, r.body, r.error);
+    reply_free(&r);
+}
+
+static int
+join_crowd(const struct daemon *d, const struct crowd *crowd)
+{
+    int small = 4096, fd = raw_connect(d);
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    (void)send(fd, crowd->first, strlen(crowd->first), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return fd;
+}
+
+static void
+test_no_crowd_shuts_a_new_client_out(void **state)
+{
+    const struct daemon *d = *state;
+    static int fds[CROWD];
+
+    deploy_ok(d, "flood", "memory=16M&max=4", large);
+    deploy_ok(
+        d, "gather", "memory=16M&max=4",
+        "#include <hearth.h>\nint hearth_handle(hearth_call *c) { return hearth_body(c, NULL) "
+        "== NULL; }\n");
+    for (size_t k = 0; k < sizeof crowds / sizeof crowds[0]; k++) {
+        for (int i = 0; i < CROWD; i++) {
+            fds[i] = join_crowd(d, &crowds[k]);
+            if (i % 100 == 99)
+                expect_hello(d, crowds[k].name);
+        }
+        for (int round = 0; round < 5; round++) {
+            for (int i = 0; i < CROWD; i++)
+                (void)send(fds[i], crowds[k].again, strlen(crowds[k].again),
+                           MSG_NOSIGNAL | MSG_DONTWAIT);
+            expect_hello(d, crowds[k].name);
+        }
+        for (int i = 0; i < CROWD; i++)
+            (void)close(fds[i]);
+    }
+}
+
+/* Several kinds at once: those of least use make room, however many older ones there are. */
+static void
+test_a_mixed_crowd_shuts_nobody_out(void **state)
+{
+    const struct daemon *d = *state;
+    static int fds[CROWD];
+
+    for (int i = 0; i < CROWD; i++) {
+        size_t kind = (size_t)(i < CROWD / 4 ? 0 : i) % (sizeof crowds / sizeof crowds[0]);
+
+        fds[i] = join_crowd(d, &crowds[kind]);
+        if (i % 50 == 49)
+            expect_hello(d, "a mixture");
+    }
+    for (int i = 0; i < CROWD; i++)
+        (void)close(fds[i]);
+}
+
+/* Where every place is taken by a call that is being served, a new client hears so. */
+static void
+test_without_a_place_a_client_hears_503(void **state)
+{
+    const struct daemon *d = *state;
+    static int fds[2 * PLACES]; /* more, where other loops are asked to give one up */
+    int refused = 0;
+
+    deploy_ok(d, "sleeper", "memory=16M&max=1&queue=2000&queue_timeout=20s&timeout=20s",
+              "#include <hearth.h>\n#include <unistd.h>\nint hearth_handle(hearth_call *c) { "
+              "sleep(15); return 0; }\n");
+    for (int i = 0; i < 2 * PLACES; i++) {
+        if (i == PLACES - 1) /* the last place is needed to ask */
+            wait_for_figure(d, "sleeper", NULL, "waiting", PLACES - 2);
+        fds[i] = raw_connect(d);
+        send_text(fds[i], "GET /function/sleeper HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    for (int i = 0; i < 20 && refused == 0; i++) {
+        int fd = raw_connect(d);
+        char *got;
+
+        send_text(fd, "GET /function/hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        got = raw_receive(fd, NULL);
+        refused += strstr(got, "HTTP/1.1 503 ") == got && strstr(got, "\"overloaded\"") != NULL &&
+                   strstr(got, "\r\nRetry-After: 1\r\n") != NULL;
+        free(got);
+        (void)close(fd);
+    }
+    for (int i = 0; i < 2 * PLACES; i++)
+        (void)close(fds[i]);
+    assert_int_equal(refused, 1);
+    expect_hello(d, "nobody");
+}
+
+/* ---- time ---- */
+
+#define MANY 1500
+
+/* Whether a client that asks once is answered before one that asks MANY times at once. */
+static bool
+overtakes(const struct daemon *d, const char *flood, size_t n)
+{
+    int wide = 4 << 20, there = 0, greedy = raw_connect(d), modest = raw_connect(d);
+    char *first, *all;
+    bool before;
+
+    (void)setsockopt(greedy, SOL_SOCKET, SO_RCVBUF, &wide, sizeof wide);
+    raw_send(greedy, flood, n);
+    send_text(modest, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    first = raw_receive(modest, "ok\n");
+    assert_int_equal(ioctl(greedy, FIONREAD, &there), 0);
+    all = raw_receive(greedy, "Connection: close");
+    before = there < (int)strlen(all) / 2;
+    free(first);
+    free(all);
+    (void)close(greedy);
+    (void)close(modest);
+    return before;
+}
+
+static void
+test_one_client_s_many_requests_have_turns(void **state)
+{
+    static char flood[MANY * 32 + 128];
+    size_t n = 0;
+    bool overtook = false;
+
+    for (int i = 0; i < MANY; i++)
+        n += (size_t)sprintf(flood + n, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    n += (size_t)sprintf(flood + n, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    for (int i = 0; i < 20 && !overtook; i++)
+        overtook = overtakes(*state, flood, n);
+    assert_true(overtook);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, expect_same_gateway)
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_timeout_in_write_costs_no_other_call),
-        cmocka_unit_test(test_large_echoes_one_after_another_end_no_call_between_them),
-        cmocka_unit_test(test_calls_sent_ahead_count_for_the_queue),
+        TEST(test_no_crowd_shuts_a_new_client_out),
+        TEST(test_a_mixed_crowd_shuts_nobody_out),
+        TEST(test_without_a_place_a_client_hears_503),
+        TEST(test_one_client_s_many_requests_have_turns),
+        TEST(test_a_timeout_in_write_costs_no_other_call),
+        TEST(test_large_echoes_one_after_another_end_no_call_between_them),
+        TEST(test_calls_sent_ahead_count_for_the_queue),
     };
 
     return cmocka_run_group_tests_name("clients", tests, start, group_stop);

@@ -79,6 +79,12 @@ gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
     return conn->writes == 0;
 }
 
+bool
+gw_conn_closes_after(struct gw_conn *conn)
+{
+    return conn->close_after;
+}
+
 static void
 end_of(struct gw_conn *conn)
 {
