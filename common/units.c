@@ -1,8 +1,9 @@
-/* units.c: sizes and times as people write them. Whole numbers only: "1.5G" is
- * refused rather than rounded. */
+/* units.c: sizes and times as people write them. Nothing is rounded: "1.5G" is refused, and
+ * so are decimals of a time that give no whole milliseconds. */
 #include "units.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,31 +16,53 @@ static const struct unit size_units[] = {
     {"", 1}, {"B", 1}, {"K", INT64_C(1) << 10}, {"M", INT64_C(1) << 20}, {"G", INT64_C(1) << 30},
 };
 
+/* no unit means none: 5 is seconds to one and milliseconds to another */
 static const struct unit time_units[] = {
-    {"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000},
+    {"ms", 1},
+    {"s", 1000},
+    {"m", 60000},
+    {"h", 3600000},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
 static int
-parse(const char *text, const struct unit *units, size_t n, int64_t *out)
+take_digits(const char **at, int64_t *value)
 {
-    int64_t value = 0;
-    const char *p = text;
+    const char *from = *at;
 
-    for (; *p >= '0' && *p <= '9'; p++) {
-        if (__builtin_mul_overflow(value, 10, &value) ||
-            __builtin_add_overflow(value, *p - '0', &value))
+    for (; **at >= '0' && **at <= '9'; (*at)++)
+        if (__builtin_mul_overflow(*value, 10, value) ||
+            __builtin_add_overflow(*value, **at - '0', value))
             return -ERANGE;
+    return *at > from ? 0 : -EINVAL;
+}
+
+/* "1.5s": the decimals give a whole number of milliseconds, or it is refused. */
+static int
+parse(const char *text, const struct unit *units, size_t n, bool decimals, int64_t *out)
+{
+    int64_t value = 0, parts = 1;
+    const char *p = text;
+    int status = take_digits(&p, &value);
+
+    if (status == 0 && decimals && *p == '.') {
+        const char *from = ++p;
+
+        status = take_digits(&p, &value);
+        for (; status == 0 && from < p; from++)
+            status = __builtin_mul_overflow(parts, 10, &parts) ? -ERANGE : 0;
     }
-    if (p == text)
-        return -EINVAL;
+    if (status < 0)
+        return status;
     for (size_t i = 0; i < n; i++) {
         if (strcmp(p, units[i].suffix) != 0)
             continue;
         if (__builtin_mul_overflow(value, units[i].factor, &value))
             return -ERANGE;
-        *out = value;
+        if (value % parts != 0)
+            return -EINVAL;
+        *out = value / parts;
         return 0;
     }
     return -EINVAL;
@@ -60,13 +83,17 @@ format(int64_t value, const struct unit *units, size_t n, char *buf, size_t size
 int
 units_parse_size(const char *text, int64_t *bytes)
 {
-    return parse(text, size_units, COUNT(size_units), bytes);
+    return parse(text, size_units, COUNT(size_units), false, bytes);
 }
 
 int
 units_parse_time(const char *text, int64_t *ms)
 {
-    return parse(text, time_units, COUNT(time_units), ms);
+    if (strcmp(text, "0") == 0) { /* the one number that is the same in every unit */
+        *ms = 0;
+        return 0;
+    }
+    return parse(text, time_units, COUNT(time_units), true, ms);
 }
 
 const char *

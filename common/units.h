@@ -9,7 +9,10 @@
  * text is no size, -ERANGE where it is over 2^63-1. Written on success only. */
 int units_parse_size(const char *text, int64_t *bytes);
 
-/* "250ms", "5s", "2m", "1h", or a plain number of milliseconds. Errors as above. */
+/* "250ms", "5s", "1.5s", "2m", "1h"; "0" alone needs no unit. Errors as above, -EINVAL too
+ * where the unit is missing or the time is no whole number of milliseconds. */
+#define UNITS_TIME_FORM "written 250ms, 5s, 1.5s, 2m or 1h"
+#define UNITS_SIZE_FORM "written 512K, 64M, 1G or in bytes"
 int units_parse_time(const char *text, int64_t *ms);
 
 /* The shortest exact form: 67108864 gives "64M". Returns buf. */

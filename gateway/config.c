@@ -120,6 +120,14 @@ set_flag(bool *flag, const char *text)
     return on || off;
 }
 
+/* How a value with a unit is written. */
+static const char *
+form_of(const struct option *option)
+{
+    return option->kind == TIME ? ", " UNITS_TIME_FORM
+                                : (option->kind == SIZE ? ", " UNITS_SIZE_FORM : "");
+}
+
 static int
 set(struct gw_config *config, const struct option *option, const char *text, struct hearth_err *err)
 {
@@ -142,7 +150,8 @@ set(struct gw_config *config, const struct option *option, const char *text, str
             *(int64_t *)(void *)at = number;
     }
     return ok ? 0
-              : err_set(err, 0, "%s is \"%s\"; allowed is %s", option->name, text, option->allowed);
+              : err_set(err, 0, "%s is \"%s\"; allowed is %s%s", option->name, text,
+                        option->allowed, form_of(option));
 }
 
 /* ---- the file ---- */
@@ -336,8 +345,9 @@ gw_config_to_arguments(const struct gw_config *config, char storage[][320], char
             (void)snprintf(storage[n], 320, "--%s=%s", options[i].name,
                            *(const bool *)at ? "true" : "false");
         else
-            (void)snprintf(storage[n], 320, "--%s=%lld", options[i].name,
-                           (long long)*(const int64_t *)(const void *)at);
+            (void)snprintf(storage[n], 320, "--%s=%lld%s", options[i].name,
+                           (long long)*(const int64_t *)(const void *)at,
+                           options[i].kind == TIME ? "ms" : "");
         argv[n] = storage[n];
         n++;
     }

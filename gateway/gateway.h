@@ -127,6 +127,7 @@ struct gw {
     struct launch_client launcher;
     struct sch *sch;
     struct gw_function *functions;
+    struct gw_function *noisy; /* see gw_function_warn */
     struct gw_instance *instances;
     uint64_t next_instance, next_build;
     atomic_bool draining;

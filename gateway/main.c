@@ -141,6 +141,21 @@ on_version(void *user, const char *name, uint32_t number, const char *text, int 
     json_decref(json);
 }
 
+/* What min promised under a larger budget may not fit this one. */
+static void
+keep_what_fits(struct gw *gw, struct gw_function *f)
+{
+    int64_t wanted = f->settings.numbers.min;
+
+    while (f->settings.numbers.min > 0 && !sch_fits(gw->sch, &f->sch, &f->settings.numbers))
+        f->settings.numbers.min--;
+    if (f->settings.numbers.min < wanted)
+        log_warning("function %s: min is %lld for now, and not %lld: what it keeps would not fit "
+                    "the memory_budget of %lld bytes beside what the others keep",
+                    f->name, (long long)f->settings.numbers.min, (long long)wanted,
+                    (long long)gw->memory_budget);
+}
+
 static void
 start_functions(struct gw *gw)
 {
@@ -154,6 +169,7 @@ start_functions(struct gw *gw)
             gw_function_remove(gw, f);
             continue;
         }
+        keep_what_fits(gw, f);
         gw_function_apply(gw, f, false);
     }
 }

@@ -11,6 +11,7 @@
 #include "calls/instance.h"
 #include "cleanup.h"
 #include "functions/function.h"
+#include "functions/settings_json.h"
 #include "gateway.h"
 #include "http/answer.h"
 #include "http/connection.h"
@@ -103,6 +104,14 @@ gw_request_problem(struct gw_request *req, enum gw_code code, json_t *facts, con
     va_end(ap);
     gw_problem_make(&req->answer, code, NULL, 0, facts, detail);
     answer_now(req);
+}
+
+void
+gw_request_bad_setting(struct gw_request *req, const struct gw_bad_setting *bad)
+{
+    gw_request_problem(req, GW_BAD_SETTING,
+                       json_pack("{s:s,s:s}", "setting", bad->name, "allowed", bad->allowed),
+                       "%s: allowed is %s; nothing was changed", bad->name, bad->allowed);
 }
 
 void

@@ -41,6 +41,8 @@ const char *gw_site_refusal(const struct gw_conn *conn);
 /* Each answers and frees the request; both do without a client. */
 void gw_request_problem(struct gw_request *req, enum gw_code code, json_t *facts, const char *fmt,
                         ...) __attribute__((format(printf, 4, 5)));
+/* 400 bad_setting, with what is allowed. */
+void gw_request_bad_setting(struct gw_request *req, const struct gw_bad_setting *bad);
 void gw_request_json(struct gw_request *req, int status, json_t *body);
 /* text: from malloc, and the callee's; NULL says that there was no memory. */
 void gw_request_text(struct gw_request *req, int status, const char *type, char *text, size_t len);

@@ -26,6 +26,7 @@
 #define WAITING_BYTES ((size_t)192 * 1024 * 1024) /* and their bodies together */
 #define ROOM_MS       5                           /* between two looks for room */
 #define ROOM_WAIT_MS  10000                       /* for room in the memory budget */
+#define OUTPUT_LINES  40 /* of what a version printed that could not be started */
 #define SOURCE_NAME   "function.c"
 #define SETTINGS_NAME "function.json"
 
@@ -210,8 +211,7 @@ gw_deploy_begin(struct gw_request *req)
     memcpy(d->name, req->name, sizeof d->name);
     d->function = gw_function_find(gw, d->name, strlen(d->name));
     if (make_settings(d, &bad) < 0) { /* said early, before anything is begun */
-        gw_request_problem(req, GW_BAD_SETTING, bad_setting_facts(&bad),
-                           "%s: allowed is %s; nothing was changed", bad.name, bad.allowed);
+        gw_request_bad_setting(req, &bad);
         gw_settings_clear(&d->settings);
         free(d);
         return;
@@ -237,6 +237,25 @@ take_settings(struct gw_deploy *d, const char *bytes, size_t len, struct hearth_
     return d->bundle_json != NULL ? 0 : err_set(err, ENOMEM, "read " SETTINGS_NAME);
 }
 
+static bool
+is_compiled(const char *path)
+{
+    size_t n = strlen(path);
+
+    return n > 2 && strcmp(path + n - 2, ".c") == 0;
+}
+
+/* The first few names of files that are not compiled, for one who wonders. */
+static void
+note_uncompiled(struct gw_deploy *d, const char *path)
+{
+    size_t used = strlen(d->uncompiled);
+
+    if (used + strlen(path) + 3 < sizeof d->uncompiled)
+        (void)snprintf(d->uncompiled + used, sizeof d->uncompiled - used, "%s%s",
+                       used > 0 ? ", " : "", path);
+}
+
 static int
 stage_file(void *user, const char *path, const void *bytes, size_t len, struct hearth_err *err)
 {
@@ -244,6 +263,10 @@ stage_file(void *user, const char *path, const void *bytes, size_t len, struct h
 
     if (strcmp(path, SETTINGS_NAME) == 0)
         return take_settings(d, bytes, len, err);
+    if (is_compiled(path))
+        d->sources++;
+    else
+        note_uncompiled(d, path);
     return store_stage_source(d->name, d->version, path, bytes, len, err);
 }
 
@@ -267,6 +290,11 @@ stage(uv_work_t *work)
         d->object_bytes = (int64_t)req->len;
     } else {
         d->status = gw_bundle_read(req->body, req->len, stage_file, d, &d->err);
+        if (d->status == 0 && d->sources == 0)
+            d->status = err_set(&d->err, 0,
+                                "no file of the bundle is compiled: only .c is, and "
+                                "there are: %s",
+                                d->uncompiled);
         if (d->status == -EINVAL || d->status == -EEXIST || d->status == -ENOTDIR ||
             d->status == -ELOOP)
             d->code = GW_BAD_BUNDLE;
@@ -498,12 +526,14 @@ gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, un
 /* ---- 3: checked, then kept ---- */
 
 void
-gw_deploy_instance_failed(struct gw_deploy *d, const char *why)
+gw_deploy_instance_failed(struct gw_deploy *d, const struct gw_instance *inst, const char *why)
 {
+    cleanup_free char *output = gw_journal_tail(d->function, inst->id, OUTPUT_LINES);
+
     d->instance = NULL;
     /* while its version is being kept, it may die: it did load and initialise */
     if (!d->committing)
-        fail(d, GW_INIT_FAILED, NULL, why);
+        fail(d, GW_VERSION_UNFIT, json_pack("{s:s}", "output", output != NULL ? output : ""), why);
 }
 
 static void

@@ -30,6 +30,8 @@ struct gw_deploy {
     enum gw_code code; /* of a failure */
     struct hearth_err err;
     char *bundle_json; /* function.json of the bundle, or NULL */
+    unsigned sources;  /* files of the bundle that are compiled; names of some that are not: */
+    char uncompiled[120];
     char *version_json;
     int64_t created_ms, object_bytes;
     uint64_t build;
@@ -46,7 +48,8 @@ void gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fd
 void gw_deploy_instance_ready(struct gw_deploy *deploy, struct gw_instance *inst);
 /* The change of its function that ended is its own now: gw_change_end. */
 void gw_deploy_turn(struct gw_deploy *deploy);
-void gw_deploy_instance_failed(struct gw_deploy *deploy, const char *why);
+void gw_deploy_instance_failed(struct gw_deploy *deploy, const struct gw_instance *inst,
+                               const char *why);
 
 /* bundle.c: unpacks a tar, plain or gzipped. on_file gets each regular file; its
  * path is relative and clean. Runs in the thread pool. 0, or a negative errno with

@@ -9,11 +9,13 @@
 #include "calls/instance.h"
 #include "cleanup.h"
 #include "functions/function.h"
+#include "functions/query.h"
 #include "functions/settings_json.h"
 #include "functions/store.h"
 #include "gateway.h"
 
 #define JSON_FLAGS (JSON_REJECT_DUPLICATES)
+#define LINES_MOST 100000 /* of a log, that are asked for */
 
 /* The function that the request names, or NULL with the request answered. */
 static struct gw_function *
@@ -118,24 +120,73 @@ gw_manage_memory(struct gw_request *req)
     json_decref(all);
 }
 
+static int
+take_logs_pair(const char *name, const char *value, bool *seen, int64_t *lines,
+               struct gw_bad_setting *bad)
+{
+    bool is_lines = strcmp(name, "lines") == 0;
+    int64_t follow;
+
+    if (!is_lines && strcmp(name, "follow") != 0)
+        return gw_settings_blame(bad, name, "lines, follow");
+    if (seen[is_lines])
+        return gw_settings_blame(bad, name, "one value; it is given twice");
+    seen[is_lines] = true;
+    if (gw_query_number(value, 0, is_lines ? LINES_MOST : 1, is_lines ? lines : &follow) < 0)
+        return gw_settings_blame(bad, name, is_lines ? "0 to 100000" : "0 or 1");
+    return 0;
+}
+
+/* What a query asks of a log. 0, or -EINVAL with *bad filled. */
+static int
+logs_wanted(const char *query, int64_t *lines, struct gw_bad_setting *bad)
+{
+    bool seen[2] = {false, false};
+
+    for (;;) {
+        cleanup_free char *name = NULL, *value = NULL;
+        int status = gw_query_next(&query, &name, &value);
+
+        if (status == 0)
+            return 0;
+        if (status < 0)
+            return gw_settings_blame(bad, "query", GW_QUERY_FORM);
+        status = take_logs_pair(name, value, seen, lines, bad);
+        if (status < 0)
+            return status;
+    }
+}
+
 void
 gw_manage_logs(struct gw_request *req)
 {
     struct gw_function *f = wanted(req);
-    const char *at = f != NULL && req->query != NULL ? strstr(req->query, "lines=") : NULL;
-    unsigned long lines = at != NULL ? strtoul(at + 6, NULL, 10) : 100;
+    struct gw_bad_setting bad;
+    int64_t lines = 100;
     size_t len = 0;
     char *text;
 
     if (f == NULL)
         return;
+    if (logs_wanted(req->query, &lines, &bad) < 0) {
+        gw_request_bad_setting(req, &bad);
+        return;
+    }
     for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next)
         gw_instance_read_log(inst);
-    text = gw_journal_text(f, lines > 100000 ? 100000 : (unsigned)lines, &len);
+    text = gw_journal_text(f, (unsigned)lines, &len);
     gw_request_text(req, 200, "application/x-ndjson", text, len);
 }
 
 /* ---- changing: first the disk, then the records ---- */
+
+/* A PATCH that was stored, until each running instance has its limit. */
+struct gw_patch {
+    struct gw_request *req;
+    json_t *answer, *applied;
+    char name[LIMIT_NAME + 1];
+    unsigned waiting, live, replaced;
+};
 
 struct job {
     uv_work_t work;
@@ -147,6 +198,7 @@ struct job {
     int status;
     struct hearth_err err;
     json_t *changed; /* names of the settings of a PATCH */
+    struct gw_patch *patch;
 };
 
 static struct job *
@@ -176,6 +228,7 @@ job_free(struct job *job)
     gw_change_end(job->function);
     gw_settings_clear(&job->settings);
     json_decref(job->changed);
+    free(job->patch);
     free(job->json);
     free(job);
 }
@@ -188,13 +241,6 @@ job_failed(struct job *job)
 }
 
 /* ---- PATCH ---- */
-
-struct gw_patch {
-    struct gw_request *req;
-    json_t *answer, *applied;
-    char name[LIMIT_NAME + 1];
-    unsigned waiting, live, replaced;
-};
 
 static void
 patch_answer(struct gw_patch *patch)
@@ -283,15 +329,15 @@ on_patch_stored(uv_work_t *work, int status)
     struct gw_function *f = job->function;
     struct gw *gw = job->req->gw;
     struct gw_settings was = f->settings;
-    struct gw_patch *patch = calloc(1, sizeof *patch);
+    struct gw_patch *patch = job->patch;
     gw_locked struct gw *held = gw_lock(gw);
 
     (void)status;
-    if (job->status < 0 || patch == NULL) {
-        free(patch);
+    if (job->status < 0) {
         job_failed(job);
         return;
     }
+    job->patch = NULL;
     f->settings = job->settings;
     job->settings = was;
     gw_function_apply(gw, f, renews_instances(job->changed));
@@ -324,7 +370,9 @@ patched(struct gw_request *req, struct gw_function *f, json_t *patch)
 
     if (job == NULL)
         return NULL;
-    if (gw_settings_copy(&job->settings, &f->settings) < 0) {
+    /* all that the answer needs, before anything is changed */
+    job->patch = calloc(1, sizeof *job->patch);
+    if (job->patch == NULL || gw_settings_copy(&job->settings, &f->settings) < 0) {
         job_free(job);
         gw_request_problem(req, GW_INTERNAL, NULL, "no memory");
         return NULL;
@@ -333,13 +381,16 @@ patched(struct gw_request *req, struct gw_function *f, json_t *patch)
         gw_settings_check(&job->settings, &bad) < 0 ||
         gw_function_check_room(req->gw, f, &job->settings, &bad) < 0) {
         job_free(job);
-        gw_request_problem(req, GW_BAD_SETTING,
-                           json_pack("{s:s,s:s}", "setting", bad.name, "allowed", bad.allowed),
-                           "%s: allowed is %s; nothing was changed", bad.name, bad.allowed);
+        gw_request_bad_setting(req, &bad);
         return NULL;
     }
     job->json =
         gw_manage_version_text(f->live, version != NULL ? version->created_ms : 0, &job->settings);
+    if (job->json == NULL) {
+        job_free(job);
+        gw_request_problem(req, GW_INTERNAL, NULL, "no memory");
+        return NULL;
+    }
     return job;
 }
 
@@ -433,17 +484,18 @@ gw_manage_rollback(struct gw_request *req)
 {
     struct gw_function *f = wanted(req);
     json_t *body = f != NULL ? object_of(req) : NULL;
-    json_int_t number = json_integer_value(json_object_get(body, "version"));
+    int64_t number = 0;
     struct gw_version *version;
     struct job *job;
 
     if (body == NULL)
         return;
+    (void)gw_json_whole(json_object_get(body, "version"), &number);
     json_decref(body);
     version = number > 0 && number <= UINT32_MAX ? gw_function_version(f, (uint32_t)number) : NULL;
     if (version == NULL) {
         gw_request_problem(req, GW_VERSION_NOT_FOUND, NULL,
-                           "want {\"version\": N}, with one of GET …/versions");
+                           "expected {\"version\": N}, with a number of GET …/versions");
         return;
     }
     job = job_new(req, f);

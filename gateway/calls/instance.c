@@ -109,6 +109,7 @@ gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool 
     f->instances = inst;
     f->refs++;
     gw->launches_total++;
+    watch_idle(gw);
     gw_timer_set(gw_main_loop(gw), &inst->timer, START_MS, on_start_too_slow);
     return inst;
 }
@@ -250,7 +251,7 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
     inst->pid = msg->pid;
     inst->cpu_in_usec = msg->cpu_in_usec != 0;
     if (status < 0) {
-        log_error("instance %" PRIu64 ": %s", inst->id, err.text);
+        gw_function_warn(inst->gw, inst->function, "instance %" PRIu64 ": %s", inst->id, err.text);
         gw_instance_kill(inst);
         return;
     }
@@ -289,7 +290,6 @@ became_ready(struct gw_instance *inst)
     gw_timer_unset(gw_main_loop(gw), &inst->timer);
     inst->phase = GW_INSTANCE_READY;
     inst->start_ns = gw_now_ns() - inst->launched_ns;
-    watch_idle(gw);
     if (inst->slot != NULL)
         sch_slot_ready(gw->sch, inst->slot, gw_now_ns());
     if (inst->deploy != NULL)
@@ -362,7 +362,7 @@ deliver_unwatch(struct gw_loop *loop, struct gw_mail *mail)
     gw_instance_let_go(link->inst);
 }
 
-/* The last words, then every loop closes its bell, and the last one frees it. */
+/* Every loop closes its bell, and the last one frees it. */
 static void
 release(struct gw_instance *inst)
 {
@@ -376,9 +376,6 @@ release(struct gw_instance *inst)
     if (inst->next != NULL)
         inst->next->prev = inst->prev;
     if (inst->open) {
-        gw_instance_read_log(inst);
-        if (inst->log_len > 0)
-            take_line(inst, inst->log_line, inst->log_len);
         inst->open = false;
         if (inst->log_watched)
             uv_close((uv_handle_t *)&inst->log, on_log_closed);
@@ -505,6 +502,16 @@ dies_unserved(const struct gw_instance *inst)
     return f->unserved_deaths >= UNSERVED_MOST;
 }
 
+/* What it printed before it died, its last line without a newline too. */
+static void
+take_last_words(struct gw_instance *inst)
+{
+    gw_instance_read_log(inst);
+    if (inst->log_len > 0)
+        take_line(inst, inst->log_line, inst->log_len);
+    inst->log_len = 0;
+}
+
 /* Nothing runs in it any more, and no loop but this one has its channel. */
 static void
 bury(struct gw_instance *inst)
@@ -514,14 +521,16 @@ bury(struct gw_instance *inst)
     bool failed_start =
         inst->phase < GW_INSTANCE_READY || inst->deploy != NULL || dies_unserved(inst);
 
+    take_last_words(inst);
+
     if ((uint64_t)inst->death.peak > f->peak_bytes)
         f->peak_bytes = inst->death.peak;
     if (failed_start)
         explain_failed_start(inst, f->last_failure, sizeof f->last_failure);
     else if (inst->slot != NULL && inst->phase == GW_INSTANCE_READY && !inst->killed)
-        log_warning("an idle instance of %s died (%s %d)", f->name,
-                    inst->death.cause == LAUNCH_CAUSE_SIGNAL ? "signal" : "status",
-                    inst->death.value);
+        gw_function_warn(gw, f, "an idle instance died (%s %d)",
+                         inst->death.cause == LAUNCH_CAUSE_SIGNAL ? "signal" : "status",
+                         inst->death.value);
     if (inst->slot != NULL)
         sch_slot_gone(gw->sch, inst->slot, failed_start, gw_now_ns());
     inst->slot = NULL;
@@ -530,7 +539,7 @@ bury(struct gw_instance *inst)
     if (inst->patch != NULL)
         gw_patch_instance_done(inst, -ESRCH);
     if (inst->deploy != NULL)
-        gw_deploy_instance_failed(inst->deploy, f->last_failure);
+        gw_deploy_instance_failed(inst->deploy, inst, f->last_failure);
     release(inst);
     gw_server_check_drained(gw_main_loop(gw));
 }
@@ -640,7 +649,8 @@ look_at_idle(struct gw_instance *inst)
     cpu_us = gw_instance_cpu_us(inst);
     if (inst->idle_cpu_us > 0 && inst->idle_calls == inst->calls &&
         cpu_us - inst->idle_cpu_us > IDLE_WATCH_MS * 1000 / IDLE_PART) {
-        log_warning("an instance of %s computes without a call: ending it", inst->function->name);
+        gw_function_warn(inst->gw, inst->function,
+                         "an instance computes without a call: ending it");
         sch_slot_doom(inst->gw->sch, inst->slot, gw_now_ns());
     }
     inst->idle_calls = inst->calls;
@@ -657,7 +667,8 @@ on_idle_watch(uv_timer_t *timer)
     HASH_ITER (hh, gw->instances, inst, next)
         look_at_idle(inst);
     gw_dispatch(gw_main_loop(gw));
-    if (gw->instances == NULL) {
+    gw_function_say_unsaid(gw);
+    if (gw->instances == NULL && gw->noisy == NULL) {
         (void)uv_timer_stop(timer);
         gw->idle_watched = false;
     }
@@ -699,7 +710,7 @@ cannot_hold(struct gw_instance *inst)
 {
     (void)snprintf(inst->unfit, sizeof inst->unfit,
                    "the gateway has no descriptors left for it (ulimit -n)");
-    log_error("instance %" PRIu64 " of %s: %s", inst->id, inst->function->name, inst->unfit);
+    gw_function_warn(inst->gw, inst->function, "%s", inst->unfit);
     gw_instance_kill(inst);
 }
 

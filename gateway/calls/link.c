@@ -82,8 +82,9 @@ gw_link_watch(struct gw_link *link)
     if (status == 0)
         status = uv_poll_start(&link->bell, UV_READABLE, on_bell);
     if (status < 0) {
-        log_error("instance %" PRIu64 ": its bell cannot be heard (%s): ending it", inst->id,
-                  uv_strerror(status));
+        gw_function_warn(inst->gw, inst->function,
+                         "instance %" PRIu64 ": its eventfd cannot be watched (%s): ending it",
+                         inst->id, uv_strerror(status));
         gw_instance_kill(inst);
         return;
     }
@@ -186,8 +187,9 @@ break_off(struct gw_link *link, const char *why)
 {
     struct gw_instance *inst = link->inst;
 
-    log_warning("instance %" PRIu64 " of %s broke the channel's protocol (%s): ending it", inst->id,
-                inst->function->name, why);
+    gw_function_warn(inst->gw, inst->function,
+                     "instance %" PRIu64 " broke the channel's protocol (%s): ending it", inst->id,
+                     why);
     inst->broken = true;
     gw_instance_kill(inst);
 }

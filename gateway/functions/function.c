@@ -2,14 +2,19 @@
 #include "functions/function.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "calls/instance.h"
 #include "functions/settings_json.h"
 #include "gateway.h"
+#include "log.h"
 #include "units.h"
+
+#define NOISE_MS 1000
 
 struct gw_function *
 gw_function_find(struct gw *gw, const char *name, size_t len)
@@ -58,6 +63,56 @@ gw_function_release(struct gw *gw, struct gw_function *f)
         forget(f);
 }
 
+/* ---- warnings, in measure ---- */
+
+static void
+say_unsaid(struct gw *gw, struct gw_function *f, int64_t now_ms)
+{
+    DL_DELETE2(gw->noisy, f, noisy_prev, noisy_next);
+    f->noisy = false;
+    log_warning("function %s: %u more warnings about its instances were left out", f->name,
+                f->unsaid);
+    f->unsaid = 0;
+    f->said_ms = now_ms;
+}
+
+void
+gw_function_warn(struct gw *gw, struct gw_function *f, const char *fmt, ...)
+{
+    gw_locked struct gw *held = gw_lock(gw);
+    int64_t now_ms = gw_now_ms();
+    char text[256];
+    va_list ap;
+
+    if (f->said_ms != 0 && now_ms - f->said_ms < NOISE_MS) {
+        f->unsaid++;
+        if (!f->noisy)
+            DL_APPEND2(gw->noisy, f, noisy_prev, noisy_next);
+        f->noisy = true;
+        return;
+    }
+    if (f->noisy)
+        say_unsaid(gw, f, now_ms);
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    log_warning("function %s: %s", f->name, text);
+    f->said_ms = now_ms;
+}
+
+void
+gw_function_say_unsaid(struct gw *gw)
+{
+    struct gw_function *f, *next;
+    int64_t now_ms = gw_now_ms();
+
+    DL_FOREACH_SAFE2(gw->noisy, f, next, noisy_next)
+    if (now_ms - f->said_ms >= NOISE_MS)
+        say_unsaid(gw, f, now_ms);
+}
+
+/* ---- the end of one, changes ---- */
+
 void
 gw_function_remove(struct gw *gw, struct gw_function *f)
 {
@@ -65,6 +120,8 @@ gw_function_remove(struct gw *gw, struct gw_function *f)
         return;
     f->removed = true;
     f->refs++;
+    if (f->noisy)
+        say_unsaid(gw, f, gw_now_ms());
     HASH_DEL(gw->functions, f);
     sch_function_remove(gw->sch, &f->sch, gw_now_ns());
     gw_dispatch(gw_main_loop(gw));

@@ -54,9 +54,13 @@ struct gw_function {
     bool changing;              /* its files are being written */
     struct gw_request *changes; /* that wait for it, oldest first */
     struct gw_deploy *keeper;   /* before those: its version was built and checked */
-    char last_failure[256];     /* why the last instance could not be started */
-    uint32_t unserved_deaths;   /* in a row: of instances that were ready, and served no call */
-    uint64_t unserved_since;    /* `calls` at the last of them */
+    struct gw_function *noisy_next, *noisy_prev;
+    bool noisy;      /* in gw->noisy: warnings about it were left out */
+    unsigned unsaid; /* how many, since the last line */
+    int64_t said_ms;
+    char last_failure[256];   /* why the last instance could not be started */
+    uint32_t unserved_deaths; /* in a row: of instances that were ready, and served no call */
+    uint64_t unserved_since;  /* `calls` at the last of them */
     struct gw_journal *journal;
     struct gw_instance *instances;
     /* since the gateway started */
@@ -71,6 +75,11 @@ struct gw_function *gw_function_add(struct gw *gw, const char *name);
 void gw_function_release(struct gw *gw, struct gw_function *f); /* frees a removed, unused one */
 void gw_function_remove(struct gw *gw, struct gw_function *f);
 void gw_function_apply(struct gw *gw, struct gw_function *f, bool renew_instances);
+/* A warning to the daemon's log about its instances: one line a second, and what was left
+ * out in between as a number (gw_function_say_unsaid, each second on the main loop). */
+void gw_function_warn(struct gw *gw, struct gw_function *f, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void gw_function_say_unsaid(struct gw *gw);
 void gw_function_count_error(struct gw *gw, struct gw_function *f, enum gw_code code);
 json_t *gw_function_json(const struct gw_function *f);
 json_t *gw_function_instances_json(const struct gw_function *f);
@@ -82,6 +91,8 @@ struct gw_version *gw_function_version(struct gw_function *f, uint32_t number);
 
 /* journal.c: the last lines of a function's log */
 void gw_journal_add(struct gw_function *f, uint64_t instance, const char *line, size_t n);
+/* The last lines that one instance printed, each ended by a newline; NULL without memory. */
+char *gw_journal_tail(const struct gw_function *f, uint64_t instance, unsigned lines);
 char *gw_journal_text(const struct gw_function *f, unsigned lines, size_t *len);
 void gw_journal_free(struct gw_journal *journal);
 

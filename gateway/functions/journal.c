@@ -95,6 +95,33 @@ line_json(const struct line *line)
 }
 
 char *
+gw_journal_tail(const struct gw_function *f, uint64_t instance, unsigned lines)
+{
+    const struct gw_journal *journal = f->journal;
+    uint64_t written = journal != NULL ? journal->written : 0, at = written;
+    uint64_t oldest = written < JOURNAL_LINES ? 0 : written - JOURNAL_LINES;
+    char *all = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&all, &len);
+
+    if (out == NULL)
+        return NULL;
+    while (at > oldest && lines > 0)
+        lines -= journal->lines[--at % JOURNAL_LINES].instance == instance;
+    for (; at < written; at++) {
+        const struct line *line = &journal->lines[at % JOURNAL_LINES];
+
+        if (line->instance == instance && line->text != NULL)
+            (void)fprintf(out, "%s\n", line->text + strlen(line->text) + 1);
+    }
+    if (fclose(out) != 0) {
+        free(all);
+        return NULL;
+    }
+    return all;
+}
+
+char *
 gw_journal_text(const struct gw_function *f, unsigned lines, size_t *len)
 {
     const struct gw_journal *journal = f->journal;

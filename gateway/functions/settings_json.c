@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "filter.h"
 #include "functions/function.h"
+#include "functions/query.h"
 #include "name.h"
 #include "text.h"
 #include "units.h"
@@ -22,13 +23,29 @@ gw_settings_set_host_memory(int64_t bytes)
     host_memory = bytes;
 }
 
-static int
-blame(struct gw_bad_setting *bad, const char *name, const char *allowed)
+int
+gw_settings_blame(struct gw_bad_setting *bad, const char *name, const char *allowed)
 {
     (void)snprintf(bad->name, sizeof bad->name, "%s", name);
     text_printable(bad->name, false); /* it may come from the client */
     (void)snprintf(bad->allowed, sizeof bad->allowed, "%s", allowed);
     return -EINVAL;
+}
+
+/* JSON has one kind of number: 1000.0 is a whole one. */
+bool
+gw_json_whole(const json_t *value, int64_t *number)
+{
+    double real = json_real_value(value);
+
+    if (json_is_integer(value)) {
+        *number = json_integer_value(value);
+        return true;
+    }
+    if (!json_is_real(value) || real < -0x1p53 || real > 0x1p53 || real != (double)(int64_t)real)
+        return false;
+    *number = (int64_t)real;
+    return true;
 }
 
 static int
@@ -37,18 +54,27 @@ blame_row(struct gw_bad_setting *bad, const struct sch_setting *row)
     char most[24], allowed[sizeof bad->allowed];
 
     if (strcmp(row->name, "memory") == 0) {
-        (void)snprintf(allowed, sizeof allowed, "4M to %s, the memory that this host offers",
+        (void)snprintf(allowed, sizeof allowed,
+                       "4M to %s, the memory that this host offers, " UNITS_SIZE_FORM,
                        units_format_size(host_memory, most, sizeof most));
-        return blame(bad, row->name, allowed);
+        return gw_settings_blame(bad, row->name, allowed);
+    }
+    if (row->kind == SCH_SETTING_TIME || row->kind == SCH_SETTING_SIZE) {
+        (void)snprintf(allowed, sizeof allowed, "%s, %s", row->allowed,
+                       row->kind == SCH_SETTING_TIME ? UNITS_TIME_FORM "; in JSON a number is "
+                                                                       "milliseconds"
+                                                     : UNITS_SIZE_FORM);
+        return gw_settings_blame(bad, row->name, allowed);
     }
     if (strcmp(row->name, "syscalls") == 0) {
         FILE *out = fmemopen(allowed, sizeof allowed, "w");
 
         for (unsigned i = 0; out != NULL && sbx_extra_name(i) != NULL; i++)
             (void)fprintf(out, "%s%s", i > 0 ? ", " : "any of ", sbx_extra_name(i));
-        return blame(bad, row->name, out != NULL && fclose(out) == 0 ? allowed : row->allowed);
+        return gw_settings_blame(bad, row->name,
+                                 out != NULL && fclose(out) == 0 ? allowed : row->allowed);
     }
-    return blame(bad, row->name, row->allowed);
+    return gw_settings_blame(bad, row->name, row->allowed);
 }
 
 static int
@@ -62,7 +88,7 @@ blame_unknown(struct gw_bad_setting *bad, const char *name)
         (void)snprintf(all + used, sizeof all - used, "%s%s", i > 0 ? ", " : "",
                        sch_setting_table[i].name);
     }
-    return blame(bad, name, all);
+    return gw_settings_blame(bad, name, all);
 }
 
 int
@@ -329,15 +355,16 @@ to_default(struct gw_settings *settings, const struct sch_setting *row)
 static int
 from_json(struct gw_settings *settings, const struct sch_setting *row, json_t *value)
 {
+    int64_t number;
+
     if (json_is_null(value))
         return to_default(settings, row);
     if (row->kind == SCH_SETTING_LIST)
         return list_from_json(settings, other_of(row), value);
     if (row->kind == SCH_SETTING_MAP)
         return other_of(row)->from_json(settings, value);
-    if (json_is_integer(value))
-        return sch_setting_from_number(row, json_integer_value(value), host_memory,
-                                       &settings->numbers);
+    if (gw_json_whole(value, &number))
+        return sch_setting_from_number(row, number, host_memory, &settings->numbers);
     if (json_is_string(value))
         return from_text(settings, row, json_string_value(value));
     return -EINVAL;
@@ -362,71 +389,39 @@ gw_settings_from_json(struct gw_settings *settings, json_t *patch, struct gw_bad
 
 /* ---- queries ---- */
 
+/* seen: a bit for each row that was set before. */
 static int
-hex(char c)
-{
-    const char *digits = "0123456789abcdef", *at;
-
-    if (c >= 'A' && c <= 'F')
-        c = (char)(c - 'A' + 'a');
-    at = c != '\0' ? strchr(digits, c) : NULL;
-    return at != NULL ? (int)(at - digits) : -1;
-}
-
-/* Decodes n bytes of a query into a fresh string; NULL for a bad escape. */
-static char *
-decoded(const char *text, size_t n)
-{
-    cleanup_free char *out = malloc(n + 1);
-    char *to = out;
-
-    for (size_t i = 0; out != NULL && i < n; i++) {
-        if (text[i] == '%') {
-            int high = n - i > 2 ? hex(text[i + 1]) : -1;
-            int low = high >= 0 ? hex(text[i + 2]) : -1;
-
-            if (low < 0 || high * 16 + low == 0)
-                return NULL;
-            *to++ = (char)(high * 16 + low);
-            i += 2;
-        } else {
-            *to++ = text[i] == '+' ? ' ' : text[i];
-        }
-    }
-    if (out != NULL)
-        *to = '\0';
-    return take_ptr(out);
-}
-
-static int
-pair_from_query(struct gw_settings *settings, const char *pair, size_t n,
+pair_from_query(struct gw_settings *settings, const char *name, const char *value, uint64_t *seen,
                 struct gw_bad_setting *bad)
 {
-    size_t key = strcspn(pair, "=&");
-    cleanup_free char *name = decoded(pair, key < n ? key : n);
-    cleanup_free char *value = key < n ? decoded(pair + key + 1, n - key - 1) : strdup("");
-    const struct sch_setting *row;
+    const struct sch_setting *row = sch_setting_find(name);
+    uint64_t bit;
 
-    if (name == NULL || value == NULL)
-        return blame(bad, "query", "names and values, percent-encoded");
-    row = sch_setting_find(name);
     if (row == NULL)
         return blame_unknown(bad, name);
+    bit = UINT64_C(1) << (row - sch_setting_table);
+    if ((*seen & bit) != 0)
+        return gw_settings_blame(bad, name, "one value; it is given twice");
+    *seen |= bit;
     return from_text(settings, row, value) == 0 ? 0 : blame_row(bad, row);
 }
 
 int
 gw_settings_from_query(struct gw_settings *settings, const char *query, struct gw_bad_setting *bad)
 {
-    while (query != NULL && *query != '\0') {
-        size_t n = strcspn(query, "&");
-        int status = n > 0 ? pair_from_query(settings, query, n, bad) : 0;
+    uint64_t seen = 0;
+    int status;
 
-        if (status < 0)
-            return status;
-        query += n + (query[n] == '&');
-    }
-    return 0;
+    do {
+        cleanup_free char *name = NULL, *value = NULL;
+
+        status = gw_query_next(&query, &name, &value);
+        if (status == -EINVAL)
+            return gw_settings_blame(bad, "query", GW_QUERY_FORM);
+        if (status == 1 && (status = pair_from_query(settings, name, value, &seen, bad)) == 0)
+            status = 1;
+    } while (status == 1);
+    return status;
 }
 
 int
@@ -435,7 +430,7 @@ gw_settings_check(const struct gw_settings *settings, struct gw_bad_setting *bad
     char allowed[96];
     const char *name = sch_settings_conflict(&settings->numbers, allowed, sizeof allowed);
 
-    return name == NULL ? 0 : blame(bad, name, allowed);
+    return name == NULL ? 0 : gw_settings_blame(bad, name, allowed);
 }
 
 json_t *

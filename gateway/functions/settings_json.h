@@ -10,6 +10,9 @@ struct gw_bad_setting {
     char allowed[512];
 };
 
+/* Fills *bad; -EINVAL. */
+int gw_settings_blame(struct gw_bad_setting *bad, const char *name, const char *allowed);
+
 /* Copies with an env of its own. 0, or -ENOMEM. */
 int gw_settings_copy(struct gw_settings *to, const struct gw_settings *from);
 void gw_settings_clear(struct gw_settings *settings);
@@ -25,6 +28,9 @@ int gw_settings_from_json(struct gw_settings *settings, json_t *patch, struct gw
 int gw_settings_check(const struct gw_settings *settings, struct gw_bad_setting *bad);
 
 json_t *gw_settings_json(const struct gw_settings *settings);
+
+/* Whether a JSON value is a whole number, 1000.0 too; of up to 2^53 as that. */
+bool gw_json_whole(const json_t *value, int64_t *number);
 
 /* Bytes of memory that this host has for functions: the most that `memory` may be. */
 void gw_settings_set_host_memory(int64_t bytes);

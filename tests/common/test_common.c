@@ -45,6 +45,10 @@ test_sizes_that_are_none_are_refused_and_write_nothing(void **state)
 static void
 test_times_are_milliseconds(void **state)
 {
+    /* no unit, decimals that are no whole milliseconds, and what is no number */
+    static const char *const bad[] = {"5",    "1000", "5x",    "s",     "",     "1.5",  "1.0005s",
+                                      "1.5ms", ".5s",  "1.s",   "1..5s", "-1s",  "+1s",  " 1s",
+                                      "1s ",  "1e3s", "0x10s", "0.0",   "1.5.s"};
     int64_t n;
 
     (void)state;
@@ -54,8 +58,19 @@ test_times_are_milliseconds(void **state)
     assert_int_equal(n, 5000);
     assert_int_equal(units_parse_time("2m", &n), 0);
     assert_int_equal(n, 120000);
-    assert_int_equal(units_parse_time("7", &n), 0);
-    assert_int_equal(n, 7);
+    assert_int_equal(units_parse_time("1.5s", &n), 0);
+    assert_int_equal(n, 1500);
+    assert_int_equal(units_parse_time("0.25m", &n), 0);
+    assert_int_equal(n, 15000);
+    assert_int_equal(units_parse_time("1.500s", &n), 0);
+    assert_int_equal(n, 1500);
+    assert_int_equal(units_parse_time("0", &n), 0);
+    assert_int_equal(n, 0);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (units_parse_time(bad[i], &n) != -EINVAL)
+            fail_msg("\"%s\" was taken for a time", bad[i]);
+    assert_int_equal(units_parse_time("9223372036854775807h", &n), -ERANGE);
+    assert_int_equal(units_parse_time("0.99999999999999999999s", &n), -ERANGE);
     assert_int_equal(units_parse_time("5x", &n), -EINVAL);
 }
 

@@ -79,6 +79,14 @@ gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
     return conn->writes == 0;
 }
 
+void
+gw_function_warn(struct gw *g, struct gw_function *f, const char *fmt, ...)
+{
+    (void)g;
+    (void)f;
+    (void)fmt;
+}
+
 bool
 gw_conn_closes_after(struct gw_conn *conn)
 {
