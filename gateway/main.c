@@ -61,6 +61,18 @@ drop_capabilities(struct hearth_err *err)
     return 0;
 }
 
+/* Its memory holds the token and what clients sent; and one that was taken over starts no
+ * program of the host's by crashing. The limit: see sandbox/launcher/spawn.c. */
+static int
+forbid_cores(struct hearth_err *err)
+{
+    struct rlimit one = {.rlim_cur = 1, .rlim_max = 1};
+
+    if (setrlimit(RLIMIT_CORE, &one) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return err_set(err, errno, "wall \"cores\": may not be dumped");
+    return 0;
+}
+
 static int
 give_up_privilege(const struct gw_config *config, const struct inherited *in,
                   struct hearth_err *err)
@@ -81,7 +93,8 @@ give_up_privilege(const struct gw_config *config, const struct inherited *in,
      * before, its socket says so */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
         return err_set(err, errno, "tie this process's life to the launcher's");
-    return close_files(err);
+    status = forbid_cores(err); /* after the change of user, which sets it anew */
+    return status == 0 ? close_files(err) : status;
 }
 
 /* ---- what is on disk ---- */

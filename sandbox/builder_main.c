@@ -239,6 +239,11 @@ main(int argc, char **argv)
     struct hearth_err err = {0};
     int status;
 
+    /* of this process; what it executes has its limit of cores alone (launcher/spawn.c) */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+        (void)err_set(&err, errno, "wall \"cores\": may not be dumped");
+        broken(&err);
+    }
     (void)prctl(PR_SET_NAME, "hearth-builder", 0, 0, 0);
     /* not the compiler's to write to */
     (void)fcntl(FD_CONTROL, F_SETFD, FD_CLOEXEC);

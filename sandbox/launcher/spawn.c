@@ -67,7 +67,9 @@ set_limits(const struct sbx_spawn *spawn, struct hearth_err *err)
         int what;
         rlim_t value;
     } limits[] = {
-        {RLIMIT_CORE, 0},
+        /* not 0, which does not hold back a program for crashes (kernel.core_pattern with
+         * '|'): 1 does, and is too little for a file (fs/coredump.c) */
+        {RLIMIT_CORE, 1},
         {RLIMIT_NOFILE, 64 + LIMIT_THREADS},
         {RLIMIT_MEMLOCK, 0},
         {RLIMIT_MSGQUEUE, 0},

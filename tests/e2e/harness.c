@@ -684,6 +684,62 @@ proc_status(pid_t pid, const char *name, char *buf, size_t n)
     return NULL;
 }
 
+const char *
+proc_limit(pid_t pid, const char *name, char *buf, size_t n)
+{
+    char path[64], line[256], soft[32], hard[32];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, name, strlen(name)) != 0 ||
+            sscanf(line + strlen(name), "%31s %31s", soft, hard) != 2)
+            continue;
+        (void)snprintf(buf, n, "%s %s", soft, hard);
+        (void)fclose(file);
+        return buf;
+    }
+    (void)fclose(file);
+    fail_msg("no %s in %s", name, path);
+    return NULL;
+}
+
+struct no_core {
+    pid_t root;
+    const char *comm;
+    bool executed;
+};
+
+static bool
+has_no_core(void *user)
+{
+    const struct no_core *w = user;
+    char path[64], value[128];
+    struct stat st;
+    pid_t pid;
+
+    if (count_processes(w->root, w->comm) == 0)
+        return false;
+    pid = find_process(w->root, w->comm);
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    if (strtoul(proc_status(pid, "Uid", value, sizeof value), NULL, 10) == 0)
+        return false;
+    if (!w->executed && (stat(path, &st) != 0 || st.st_uid != 0))
+        return false;
+    return strcmp(proc_limit(pid, "Max core file size", value, sizeof value), "1 1") == 0;
+}
+
+void
+expect_no_core(pid_t root, const char *comm, bool executed)
+{
+    char what[96];
+
+    (void)snprintf(what, sizeof what, "a %s whose crash starts nothing on the host", comm);
+    wait_for(what, has_no_core, &(struct no_core){root, comm, executed});
+}
+
 char *
 read_whole(const char *path, size_t *len)
 {

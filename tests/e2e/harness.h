@@ -101,6 +101,14 @@ void wait_for_log(const struct daemon *d, const char *text);
 int count_processes(pid_t root, const char *comm);
 bool is_below(pid_t pid, pid_t root); /* root, or a descendant of it */
 pid_t find_process(pid_t root, const char *comm);
+/* The two numbers of a line "Name   SOFT   HARD   units" of /proc/PID/limits, with one space
+ * between them; fails the test if absent. */
+const char *proc_limit(pid_t pid, const char *name, char *buf, size_t n);
+/* Waits for a process of that name, not root's, whose crash starts nothing on the host: it
+ * may not be dumped (its files in /proc belong to root), and its limit of cores is one byte,
+ * which the kernel takes as "no program for crashes". Where `executed` is true it was started
+ * by execve, which makes any process dumpable again: then its limit alone. */
+void expect_no_core(pid_t root, const char *comm, bool executed);
 /* A line "Name:\tvalue" of /proc/PID/status in buf; fails the test if absent. */
 const char *proc_status(pid_t pid, const char *name, char *buf, size_t n);
 
