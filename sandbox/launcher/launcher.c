@@ -192,10 +192,11 @@ open_sockets(struct launcher *l, struct hearth_err *err)
         return err_set(err, EINVAL, "threads: 1 to %d", LIMIT_THREADS);
     /* a unix socket cannot be bound twice: the gateway's first loop accepts for all */
     l->listeners_count = strncmp(l->options.listen, "unix:", 5) == 0 ? 1 : l->threads;
-    status = launcher_bind(l->options.listen, l->listeners_count, l->listeners, err);
+    status =
+        launcher_bind(l->options.listen, l->listeners_count, l->listeners, &l->listen_file, err);
     l->admin_listener = -1;
     if (status == 0 && l->options.admin != NULL)
-        status = launcher_bind(l->options.admin, 1, &l->admin_listener, err);
+        status = launcher_bind(l->options.admin, 1, &l->admin_listener, &l->admin_file, err);
     return status;
 }
 
@@ -315,10 +316,8 @@ launcher_close(struct launcher *l)
     launcher_children_end(l);
     if (l->tree.ops != NULL)
         sbx_cgroup_tree_close(&l->tree);
-    if (l->options.admin != NULL && strncmp(l->options.admin, "unix:", 5) == 0)
-        (void)unlink(l->options.admin + 5);
-    if (strncmp(l->options.listen, "unix:", 5) == 0)
-        (void)unlink(l->options.listen + 5);
+    launcher_unbind(&l->admin_file);
+    launcher_unbind(&l->listen_file);
 }
 
 /* ---- the gateway ---- */

@@ -144,17 +144,16 @@ execute(const struct daemon *d, const char *const *options)
     (void)dup2(log, 1);
     (void)dup2(log, 2);
     enter_delegated_group();
+    if (d->prepare != NULL)
+        d->prepare();
     (void)execv(path, (char *const *)(uintptr_t)argv);
     (void)dprintf(2, "execute %s: %s\n", path, strerror(errno));
     _exit(127);
 }
 
-void
-daemon_start_with(struct daemon *d, const char *const *options)
+static void
+launch(struct daemon *d, const char *const *options)
 {
-    char path[160];
-    FILE *file;
-
     if (geteuid() != 0)
         fail_msg("this test needs root: only root can raise the walls");
     if (d->state[0] == '\0') {
@@ -168,12 +167,46 @@ daemon_start_with(struct daemon *d, const char *const *options)
     assert_true(d->pid >= 0);
     if (d->pid == 0)
         execute(d, options);
+}
+
+void
+daemon_start_with(struct daemon *d, const char *const *options)
+{
+    char path[160];
+    FILE *file;
+
+    launch(d, options);
     wait_for("a ready daemon", is_ready, d);
     (void)snprintf(path, sizeof path, "%s/token", d->state);
     file = fopen(path, "re");
     assert_non_null(file);
     assert_non_null(fgets(d->token, sizeof d->token, file));
     (void)fclose(file);
+}
+
+struct ending {
+    pid_t pid;
+    int status;
+};
+
+static bool
+has_ended(void *user)
+{
+    struct ending *end = user;
+
+    return waitpid(end->pid, &end->status, WNOHANG) == end->pid;
+}
+
+int
+daemon_start_failing(struct daemon *d, const char *const *options)
+{
+    struct ending end = {0};
+
+    launch(d, options);
+    end.pid = d->pid;
+    wait_for("the end of a daemon that cannot start", has_ended, &end);
+    d->pid = 0;
+    return WIFEXITED(end.status) ? WEXITSTATUS(end.status) : -1;
 }
 
 static void

@@ -22,6 +22,7 @@ struct daemon {
     char log[160];
     char token[65];
     char url[64];
+    void (*prepare)(void); /* called by the process that then becomes hearthd; NULL: nothing */
 };
 
 /* Starts hearthd from HEARTH_PREFIX on a free port with a fresh state folder, or
@@ -29,6 +30,9 @@ struct daemon {
  * that is set; waits until it is ready. */
 void daemon_start(struct daemon *d);
 void daemon_start_with(struct daemon *d, const char *const *options);
+/* The same for one that cannot start: waits for its end. The exit status, or -1 where a signal
+ * ended it. daemon_remove it. */
+int daemon_start_failing(struct daemon *d, const char *const *options);
 /* The same from an installation of its own, in d->prefix, in which another program stands in
  * the place of libexec/hearth/PROGRAM; other: one of the folder HEARTH_ROGUES. Removed by
  * daemon_remove. */
