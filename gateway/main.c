@@ -68,7 +68,8 @@ forbid_cores(struct hearth_err *err)
 {
     struct rlimit one = {.rlim_cur = 1, .rlim_max = 1};
 
-    if (setrlimit(RLIMIT_CORE, &one) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    (void)setrlimit(RLIMIT_CORE, &one); /* not allowed to where it is 0 already, and no need */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return err_set(err, errno, "wall \"cores\": may not be dumped");
     return 0;
 }

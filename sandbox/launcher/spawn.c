@@ -60,6 +60,21 @@ mark_the_rest(const struct sbx_spawn *spawn, struct hearth_err *err)
     return 0;
 }
 
+/* Where root itself may not widen it (a container without CAP_SYS_RESOURCE), a tighter limit of
+ * whoever started the daemon stays. */
+static int
+set_limit(int what, rlim_t value)
+{
+    struct rlimit wanted = {.rlim_cur = value, .rlim_max = value}, now;
+
+    if (setrlimit((__rlimit_resource_t)what, &wanted) == 0)
+        return 0;
+    if (errno != EPERM || getrlimit((__rlimit_resource_t)what, &now) != 0)
+        return -errno;
+    now.rlim_cur = now.rlim_max;
+    return setrlimit((__rlimit_resource_t)what, &now) == 0 ? 0 : -errno;
+}
+
 static int
 set_limits(const struct sbx_spawn *spawn, struct hearth_err *err)
 {
@@ -82,10 +97,10 @@ set_limits(const struct sbx_spawn *spawn, struct hearth_err *err)
     };
 
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        struct rlimit lim = {.rlim_cur = limits[i].value, .rlim_max = limits[i].value};
+        int status = set_limit(limits[i].what, limits[i].value);
 
-        if (setrlimit((__rlimit_resource_t)limits[i].what, &lim) != 0)
-            return err_set(err, errno, "wall \"rlimits\": limit %d", limits[i].what);
+        if (status < 0)
+            return err_set(err, -status, "wall \"rlimits\": limit %d", limits[i].what);
     }
     return 0;
 }
