@@ -26,6 +26,7 @@
 #include "http/connection.h"
 #include "landlock.h"
 #include "log.h"
+#include "signals.h"
 
 #define FD_LAUNCHER  3
 #define FD_LISTENERS 4
@@ -381,10 +382,14 @@ main(int argc, char **argv)
     static struct gw gw; /* it lives as long as the program */
     struct inherited in = {0};
     struct hearth_err err = {0};
+    sigset_t none;
 
     log_open("hearth-gateway", LOG_LEVEL_INFO);
-    (void)signal(SIGPIPE, SIG_IGN);
-    if (parse(argc, argv, &in, &gw.config, &err) < 0 || open_gateway(&gw, &in, &err) < 0) {
+    (void)sigemptyset(&none);
+    /* It acts on no signal: it lives and ends by the launcher, which gets the terminal's ^C and
+     * systemd's SIGTERM as well, and drains. */
+    if (signals_settle(&none, &err) < 0 || parse(argc, argv, &in, &gw.config, &err) < 0 ||
+        open_gateway(&gw, &in, &err) < 0) {
         log_error("%s", err.text);
         return 1;
     }

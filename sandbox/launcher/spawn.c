@@ -12,12 +12,13 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "signals.h"
 
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 #define FDS_FIXED  6   /* descriptors of a worker besides its bells */
@@ -125,19 +126,6 @@ drop_privilege(const struct sbx_spawn *spawn, struct hearth_err *err)
     return 0;
 }
 
-static int
-reset_signals(struct hearth_err *err)
-{
-    sigset_t none;
-
-    for (int sig = 1; sig < NSIG; sig++)
-        (void)signal(sig, SIG_DFL);
-    (void)sigemptyset(&none);
-    if (sigprocmask(SIG_SETMASK, &none, NULL) != 0)
-        return err_set(err, errno, "reset the signals");
-    return 0;
-}
-
 /* A daemon that the kernel may not kill for memory has children that it may: else
  * a limit that cannot be kept would stall the instance instead of ending it. */
 static int
@@ -158,7 +146,7 @@ descend(struct sbx_spawn *spawn, struct hearth_err *err)
 
     if (status < 0)
         return err_set(err, -status, "wall \"cgroup\": enter %s", spawn->leaf->name);
-    status = reset_signals(err);
+    status = signals_reset(err);
     if (status == 0)
         status = be_killable(err);
     if (status == 0)
