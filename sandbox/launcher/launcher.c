@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/close_range.h>
 #include <linux/limits.h>
 #include <pwd.h>
 #include <signal.h>
@@ -373,6 +374,9 @@ place_gateway_fds(const struct launcher *l, int sock)
     for (int i = 0; i < n; i++)
         if (dup2(from[i], GATEWAY_FD_SOCK + i) < 0)
             return -errno;
+    /* ours are close-on-exec; what hearthd was started with may not be */
+    if (syscall(SYS_close_range, GATEWAY_FD_SOCK + n, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
+        return -errno;
     return 0;
 }
 

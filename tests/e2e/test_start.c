@@ -209,6 +209,76 @@ test_a_daemon_that_ends_removes_its_own_socket_alone(void **state)
     remove_place(&p);
 }
 
+/* ---- descriptors that it is started with ---- */
+
+static unsigned to_close; /* a bit for each of 0, 1 and 2 */
+
+static void
+close_standard_files(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if ((to_close & 1u << fd) != 0)
+            (void)close(fd);
+}
+
+/* What is opened next would take their numbers, and then their parts: an event loop as standard
+ * error, a pipe as standard output. */
+static void
+test_a_daemon_without_standard_files_serves_and_ends_well(void **state)
+{
+    (void)state;
+    for (to_close = 1; to_close < 8; to_close++) {
+        struct daemon d = {.prepare = close_standard_files};
+        int status;
+
+        daemon_start(&d);
+        deploy_ok(&d, "hello", "memory=16M", HELLO);
+        expect_hello(&d);
+        status = daemon_stop(&d);
+        if (status != 0)
+            fail_msg("with these closed (bits): %u, it ended with %d", to_close, status);
+        daemon_remove(&d);
+    }
+}
+
+#define STRAY 77
+
+static void
+open_a_stray_file(void)
+{
+    int fd = open("/etc/passwd", O_RDONLY);
+
+    if (fd < 0 || dup2(fd, STRAY) != STRAY || dup2(fd, 3) != 3)
+        _exit(127);
+}
+
+/* The unprivileged processes get what they are handed, and nothing that a shell or a service
+ * manager left open. */
+static void
+test_a_file_that_was_open_at_the_start_reaches_no_other_process(void **state)
+{
+    static const char *const names[] = {"hearth-gateway", "hearth-worker"};
+    struct daemon d = {.prepare = open_a_stray_file};
+    struct stat st, passwd;
+
+    (void)state;
+    daemon_start(&d);
+    deploy_ok(&d, "hello", "memory=16M&min=1", HELLO);
+    expect_hello(&d);
+    assert_int_equal(stat("/etc/passwd", &passwd), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        for (int fd = 0; fd < 300; fd++) {
+            char path[64];
+
+            (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)find_process(d.pid, names[i]),
+                           fd);
+            if (stat(path, &st) == 0 && st.st_dev == passwd.st_dev && st.st_ino == passwd.st_ino)
+                fail_msg("%s has /etc/passwd open as %d", names[i], fd);
+        }
+    assert_int_equal(daemon_stop(&d), 0);
+    daemon_remove(&d);
+}
+
 /* ---- control groups ---- */
 
 static pid_t inner;
@@ -274,6 +344,8 @@ main(void)
         cmocka_unit_test(test_a_socket_of_another_type_is_somebody_s),
         cmocka_unit_test(test_a_socket_that_nobody_listens_on_is_replaced),
         cmocka_unit_test(test_a_daemon_that_ends_removes_its_own_socket_alone),
+        cmocka_unit_test(test_a_daemon_without_standard_files_serves_and_ends_well),
+        cmocka_unit_test(test_a_file_that_was_open_at_the_start_reaches_no_other_process),
         cmocka_unit_test(test_a_daemon_in_another_pid_namespace_keeps_its_instances),
     };
 
