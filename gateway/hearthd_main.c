@@ -1,6 +1,7 @@
 /* hearthd_main.c: hearthd: reads and checks the configuration, then becomes the
  * launcher, which raises the walls and starts everything else. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -67,12 +68,28 @@ become_launcher(struct gw_config *config, struct hearth_err *err)
     return err_set(err, errno, "execute %s (is Hearth installed whole?)", path);
 }
 
+/* Whoever starts it may have closed them. Then what is opened next would get their numbers, and
+ * everything that is written for a human would go into it. */
+static int
+open_standard_files(struct hearth_err *err)
+{
+    for (int fd = 0; fd < 3; fd++)
+        /* open takes the lowest number there is: this one */
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+            return err_set(err, errno, "open /dev/null as descriptor %d", fd);
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
     struct gw_config config;
     struct hearth_err err = {0};
 
+    if (open_standard_files(&err) < 0) {
+        (void)fprintf(stderr, "hearthd: %s\n", err.text);
+        return 1;
+    }
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             help();

@@ -26,6 +26,7 @@
 #include "http/connection.h"
 #include "landlock.h"
 #include "log.h"
+#include "signals.h"
 
 #define FD_LAUNCHER  3
 #define FD_LISTENERS 4
@@ -61,6 +62,19 @@ drop_capabilities(struct hearth_err *err)
     return 0;
 }
 
+/* Its memory holds the token and what clients sent; and one that was taken over starts no
+ * program of the host's by crashing. The limit: see sandbox/launcher/spawn.c. */
+static int
+forbid_cores(struct hearth_err *err)
+{
+    struct rlimit one = {.rlim_cur = 1, .rlim_max = 1};
+
+    (void)setrlimit(RLIMIT_CORE, &one); /* not allowed to where it is 0 already, and no need */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return err_set(err, errno, "wall \"cores\": may not be dumped");
+    return 0;
+}
+
 static int
 give_up_privilege(const struct gw_config *config, const struct inherited *in,
                   struct hearth_err *err)
@@ -81,7 +95,8 @@ give_up_privilege(const struct gw_config *config, const struct inherited *in,
      * before, its socket says so */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
         return err_set(err, errno, "tie this process's life to the launcher's");
-    return close_files(err);
+    status = forbid_cores(err); /* after the change of user, which sets it anew */
+    return status == 0 ? close_files(err) : status;
 }
 
 /* ---- what is on disk ---- */
@@ -384,10 +399,14 @@ main(int argc, char **argv)
     static struct gw gw; /* it lives as long as the program */
     struct inherited in = {0};
     struct hearth_err err = {0};
+    sigset_t none;
 
     log_open("hearth-gateway", LOG_LEVEL_INFO);
-    (void)signal(SIGPIPE, SIG_IGN);
-    if (parse(argc, argv, &in, &gw.config, &err) < 0 || open_gateway(&gw, &in, &err) < 0) {
+    (void)sigemptyset(&none);
+    /* It acts on no signal: it lives and ends by the launcher, which gets the terminal's ^C and
+     * systemd's SIGTERM as well, and drains. */
+    if (signals_settle(&none, &err) < 0 || parse(argc, argv, &in, &gw.config, &err) < 0 ||
+        open_gateway(&gw, &in, &err) < 0) {
         log_error("%s", err.text);
         return 1;
     }

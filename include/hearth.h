@@ -29,10 +29,12 @@ extern "C" {
 
 #define HEARTH_EXPORT __attribute__((visibility("default")))
 
-/* Stamps the object with the number it was built for; read before any call. */
+/* Stamps the object with the number it was built for; read before any call. The
+ * attributes stand at the declaration: g++ looks at those of a definition before it knows that
+ * this constant is not the file's own, as others are in C++. */
 #ifndef HEARTH_NO_STAMP
 HEARTH_EXPORT __attribute__((weak)) extern const uint32_t hearth_abi;
-HEARTH_EXPORT __attribute__((weak, used)) const uint32_t hearth_abi = HEARTH_ABI;
+const uint32_t hearth_abi = HEARTH_ABI;
 #endif
 
 typedef struct hearth_call hearth_call;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,7 @@ run(struct args *args)
     int status;
 
     if (pid == 0) {
+        (void)signal(SIGXFSZ, SIG_DFL); /* the driver names it: diagnostics.c */
         (void)execve(args->v[0], args->v, env);
         _exit(EXIT_BROKEN);
     }
@@ -203,6 +205,17 @@ is_loadable(void)
     return false;
 }
 
+/* The compiler's programs inherit what is ignored. What is sent to the whole daemon, by a
+ * terminal or by systemd, is for the launcher: a build may finish while it drains. */
+static void
+ignore_signals(void)
+{
+    static const int sigs[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGXFSZ};
+
+    for (size_t i = 0; i < sizeof sigs / sizeof sigs[0]; i++)
+        (void)signal(sigs[i], SIG_IGN); /* fails for no signal that there is */
+}
+
 /* Of the host's programs, libraries and headers what compiling needs. */
 static int
 raise_walls(struct hearth_err *err)
@@ -239,7 +252,13 @@ main(int argc, char **argv)
     struct hearth_err err = {0};
     int status;
 
+    /* of this process; what it executes has its limit of cores alone (launcher/spawn.c) */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+        (void)err_set(&err, errno, "wall \"cores\": may not be dumped");
+        broken(&err);
+    }
     (void)prctl(PR_SET_NAME, "hearth-builder", 0, 0, 0);
+    ignore_signals();
     /* not the compiler's to write to */
     (void)fcntl(FD_CONTROL, F_SETFD, FD_CLOEXEC);
     (void)fcntl(FD_OBJECT, F_SETFD, FD_CLOEXEC);

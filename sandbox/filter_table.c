@@ -178,7 +178,7 @@ const struct sbx_rule sbx_rules[] = {
     {"getppid", B, SBX_ALWAYS, 0, "harmless"},
     {"uname", B, SBX_ALWAYS, 0, "harmless"},
     {"getrlimit", B, SBX_ALWAYS, 0, "its own limits"},
-    {"setrlimit", B, SBX_ALWAYS, 0, "cc1 raises its stack within the hard limit"},
+    {"setrlimit", B, SBX_STACK_LIMIT, 0, "cc1 raises its stack within the hard limit"},
     {"times", B, SBX_ALWAYS, 0, "its own time"},
     {"alarm", B, SBX_ALWAYS, 0, "harmless"},
 };

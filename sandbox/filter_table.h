@@ -17,6 +17,7 @@ enum sbx_when {
     SBX_THREAD,       /* clone: only with CLONE_THREAD */
     SBX_STREAM_IOCTL, /* ioctl: only FIONBIO, FIONREAD, FIOCLEX */
     SBX_OWN_LIMITS,   /* prlimit64: only asks, of itself */
+    SBX_STACK_LIMIT,  /* setrlimit: only of the stack */
     SBX_SET_NAME,     /* prctl: only PR_SET_NAME */
     SBX_OWN_AFFINITY, /* sched_setaffinity: of itself */
     SBX_NARROW,       /* seccomp: only loads the RUN program, where the launcher put it */

@@ -8,7 +8,7 @@ die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 # Debian packages, by what they are for.
 packages_build="gcc libc6-dev meson ninja-build pkg-config libuv1-dev libseccomp-dev libcgroup-dev
   libjansson-dev libinih-dev uthash-dev libarchive-dev libsystemd-dev node-llhttp"
-packages_test="libcmocka-dev libcurl4-openssl-dev zlib1g-dev curl binutils strace"
+packages_test="libcmocka-dev libcurl4-openssl-dev zlib1g-dev curl binutils strace g++ clang"
 packages_vm="qemu-system-x86 cpio busybox-static apt"
 packages_style="clang-format"
 

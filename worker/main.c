@@ -40,6 +40,15 @@ unfit(struct chan *chan, const struct hearth_err *err)
     _exit(1);
 }
 
+/* A crash is told to the gateway, and to no program of the host's. */
+static int
+forbid_cores(struct hearth_err *err)
+{
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return err_set(err, errno, "wall \"cores\": may not be dumped");
+    return 0;
+}
+
 static int
 raise_walls(struct chan *chan, struct hearth_err *err)
 {
@@ -137,6 +146,8 @@ main(void)
     struct chan chan;
     int object = -1, meter = -1;
 
+    if (forbid_cores(&err) < 0)
+        give_up(&err);
     (void)prctl(PR_SET_NAME, "hearth-blank", 0, 0, 0);
     (void)mallopt(M_ARENA_MAX, 1);
     /* fixed: large pieces stay mappings, grown in place and given back at once */

@@ -5,6 +5,8 @@
  * that such a process sends itself unless it handles them; without the handlers
  * abort() would not end it by SIGABRT. A fault of the kernel's making is left to
  * kill it for real: the handler is gone on return and the fault comes again.
+ * What comes from outside the namespace is for the launcher, and ends no call: a
+ * terminal's ^C and systemd's SIGTERM go to every process of the daemon.
  */
 #include <assert.h>
 #include <errno.h>
@@ -42,37 +44,69 @@ on_forbidden_call(int sig, siginfo_t *info, void *context)
         (void)syscall(SYS_ptrace, -1L, 0L, 0L, 0L);
 }
 
+static _Noreturn void
+note_and_end(int sig)
+{
+    atomic_store(&noted_in->shared->trapped, CHAN_NOTED_SIGNAL + (uint32_t)sig);
+    _exit(128 + sig);
+}
+
 static void
-on_deadly_signal(int sig, siginfo_t *info, void *context)
+on_fault(int sig, siginfo_t *info, void *context)
 {
     (void)context;
     if (info->si_code > 0)
         return; /* a real fault: it comes again, to the default action */
-    atomic_store(&noted_in->shared->trapped, CHAN_NOTED_SIGNAL + (uint32_t)sig);
-    _exit(128 + sig);
+    note_and_end(sig);
+}
+
+static void
+on_deadly_signal(int sig, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (info->si_code > 0 || info->si_pid == 0)
+        return; /* the kernel's, for a terminal; or from outside, where no pid of ours is */
+    note_and_end(sig);
+}
+
+static int
+handle(const int *sigs, size_t n, const struct sigaction *action, struct hearth_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (sigaction(sigs[i], action, NULL) != 0)
+            return err_set(err, errno, "set the handler of signal %d", sigs[i]);
+    return 0;
 }
 
 static int
 set_handlers(struct hearth_err *err)
 {
-    static const int deadly[] = {SIGABRT, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,    SIGTRAP, SIGTERM,
-                                 SIGINT,  SIGQUIT, SIGHUP,  SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1,
-                                 SIGUSR2, SIGXCPU, SIGXFSZ, SIGIO,   SIGPWR};
+    static const int faults[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    static const int deadly[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGALRM, SIGVTALRM, SIGPROF,
+                                 SIGUSR1, SIGUSR2, SIGXCPU, SIGIO,  SIGPWR,  SIGSTKFLT};
+    /* where the call that sent them has an errno: output that nobody reads is lost, and a file
+     * that would be larger than /tmp may be is EFBIG */
+    static const int ignored[] = {SIGPIPE, SIGXFSZ};
+    static const int forbidden[] = {SIGSYS};
     stack_t stack = {.ss_sp = signal_stack, .ss_size = sizeof signal_stack};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
     struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
+    struct sigaction lasting = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    int status;
 
     if (sigaltstack(&stack, NULL) != 0)
         return err_set(err, errno, "set the signal stack");
     (void)sigfillset(&action.sa_mask);
-    action.sa_sigaction = on_deadly_signal;
-    for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++)
-        if (sigaction(deadly[i], &action, NULL) != 0)
-            return err_set(err, errno, "set the handler of signal %d", deadly[i]);
-    (void)signal(SIGPIPE, SIG_IGN); /* output that nobody reads is lost, no more */
+    (void)sigfillset(&lasting.sa_mask);
+    action.sa_sigaction = on_fault;
+    lasting.sa_sigaction = on_deadly_signal;
+    status = handle(faults, sizeof faults / sizeof faults[0], &action, err);
+    if (status == 0)
+        status = handle(deadly, sizeof deadly / sizeof deadly[0], &lasting, err);
+    if (status == 0)
+        status = handle(ignored, sizeof ignored / sizeof ignored[0], &ignore, err);
     action.sa_sigaction = on_forbidden_call;
-    if (sigaction(SIGSYS, &action, NULL) != 0)
-        return err_set(err, errno, "set the handler of SIGSYS");
-    return 0;
+    return status == 0 ? handle(forbidden, 1, &action, err) : status;
 }
 
 /* At their fixed place, where no function can change them: see filter.h. */

@@ -105,9 +105,9 @@ add_dead_part(json_t *list, const char *text)
         {"CPU time limit exceeded", "the compiler took longer than it may"},
         {"Killed", "a part of the compiler was ended for the memory or time that it took"},
     };
-    const char *tail = strstr(text, " signal terminated program ");
 
-    if (tail == NULL)
+    if (strstr(text, " signal terminated program ") == NULL &&
+        strstr(text, "ld terminated with signal ") == NULL) /* collect2's words */
         return strncmp(text, "Please submit a full bug report", 31) == 0 ||
                strncmp(text, "See <file:///usr/share/doc/gcc", 30) == 0;
     for (size_t i = 0; i < sizeof deaths / sizeof deaths[0]; i++)

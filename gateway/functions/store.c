@@ -99,12 +99,13 @@ clean(void)
             cleaned += remove_tree(functions, e->d_name) == 0;
             continue;
         }
-        if (e->d_name[0] == '.' || (fd = open_dir(functions, e->d_name)) < 0)
-            continue;
+        if (!name_function_ok(e->d_name, strlen(e->d_name)) ||
+            (fd = open_dir(functions, e->d_name)) < 0)
+            continue; /* not of our making */
         cleaned += clean_function(fd);
-        /* never got a version: its first deploy did not finish */
-        if (faccessat(fd, "live", F_OK, 0) != 0 && errno == ENOENT)
-            cleaned += remove_tree(functions, e->d_name) == 0;
+        /* Empty: its first deploy did not finish. One that holds versions and has lost its
+         * `live` stays: they are whole. */
+        cleaned += unlinkat(functions, e->d_name, AT_REMOVEDIR) == 0;
     }
     return cleaned;
 }
@@ -354,6 +355,8 @@ store_commit(const char *name, uint32_t version, const char *json, struct hearth
     char from[32], to[16];
     int status = staged >= 0 && dir >= 0 && source >= 0 ? 0 : -errno;
 
+    if (status == 0 && (was = read_file(dir, "live", LIVE_LEN)) == NULL && errno != ENOENT)
+        status = -errno; /* what cannot be read could not be put back */
     if (status == 0)
         status = write_file(staged, "function.json", json, strlen(json), 0600);
     if (status == 0 && (fsync(source) != 0 || fsync(staged) != 0))
@@ -366,7 +369,6 @@ store_commit(const char *name, uint32_t version, const char *json, struct hearth
         status = -errno;
     if (status < 0)
         return err_set(err, -status, "keep version %u of %s", version, name);
-    was = read_file(dir, "live", LIVE_LEN);
     status = store_live(name, version, err);
     if (status < 0 && restore_live(dir, was)) /* not live: back to what can be removed */
         (void)renameat(dir, to, dir, from);
@@ -423,11 +425,10 @@ store_remove(const char *name, struct hearth_err *err)
 int
 store_set_aside(const char *name, struct hearth_err *err)
 {
-    char live[LIMIT_NAME + 8], lost[LIMIT_NAME + 16];
+    char lost[LIMIT_NAME + 16];
 
-    (void)snprintf(live, sizeof live, "%s/live", name);
-    if (faccessat(functions, live, F_OK, 0) != 0 && errno == ENOENT)
-        return 0;
+    if (unlinkat(functions, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return 0; /* nothing in it, or not there */
     (void)snprintf(lost, sizeof lost, LOST "%s", name);
     (void)remove_tree(functions, lost); /* an earlier one of that name */
     if (renameat(functions, name, functions, lost) != 0)

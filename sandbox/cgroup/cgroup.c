@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -205,29 +206,47 @@ remove_group(int parent, const char *name)
     remove_dir(parent, name);
 }
 
-/* True where the group was made by a launcher that does not run any more. */
+/* Whoever made the group holds a lock on it as long as it lives, and the kernel drops the
+ * lock. A launcher in another pid namespace is known by nothing else: there its pid is another
+ * process, or none. */
 static bool
-is_left_over(const char *name)
+is_held(int parent, const char *name)
+{
+    cleanup_close int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
+}
+
+/* Whether the pid is a launcher's; it says nothing of other pid namespaces. */
+static bool
+is_launcher(long pid)
 {
     char path[64], stat[128] = "";
     cleanup_close int fd = -1;
+
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    (void)!read(fd, stat, sizeof stat - 1);
+    /* "pid (comm) state": a dead one may stay as a zombie for a while */
+    return strstr(stat, "(hearth-launcher)") != NULL && strstr(stat, ") Z ") == NULL;
+}
+
+/* True where the group was made by a launcher that does not run any more. The lock is tried
+ * last: for that moment its maker would find it taken. */
+static bool
+is_left_over(int parent, const char *name)
+{
     long pid;
     char *end;
 
     if (strncmp(name, GROUP_PREFIX, strlen(GROUP_PREFIX)) != 0)
         return false;
     pid = strtol(name + strlen(GROUP_PREFIX), &end, 10);
-    if (*end != '\0' || pid <= 0)
+    if (*end != '\0' || pid <= 0 || (pid != getpid() && is_launcher(pid)))
         return false;
-    if (pid == getpid())
-        return true;
-    (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return true;
-    (void)!read(fd, stat, sizeof stat - 1);
-    /* "pid (comm) state": a dead one may stay as a zombie for a while */
-    return strstr(stat, "(hearth-launcher)") == NULL || strstr(stat, ") Z ") != NULL;
+    return !is_held(parent, name);
 }
 
 static void
@@ -236,7 +255,7 @@ sweep(int parent)
     cleanup_dir DIR *dir = fdopendir(openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 
     for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
-        if (e->d_type != DT_DIR || !is_left_over(e->d_name))
+        if (e->d_type != DT_DIR || !is_left_over(parent, e->d_name))
             continue;
         log_info("removing control group %s of a daemon that was killed", e->d_name);
         remove_group(parent, e->d_name);
@@ -245,20 +264,63 @@ sweep(int parent)
 
 /* ---- the tree ---- */
 
+/* cpu and cpuacct are often one mount under two names: then one group, and one lock. */
+static bool
+is_opened(const struct sbx_cgroup_tree *tree, int fd)
+{
+    struct stat st, other;
+
+    for (int i = 0; i < tree->hierarchies; i++)
+        if (tree->top[i] >= 0 && fstat(fd, &st) == 0 && fstat(tree->top[i], &other) == 0 &&
+            st.st_dev == other.st_dev && st.st_ino == other.st_ino)
+            return true;
+    return false;
+}
+
+/* For a moment it may be one who only looks whether it is left over. */
+static int
+take_lock(int fd)
+{
+    for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
+        if (errno != EWOULDBLOCK || tries == 50)
+            return -errno;
+        (void)poll(NULL, 0, 10);
+    }
+    return 0;
+}
+
+/* One of this name that is not ours may be there: a launcher in another pid namespace can have
+ * the same pid. */
 static int
 open_hierarchy(struct sbx_cgroup_tree *tree, int i, struct hearth_err *err)
+{
+    cleanup_close int parent = open(tree->mount[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_close int top = -1;
+    int status;
+
+    if (parent < 0)
+        return err_set(err, errno, "open %s", tree->mount[i]);
+    if (mkdirat(parent, tree->name, 0755) != 0 && errno != EEXIST)
+        return err_set(err, errno, "make control group %s in %s", tree->name, tree->mount[i]);
+    top = openat(parent, tree->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (top < 0)
+        return err_set(err, errno, "open control group %s in %s", tree->name, tree->mount[i]);
+    status = is_opened(tree, top) ? 0 : take_lock(top);
+    if (status < 0)
+        return err_set(err, -status, "take control group %s in %s (is it another hearthd's?)",
+                       tree->name, tree->mount[i]);
+    tree->top[i] = take_fd(&top);
+    return 0;
+}
+
+static int
+sweep_hierarchy(const struct sbx_cgroup_tree *tree, int i, struct hearth_err *err)
 {
     cleanup_close int parent = open(tree->mount[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (parent < 0)
         return err_set(err, errno, "open %s", tree->mount[i]);
     sweep(parent);
-    /* cpu and cpuacct are often one mount under two names */
-    if (mkdirat(parent, tree->name, 0755) != 0 && errno != EEXIST)
-        return err_set(err, errno, "make control group %s in %s", tree->name, tree->mount[i]);
-    tree->top[i] = openat(parent, tree->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (tree->top[i] < 0)
-        return err_set(err, errno, "open control group %s in %s", tree->name, tree->mount[i]);
     return 0;
 }
 
@@ -292,6 +354,9 @@ sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, uint32_t most_leaves, struct 
     status = choose_backend(tree, err);
     if (status == 0 && tree->ops->tree_open != NULL)
         status = tree->ops->tree_open(tree, err);
+    /* all before the first is made: two of them may be one mount */
+    for (int i = 0; i < tree->hierarchies && status == 0; i++)
+        status = sweep_hierarchy(tree, i, err);
     for (int i = 0; i < tree->hierarchies && status == 0; i++)
         status = open_hierarchy(tree, i, err);
     if (status == 0 && tree->hierarchies == 1)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/close_range.h>
 #include <linux/limits.h>
 #include <pwd.h>
 #include <signal.h>
@@ -32,6 +33,7 @@
 #include "filter.h"
 #include "landlock.h"
 #include "log.h"
+#include "signals.h"
 
 #define RESTARTS_MAX       5
 #define RESTARTS_WINDOW_MS 10000
@@ -158,18 +160,30 @@ find_prefix(struct launcher *l, struct hearth_err *err)
     return 0;
 }
 
+static void drain(struct launcher *l);
+static void reload(struct launcher *l);
+static void reopen_log(struct launcher *l);
+
+/* What is acted on; signals_settle says what becomes of the others. */
+static const struct {
+    uint32_t number;
+    void (*act)(struct launcher *l);
+} acts[] = {
+    {SIGTERM, drain}, {SIGINT, drain}, {SIGQUIT, drain}, {SIGHUP, reload}, {SIGUSR1, reopen_log},
+};
+
 static int
 open_signals(struct launcher *l, struct hearth_err *err)
 {
     sigset_t set;
+    int status;
 
     (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigaddset(&set, SIGHUP);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return err_set(err, errno, "block signals");
-    (void)signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++)
+        (void)sigaddset(&set, (int)acts[i].number);
+    status = signals_settle(&set, err);
+    if (status < 0)
+        return status;
     l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (l->signals < 0 || l->epoll < 0 || launcher_watch(l, l->signals, LAUNCHER_TAG_SIGNALS) < 0)
@@ -192,10 +206,11 @@ open_sockets(struct launcher *l, struct hearth_err *err)
         return err_set(err, EINVAL, "threads: 1 to %d", LIMIT_THREADS);
     /* a unix socket cannot be bound twice: the gateway's first loop accepts for all */
     l->listeners_count = strncmp(l->options.listen, "unix:", 5) == 0 ? 1 : l->threads;
-    status = launcher_bind(l->options.listen, l->listeners_count, l->listeners, err);
+    status =
+        launcher_bind(l->options.listen, l->listeners_count, l->listeners, &l->listen_file, err);
     l->admin_listener = -1;
     if (status == 0 && l->options.admin != NULL)
-        status = launcher_bind(l->options.admin, 1, &l->admin_listener, err);
+        status = launcher_bind(l->options.admin, 1, &l->admin_listener, &l->admin_file, err);
     return status;
 }
 
@@ -260,8 +275,10 @@ say_walls(const struct launcher *l)
 int
 launcher_open(struct launcher *l, struct hearth_err *err)
 {
-    int status;
+    int status = open_signals(l, err); /* first: a signal that comes early ends nothing either */
 
+    if (status < 0)
+        return status;
     if (geteuid() != 0)
         return err_set(err, EPERM,
                        "hearthd must be started as root: only root can raise the "
@@ -290,8 +307,6 @@ launcher_open(struct launcher *l, struct hearth_err *err)
     if (status == 0)
         status = open_state(l, err);
     if (status == 0)
-        status = open_signals(l, err);
-    if (status == 0)
         status = open_sockets(l, err);
     if (status == 0)
         status = sbx_jail_make(l->options.state, l->prefix, &l->jail, err);
@@ -315,10 +330,8 @@ launcher_close(struct launcher *l)
     launcher_children_end(l);
     if (l->tree.ops != NULL)
         sbx_cgroup_tree_close(&l->tree);
-    if (l->options.admin != NULL && strncmp(l->options.admin, "unix:", 5) == 0)
-        (void)unlink(l->options.admin + 5);
-    if (strncmp(l->options.listen, "unix:", 5) == 0)
-        (void)unlink(l->options.listen + 5);
+    launcher_unbind(&l->admin_file);
+    launcher_unbind(&l->listen_file);
 }
 
 /* ---- the gateway ---- */
@@ -361,9 +374,14 @@ place_gateway_fds(const struct launcher *l, int sock)
     for (int i = 0; i < n; i++)
         if (dup2(from[i], GATEWAY_FD_SOCK + i) < 0)
             return -errno;
+    /* ours are close-on-exec; what hearthd was started with may not be */
+    if (syscall(SYS_close_range, GATEWAY_FD_SOCK + n, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
+        return -errno;
     return 0;
 }
 
+/* Its signals stay blocked until it has said what it does about them: one that is sent to the
+ * whole group meanwhile must not end it. */
 static _Noreturn void
 gateway_child(const struct launcher *l, int sock)
 {
@@ -371,7 +389,6 @@ gateway_child(const struct launcher *l, int sock)
     cleanup_free char **argv = calloc((size_t)l->options.gateway_args_count + 7, sizeof *argv);
     char path[PATH_MAX];
     struct hearth_err err = {0};
-    sigset_t none;
     int status = argv == NULL ? err_set(&err, ENOMEM, "start the gateway") : 0;
 
     if (status == 0)
@@ -380,8 +397,6 @@ gateway_child(const struct launcher *l, int sock)
         status = err_set(&err, errno, "hand the gateway its descriptors");
     if (status == 0) {
         gateway_argv(l, argv, text);
-        (void)sigemptyset(&none);
-        (void)sigprocmask(SIG_SETMASK, &none, NULL);
         (void)snprintf(path, sizeof path, "%s/libexec/hearth/hearth-gateway", l->prefix);
         (void)execv(path, argv);
         (void)err_set(&err, errno, "execute %s", path);
@@ -461,6 +476,8 @@ on_gateway_end(struct launcher *l)
     launcher_children_end(l);
     if (l->stopping) {
         l->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        if (!l->gateway_up)
+            l->exit_status = 0; /* told to stop before it served: it was ended, see drain */
         l->gateway_pid = 0;
         return;
     }
@@ -574,16 +591,23 @@ reload(struct launcher *l)
         launcher_tell(l, &msg, &fd, 1);
 }
 
+/* For whoever rotates logs by habit. */
+static void
+reopen_log(struct launcher *l)
+{
+    (void)l;
+    log_info("told to open the log again: it goes to standard error, there is no file to open");
+}
+
 static void
 on_signal(struct launcher *l)
 {
     struct signalfd_siginfo info;
 
     while (read(l->signals, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGHUP)
-            reload(l);
-        else
-            drain(l);
+        for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++)
+            if (acts[i].number == info.ssi_signo)
+                acts[i].act(l);
     }
 }
 

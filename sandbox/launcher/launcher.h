@@ -74,6 +74,13 @@ struct launcher_filters {
     uint64_t used; /* when, in uses of any of them */
 };
 
+/* The file of a unix socket that this process bound. */
+struct launcher_socket_file {
+    const char *path; /* of the option, absolute; NULL: there is none */
+    dev_t dev;
+    ino_t ino;
+};
+
 struct launcher_options {
     const char *listen;
     const char *admin; /* NULL: on the same listener */
@@ -103,6 +110,7 @@ struct launcher {
     int threads; /* loops of the gateway */
     int listeners[LIMIT_THREADS], listeners_count;
     int admin_listener;
+    struct launcher_socket_file listen_file, admin_file;
     struct sbx_cgroup_tree tree;
     struct sbx_jail jail;
     /* the gateway of the moment */
@@ -195,7 +203,10 @@ enum launcher_tag {
 };
 
 /* sockets.c: binds "ADDR:PORT" (count times with SO_REUSEPORT where count > 1) or
- * "unix:PATH"; fills fds. */
-int launcher_bind(const char *address, int count, int *fds, struct hearth_err *err);
+ * "unix:PATH"; fills fds, and file for a unix socket. */
+int launcher_bind(const char *address, int count, int *fds, struct launcher_socket_file *file,
+                  struct hearth_err *err);
+/* Removes the file that launcher_bind made, where it still stands there. */
+void launcher_unbind(struct launcher_socket_file *file);
 
 #endif

@@ -1,4 +1,5 @@
-/* sockets.c: the listening sockets, which outlive every gateway. */
+/* sockets.c: the listening sockets, which outlive every gateway. Of a unix socket there is a
+ * file as well: who made it removes it, and nobody else. */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -14,29 +15,89 @@
 
 #define BACKLOG 4096
 
-/* A socket file that nobody listens on any more is replaced; a live one is not. */
+/* Whether the path is a socket that nobody listens on any more: left by one who was killed.
+ * Any other answer than a refusal is somebody's: EAGAIN comes from one whose queue is full,
+ * EPROTOTYPE from a socket of another type. */
+static bool
+is_stale(const struct sockaddr_un *at, const struct stat *st)
+{
+    cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    return S_ISSOCK(st->st_mode) && fd >= 0 &&
+           connect(fd, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED;
+}
+
+static bool
+is_same_file(const char *path, dev_t dev, ino_t ino)
+{
+    struct stat now;
+
+    return lstat(path, &now) == 0 && now.st_dev == dev && now.st_ino == ino;
+}
+
+/* A stale socket is replaced; what is anybody's, or no socket at all, stays. */
 static int
-bind_unix(const char *path, int *out, struct hearth_err *err)
+make_room(const struct sockaddr_un *at, struct hearth_err *err)
+{
+    struct stat st;
+
+    if (lstat(at->sun_path, &st) != 0)
+        return errno == ENOENT ? 0 : err_set(err, errno, "look at unix:%s", at->sun_path);
+    if (!is_stale(at, &st))
+        return err_set(err, EADDRINUSE, "listen on unix:%s", at->sun_path);
+    /* not what another hearthd may have put there meanwhile */
+    if (is_same_file(at->sun_path, st.st_dev, st.st_ino) && unlink(at->sun_path) != 0 &&
+        errno != ENOENT)
+        return err_set(err, errno, "remove the stale socket %s", at->sun_path);
+    return 0;
+}
+
+/* bind makes the file, or fails: from then on it is ours. */
+static int
+bind_here(int fd, const char *path, const struct sockaddr_un *at, struct launcher_socket_file *file,
+          struct hearth_err *err)
+{
+    struct stat st;
+    int status;
+
+    if (bind(fd, (const struct sockaddr *)at, sizeof *at) != 0)
+        return err_set(err, errno, "listen on unix:%s", path);
+    if (lstat(path, &st) != 0)
+        return err_set(err, errno, "find the socket %s that was just made", path);
+    *file = (struct launcher_socket_file){.path = path, .dev = st.st_dev, .ino = st.st_ino};
+    if (chmod(path, 0660) == 0 && listen(fd, BACKLOG) == 0)
+        return 0;
+    status = err_set(err, errno, "listen on unix:%s", path);
+    launcher_unbind(file);
+    return status;
+}
+
+static int
+bind_unix(const char *path, int *out, struct launcher_socket_file *file, struct hearth_err *err)
 {
     cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    struct stat st;
+    int status;
 
     if (fd < 0)
         return err_set(err, errno, "make a unix socket");
     if (strlen(path) >= sizeof at.sun_path)
         return err_set(err, ENAMETOOLONG, "listen on unix:%s", path);
     memcpy(at.sun_path, path, strlen(path) + 1);
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
-            return err_set(err, EADDRINUSE, "listen on unix:%s", path);
-        (void)unlink(path);
-    }
-    if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, BACKLOG) != 0)
-        return err_set(err, errno, "listen on unix:%s", path);
-    (void)chmod(path, 0660);
-    *out = take_fd(&fd);
-    return 0;
+    status = make_room(&at, err);
+    if (status == 0)
+        status = bind_here(fd, path, &at, file, err);
+    if (status == 0)
+        *out = take_fd(&fd);
+    return status;
+}
+
+void
+launcher_unbind(struct launcher_socket_file *file)
+{
+    if (file->path != NULL && is_same_file(file->path, file->dev, file->ino))
+        (void)unlink(file->path);
+    file->path = NULL;
 }
 
 static int
@@ -82,7 +143,8 @@ bind_one(const struct addrinfo *at, bool share, int *out)
 }
 
 int
-launcher_bind(const char *address, int count, int *fds, struct hearth_err *err)
+launcher_bind(const char *address, int count, int *fds, struct launcher_socket_file *file,
+              struct hearth_err *err)
 {
     struct addrinfo *found = NULL;
     struct sockaddr_storage at;
@@ -90,7 +152,7 @@ launcher_bind(const char *address, int count, int *fds, struct hearth_err *err)
     int status;
 
     if (strncmp(address, "unix:", 5) == 0)
-        return bind_unix(address + 5, fds, err);
+        return bind_unix(address + 5, fds, file, err);
     status = resolve(address, &found, err);
     if (status < 0)
         return status;

@@ -12,12 +12,13 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "signals.h"
 
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 #define FDS_FIXED  6   /* descriptors of a worker besides its bells */
@@ -60,6 +61,21 @@ mark_the_rest(const struct sbx_spawn *spawn, struct hearth_err *err)
     return 0;
 }
 
+/* Where root itself may not widen it (a container without CAP_SYS_RESOURCE), a tighter limit of
+ * whoever started the daemon stays. */
+static int
+set_limit(int what, rlim_t value)
+{
+    struct rlimit wanted = {.rlim_cur = value, .rlim_max = value}, now;
+
+    if (setrlimit((__rlimit_resource_t)what, &wanted) == 0)
+        return 0;
+    if (errno != EPERM || getrlimit((__rlimit_resource_t)what, &now) != 0)
+        return -errno;
+    now.rlim_cur = now.rlim_max;
+    return setrlimit((__rlimit_resource_t)what, &now) == 0 ? 0 : -errno;
+}
+
 static int
 set_limits(const struct sbx_spawn *spawn, struct hearth_err *err)
 {
@@ -67,7 +83,9 @@ set_limits(const struct sbx_spawn *spawn, struct hearth_err *err)
         int what;
         rlim_t value;
     } limits[] = {
-        {RLIMIT_CORE, 0},
+        /* not 0, which does not hold back a program for crashes (kernel.core_pattern with
+         * '|'): 1 does, and is too little for a file (fs/coredump.c) */
+        {RLIMIT_CORE, 1},
         {RLIMIT_NOFILE, 64 + LIMIT_THREADS},
         {RLIMIT_MEMLOCK, 0},
         {RLIMIT_MSGQUEUE, 0},
@@ -80,10 +98,10 @@ set_limits(const struct sbx_spawn *spawn, struct hearth_err *err)
     };
 
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        struct rlimit lim = {.rlim_cur = limits[i].value, .rlim_max = limits[i].value};
+        int status = set_limit(limits[i].what, limits[i].value);
 
-        if (setrlimit((__rlimit_resource_t)limits[i].what, &lim) != 0)
-            return err_set(err, errno, "wall \"rlimits\": limit %d", limits[i].what);
+        if (status < 0)
+            return err_set(err, -status, "wall \"rlimits\": limit %d", limits[i].what);
     }
     return 0;
 }
@@ -108,19 +126,6 @@ drop_privilege(const struct sbx_spawn *spawn, struct hearth_err *err)
     return 0;
 }
 
-static int
-reset_signals(struct hearth_err *err)
-{
-    sigset_t none;
-
-    for (int sig = 1; sig < NSIG; sig++)
-        (void)signal(sig, SIG_DFL);
-    (void)sigemptyset(&none);
-    if (sigprocmask(SIG_SETMASK, &none, NULL) != 0)
-        return err_set(err, errno, "reset the signals");
-    return 0;
-}
-
 /* A daemon that the kernel may not kill for memory has children that it may: else
  * a limit that cannot be kept would stall the instance instead of ending it. */
 static int
@@ -141,7 +146,7 @@ descend(struct sbx_spawn *spawn, struct hearth_err *err)
 
     if (status < 0)
         return err_set(err, -status, "wall \"cgroup\": enter %s", spawn->leaf->name);
-    status = reset_signals(err);
+    status = signals_reset(err);
     if (status == 0)
         status = be_killable(err);
     if (status == 0)

@@ -3,11 +3,9 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <linux/capability.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -124,19 +122,6 @@ enter_delegated_group(void)
     write_text(group, "cgroup.procs", "0");
 }
 
-/* As `ulimit -n` of somebody who may not raise it. */
-static void
-limit_descriptors(unsigned most)
-{
-    struct rlimit files = {most, most};
-
-    if (most > 0 && (prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0) != 0 ||
-                     setrlimit(RLIMIT_NOFILE, &files) != 0)) {
-        (void)dprintf(2, "allow %u descriptors: %s\n", most, strerror(errno));
-        _exit(127);
-    }
-}
-
 static void
 execute(const struct daemon *d, const char *const *options)
 {
@@ -159,18 +144,16 @@ execute(const struct daemon *d, const char *const *options)
     (void)dup2(log, 1);
     (void)dup2(log, 2);
     enter_delegated_group();
-    limit_descriptors(d->descriptors);
+    if (d->prepare != NULL)
+        d->prepare();
     (void)execv(path, (char *const *)(uintptr_t)argv);
     (void)dprintf(2, "execute %s: %s\n", path, strerror(errno));
     _exit(127);
 }
 
-void
-daemon_start_with(struct daemon *d, const char *const *options)
+static void
+launch(struct daemon *d, const char *const *options)
 {
-    char path[160];
-    FILE *file;
-
     if (geteuid() != 0)
         fail_msg("this test needs root: only root can raise the walls");
     if (d->state[0] == '\0') {
@@ -184,12 +167,46 @@ daemon_start_with(struct daemon *d, const char *const *options)
     assert_true(d->pid >= 0);
     if (d->pid == 0)
         execute(d, options);
+}
+
+void
+daemon_start_with(struct daemon *d, const char *const *options)
+{
+    char path[160];
+    FILE *file;
+
+    launch(d, options);
     wait_for("a ready daemon", is_ready, d);
     (void)snprintf(path, sizeof path, "%s/token", d->state);
     file = fopen(path, "re");
     assert_non_null(file);
     assert_non_null(fgets(d->token, sizeof d->token, file));
     (void)fclose(file);
+}
+
+struct ending {
+    pid_t pid;
+    int status;
+};
+
+static bool
+has_ended(void *user)
+{
+    struct ending *end = user;
+
+    return waitpid(end->pid, &end->status, WNOHANG) == end->pid;
+}
+
+int
+daemon_start_failing(struct daemon *d, const char *const *options)
+{
+    struct ending end = {0};
+
+    launch(d, options);
+    end.pid = d->pid;
+    wait_for("the end of a daemon that cannot start", has_ended, &end);
+    d->pid = 0;
+    return WIFEXITED(end.status) ? WEXITSTATUS(end.status) : -1;
 }
 
 static void
@@ -602,103 +619,7 @@ wait_for_log(const struct daemon *d, const char *text)
     wait_for(text, log_holds, &search);
 }
 
-/* ---- processes and files ---- */
-
-static pid_t
-parent_of(pid_t pid, char *comm, size_t n)
-{
-    char path[64], line[512] = "";
-    FILE *file;
-    char *end;
-    int parent = 0;
-
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    (void)!fgets(line, sizeof line, file);
-    (void)fclose(file);
-    end = strrchr(line, ')');
-    if (end == NULL || strchr(line, '(') == NULL || end[2] == 'Z')
-        return 0;
-    *end = '\0';
-    (void)snprintf(comm, n, "%s", strchr(line, '(') + 1);
-    (void)sscanf(end + 4, "%d", &parent);
-    return parent;
-}
-
-bool
-is_below(pid_t pid, pid_t root)
-{
-    char comm[64];
-
-    for (int depth = 0; pid > 1 && depth < 16; depth++) {
-        if (pid == root)
-            return true;
-        pid = parent_of(pid, comm, sizeof comm);
-    }
-    return false;
-}
-
-static int
-each_process(pid_t root, const char *wanted, pid_t *first)
-{
-    DIR *dir = opendir("/proc");
-    int count = 0;
-
-    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-        pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
-        char comm[64] = "";
-
-        if (pid <= 0 || parent_of(pid, comm, sizeof comm) == 0 ||
-            strncmp(comm, wanted, strlen(wanted)) != 0 || !is_below(pid, root))
-            continue;
-        if (count++ == 0)
-            *first = pid;
-    }
-    (void)closedir(dir);
-    return count;
-}
-
-int
-count_processes(pid_t root, const char *comm)
-{
-    pid_t first;
-
-    return each_process(root, comm, &first);
-}
-
-pid_t
-find_process(pid_t root, const char *comm)
-{
-    pid_t first = 0;
-
-    if (each_process(root, comm, &first) == 0)
-        fail_msg("no process %s below %d", comm, (int)root);
-    return first;
-}
-
-const char *
-proc_status(pid_t pid, const char *name, char *buf, size_t n)
-{
-    char path[64], line[512];
-    FILE *file;
-
-    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    file = fopen(path, "re");
-    assert_non_null(file);
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, name, strlen(name)) != 0 || line[strlen(name)] != ':')
-            continue;
-        line[strcspn(line, "\n")] = '\0';
-        (void)snprintf(buf, n, "%s", line + strlen(name) + 2);
-        (void)fclose(file);
-        return buf;
-    }
-    (void)fclose(file);
-    fail_msg("no %s in %s", name, path);
-    return NULL;
-}
+/* ---- files ---- */
 
 char *
 read_whole(const char *path, size_t *len)

@@ -19,10 +19,10 @@ struct daemon {
     int port;
     char state[128];
     char prefix[64];      /* "": HEARTH_PREFIX */
-    unsigned descriptors; /* so many, and it cannot raise that; 0: as many as the test has */
     char log[160];
     char token[65];
     char url[64];
+    void (*prepare)(void); /* called by the process that then becomes hearthd; NULL: nothing */
 };
 
 /* Starts hearthd from HEARTH_PREFIX on a free port with a fresh state folder, or
@@ -30,6 +30,9 @@ struct daemon {
  * that is set; waits until it is ready. */
 void daemon_start(struct daemon *d);
 void daemon_start_with(struct daemon *d, const char *const *options);
+/* The same for one that cannot start: waits for its end. The exit status, or -1 where a signal
+ * ended it. daemon_remove it. */
+int daemon_start_failing(struct daemon *d, const char *const *options);
 /* The same from an installation of its own, in d->prefix, in which another program stands in
  * the place of libexec/hearth/PROGRAM; other: one of the folder HEARTH_ROGUES. Removed by
  * daemon_remove. */
@@ -102,6 +105,14 @@ void wait_for_log(const struct daemon *d, const char *text);
 int count_processes(pid_t root, const char *comm);
 bool is_below(pid_t pid, pid_t root); /* root, or a descendant of it */
 pid_t find_process(pid_t root, const char *comm);
+/* The two numbers of a line "Name   SOFT   HARD   units" of /proc/PID/limits, with one space
+ * between them; fails the test if absent. */
+const char *proc_limit(pid_t pid, const char *name, char *buf, size_t n);
+/* Waits for a process of that name, not root's, whose crash starts nothing on the host: it
+ * may not be dumped (its files in /proc belong to root), and its limit of cores is one byte,
+ * which the kernel takes as "no program for crashes". Where `executed` is true it was started
+ * by execve, which makes any process dumpable again: then its limit alone. */
+void expect_no_core(pid_t root, const char *comm, bool executed);
 /* A line "Name:\tvalue" of /proc/PID/status in buf; fails the test if absent. */
 const char *proc_status(pid_t pid, const char *name, char *buf, size_t n);
 

@@ -2,10 +2,12 @@
  * time, memory and disk. Each ends in build_failed with a message that says why, or is
  * built as if nothing were; and the next build is well.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bundle.h"
@@ -160,6 +162,35 @@ test_libs_are_names_and_never_options(void **state)
     }
 }
 
+/* ---- crashes ---- */
+
+#define ENDLESS                                                                                    \
+    "__asm__(\".rept 100000\\n.rept 100000\\n.if 0\\n.endif\\n.endr\\n.endr\");\n" HANDLE
+
+/* A crash of the compiler starts no program on the host, as it would where the host has one
+ * for crashes (kernel.core_pattern begins with '|'): see test_processes.c. */
+static void
+test_a_crash_of_a_build_starts_nothing_on_the_host(void **state)
+{
+    struct daemon d = {0};
+    pid_t client;
+
+    (void)state;
+    daemon_start(&d);
+    client = fork();
+    assert_true(client >= 0);
+    if (client == 0) {
+        struct reply r = deploy(&d, "victim", "", ENDLESS);
+
+        _exit((int)r.status);
+    }
+    expect_no_core(d.pid, "hearth-builder", false);
+    expect_no_core(d.pid, "as", true);
+    (void)kill(client, SIGKILL);
+    assert_int_equal(waitpid(client, NULL, 0), client);
+    daemon_remove(&d);
+}
+
 /* ---- time, memory, disk ---- */
 
 static void
@@ -232,9 +263,7 @@ test_a_compiler_that_does_not_end_is_ended(void **state)
 
     (void)state;
     daemon_start_with(&d, options);
-    expect_refused(
-        &d, "__asm__(\".rept 100000\\n.rept 100000\\n.if 0\\n.endif\\n.endr\\n.endr\");\n" HANDLE,
-        "longer than it may (1000 ms)");
+    expect_refused(&d, ENDLESS, "longer than it may (1000 ms)");
     daemon_remove(&d);
 }
 
@@ -277,6 +306,7 @@ main(void)
         cmocka_unit_test(test_probing_for_files_of_the_host_finds_none),
         cmocka_unit_test(test_files_of_a_bundle_are_sources_and_never_options),
         cmocka_unit_test(test_libs_are_names_and_never_options),
+        cmocka_unit_test(test_a_crash_of_a_build_starts_nothing_on_the_host),
         cmocka_unit_test(test_includes_without_end_are_refused),
         cmocka_unit_test(test_macros_that_multiply_are_refused),
         cmocka_unit_test(test_giant_arrays_are_refused),

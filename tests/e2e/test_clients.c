@@ -2,12 +2,14 @@
  * others: of their calls, of their connections and of their time.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -33,6 +35,17 @@ static const char large[] =
 static struct daemon the_daemon;
 static pid_t gateway;
 
+/* In the child that becomes the daemon: as `ulimit -n` of somebody who may not raise it. */
+static void
+limit_descriptors(void)
+{
+    struct rlimit files = {DESCRIPTORS, DESCRIPTORS};
+
+    if (prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0) != 0 ||
+        setrlimit(RLIMIT_NOFILE, &files) != 0)
+        _exit(127);
+}
+
 /* With few descriptors, which the test has more of. */
 static int
 start(void **state)
@@ -41,7 +54,7 @@ start(void **state)
 
     if (setrlimit(RLIMIT_NOFILE, &files) != 0)
         return -1;
-    the_daemon.descriptors = DESCRIPTORS;
+    the_daemon.prepare = limit_descriptors;
     daemon_start(&the_daemon);
     *state = &the_daemon;
     deploy_ok(*state, "hello", "memory=16M&min=1", hello);

@@ -110,6 +110,25 @@ test_a_worker_stands_behind_every_wall(void **state)
     daemon_remove(&d);
 }
 
+/* Where the host has a program for crashes (kernel.core_pattern begins with '|'), the kernel
+ * starts it as root for every process that may be dumped, whatever its limit of cores: but
+ * for the limit of one byte. */
+static void
+test_a_crash_of_worker_or_gateway_starts_nothing_on_the_host(void **state)
+{
+    static const char *const options[] = {"--blanks-min", "1", NULL};
+    struct daemon d = {0};
+
+    (void)state;
+    daemon_start_with(&d, options);
+    deploy_ok(&d, "hello", "memory=16M&min=2", SLOW);
+    expect_hello(&d);
+    expect_no_core(d.pid, "hearth-worker", false);
+    expect_no_core(d.pid, "hearth-blank", false);
+    expect_no_core(d.pid, "hearth-gateway", false);
+    daemon_remove(&d);
+}
+
 static const char *
 read_line(const char *folder, const char *name, char *line, size_t n)
 {
@@ -502,6 +521,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_worker_stands_behind_every_wall),
+        cmocka_unit_test(test_a_crash_of_worker_or_gateway_starts_nothing_on_the_host),
         cmocka_unit_test(test_all_instances_together_leave_time_to_the_host),
         cmocka_unit_test(test_the_gateways_user_cannot_remove_the_jail),
         cmocka_unit_test(test_a_strict_umask_and_a_protected_daemon_change_nothing),

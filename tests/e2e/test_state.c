@@ -120,6 +120,43 @@ setting(const struct daemon *d, const char *path, const char *name)
 }
 
 /* On a smaller host one setting may be too large: the others stay what they are. */
+/* A start removes what an unfinished deploy left, and nothing that it knows nothing of. */
+static void
+test_a_start_removes_neither_versions_nor_foreign_files(void **state)
+{
+    static const char *const kept[] = {"functions/found/1/function.so", "functions/lost+found/x",
+                                       "functions/Backup/hello/1/function.so"};
+    struct daemon d = {0};
+    char path[256];
+
+    (void)state;
+    daemon_start(&d);
+    deploy_ok(&d, "found", "memory=16M", HELLO);
+    assert_int_equal(daemon_stop(&d), 0);
+    (void)snprintf(path, sizeof path, "%s/functions/found/live", d.state);
+    assert_int_equal(unlink(path), 0); /* as after a damage of the file system */
+    make(d.state, "functions/lost+found", NULL);
+    make(d.state, "functions/lost+found/x", "somebody's");
+    make(d.state, "functions/Backup", NULL);
+    make(d.state, "functions/Backup/hello", NULL);
+    make(d.state, "functions/Backup/hello/1", NULL);
+    make(d.state, "functions/Backup/hello/1/function.so", "somebody's");
+    daemon_start(&d);
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", d.state, kept[i]);
+        if (access(path, F_OK) != 0)
+            fail_msg("%s was removed", kept[i]);
+    }
+    deploy_ok(&d, "found", "memory=16M", HELLO); /* what is there is set aside */
+    expect_hello(&d, "/function/found");
+    (void)snprintf(path, sizeof path, "%s/functions/.lost-found/1/function.so", d.state);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(daemon_stop(&d), 0);
+    daemon_start(&d);
+    expect_hello(&d, "/function/found");
+    daemon_remove(&d);
+}
+
 static void
 test_a_setting_that_is_refused_at_start_drops_no_other(void **state)
 {
@@ -310,6 +347,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_restart_serves_the_same_functions_without_a_build),
         cmocka_unit_test(test_what_is_half_written_is_removed_at_start),
+        cmocka_unit_test(test_a_start_removes_neither_versions_nor_foreign_files),
         cmocka_unit_test(test_a_setting_that_is_refused_at_start_drops_no_other),
         cmocka_unit_test(test_damaged_versions_are_left_out_and_in_nobodys_way),
         cmocka_unit_test(test_a_state_folder_in_use_is_refused),

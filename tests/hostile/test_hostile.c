@@ -6,11 +6,13 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -318,6 +320,38 @@ expect_end(const struct attack *a, const struct reply *r)
                  r->body);
 }
 
+/* Whether the kernel has the door of 32-bit programs at all. Where it has none, the
+ * instruction is a fault like any other, and no filter is asked. */
+static bool
+has_i386_door(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        long got;
+
+        (void)signal(SIGSEGV, SIG_DFL); /* the test's runner handles it */
+        __asm__ volatile("int $0x80" : "=a"(got) : "a"(20L) : "memory"); /* getpid there */
+        _exit(got > 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV)
+        return false;
+    assert_int_equal(status, 0);
+    return true;
+}
+
+static void
+expect_end_of_i386(const struct reply *r)
+{
+    static const struct attack no_door = {"i386", CODE, "function_crashed"};
+
+    expect_end(&no_door, r);
+    assert_string_equal(reply_text(r, "signal"), "SIGSEGV");
+}
+
 static void
 run_attack(struct world *w, const struct attack *a)
 {
@@ -336,7 +370,10 @@ run_attack(struct world *w, const struct attack *a)
     reply_free(&r);
     (void)snprintf(path, sizeof path, "/function/attacker");
     r = get(&w->d, path);
-    expect_end(a, &r);
+    if (strcmp(a->name, "i386") == 0 && !has_i386_door())
+        expect_end_of_i386(&r);
+    else
+        expect_end(a, &r);
     reply_free(&r);
     (void)snprintf(well, sizeof well, "%s?well", path);
     wait_for("an attacker that answers its next call", is_well, &(struct wellness){&w->d, well});
