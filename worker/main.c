@@ -32,6 +32,8 @@ unfit(struct chan *chan, const struct hearth_err *err)
     size_t n = strlen(err->text);
     unsigned char *payload = chan_reserve(chan, n);
 
+    (void)fflush(stdout); /* what it printed is in the log before anybody hears of it */
+
     if (payload != NULL) {
         memcpy(payload, err->text, n);
         chan_commit(chan, FRAME_UNFIT, FRAME_END, 0, n);

@@ -21,10 +21,11 @@
 static int functions = -1; /* STATE/functions */
 static int state = -1;
 
-#define STAGED   "tmp-"
-#define GONE     ".gone-"
-#define LOST     ".lost-"
-#define LIVE_LEN 15 /* of the number in `live` */
+#define STAGED    "tmp-"
+#define GONE      ".gone-"
+#define LOST      ".lost-"
+#define TEMPORARY ".%s.tmp"
+#define LIVE_LEN  15 /* of the number in `live` */
 
 static int
 open_dir(int at, const char *path)
@@ -71,17 +72,33 @@ starts_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* Removes staged versions, and what a deletion left. */
+/* What replace_file leaves where it is broken off. */
+static unsigned
+clean_temporary(int dir, const char *name)
+{
+    char temporary[64];
+
+    (void)snprintf(temporary, sizeof temporary, TEMPORARY, name);
+    return unlinkat(dir, temporary, 0) == 0;
+}
+
+/* Removes staged versions, what a deletion left, and files that were not renamed. */
 static unsigned
 clean_function(int fd)
 {
     cleanup_dir DIR *dir = list_dir(fd);
-    unsigned cleaned = 0;
+    unsigned cleaned = clean_temporary(fd, "live");
     struct dirent *e;
 
-    while (dir != NULL && (e = readdir(dir)) != NULL)
-        if (starts_with(e->d_name, STAGED) && remove_tree(fd, e->d_name) == 0)
-            cleaned++;
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        cleanup_close int version = -1;
+
+        if (starts_with(e->d_name, STAGED))
+            cleaned += remove_tree(fd, e->d_name) == 0;
+        else if (e->d_name[0] >= '1' && e->d_name[0] <= '9' &&
+                 (version = open_dir(fd, e->d_name)) >= 0)
+            cleaned += clean_temporary(version, "function.json");
+    }
     return cleaned;
 }
 
@@ -121,7 +138,7 @@ store_open(const char *root, unsigned *cleaned, struct hearth_err *err)
     functions = open_dir(state, "functions");
     if (functions < 0)
         return err_set(err, errno, "open the folder functions in the state folder");
-    *cleaned = clean();
+    *cleaned = clean() + clean_temporary(state, "token");
     return 0;
 }
 
@@ -164,7 +181,7 @@ replace_file(int dir, const char *name, const void *bytes, size_t len, mode_t mo
     char temporary[64];
     int status;
 
-    (void)snprintf(temporary, sizeof temporary, ".%s.tmp", name);
+    (void)snprintf(temporary, sizeof temporary, TEMPORARY, name);
     status = write_file(dir, temporary, bytes, len, mode);
     if (status == 0 && renameat(dir, temporary, dir, name) != 0)
         status = -errno;

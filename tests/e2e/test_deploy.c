@@ -108,7 +108,7 @@ test_deploy_with_a_missing_symbol_fails_in_the_build(void **state)
 static void
 test_deploy_without_a_handler_is_init_failed(void **state)
 {
-    expect_code(deploy(*state, "empty", "", "#include <hearth.h>\nint other;\n"), 502,
+    expect_code(deploy(*state, "empty", "", "#include <hearth.h>\nint other;\n"), 422,
                 "init_failed");
 }
 
@@ -119,7 +119,7 @@ test_deploy_whose_init_fails_says_what_it_returned(void **state)
                             "#include <hearth.h>\nint hearth_init(void) { return 42; }\n"
                             "int hearth_handle(hearth_call *c) { (void)c; return 0; }\n");
 
-    assert_int_equal(r.status, 502);
+    assert_int_equal(r.status, 422);
     assert_string_equal(reply_text(&r, "code"), "init_failed");
     assert_non_null(strstr(reply_text(&r, "detail"), "42"));
     reply_free(&r);
@@ -134,7 +134,7 @@ test_deploy_whose_constructor_crashes_is_init_failed(void **state)
                "{ *(volatile int *)8 = 1; }\n"
                "int hearth_handle(hearth_call *c) { (void)c; return 0; }\n");
 
-    assert_int_equal(r.status, 502);
+    assert_int_equal(r.status, 422);
     assert_string_equal(reply_text(&r, "code"), "init_failed");
     assert_non_null(strstr(reply_text(&r, "detail"), "SIGSEGV"));
     reply_free(&r);
@@ -274,7 +274,7 @@ test_deploy_of_a_built_object_serves_it(void **state)
     free(object);
     expect_body(d, "/function/copy", "hello");
     r = put(d, "/v1/functions/copy", "application/x-sharedlib", "no object", 9);
-    assert_int_equal(r.status, 502);
+    assert_int_equal(r.status, 422);
     reply_free(&r);
     expect_body(d, "/function/copy", "hello");
 }
@@ -288,7 +288,7 @@ test_deploy_for_another_abi_is_refused_clearly(void **state)
                "__attribute__((visibility(\"default\"))) const uint32_t hearth_abi = 77;\n"
                "int hearth_handle(hearth_call *c) { (void)c; return 0; }\n");
 
-    assert_int_equal(r.status, 502);
+    assert_int_equal(r.status, 422);
     assert_string_equal(reply_text(&r, "code"), "init_failed");
     assert_non_null(strstr(reply_text(&r, "detail"), "77"));
     reply_free(&r);
@@ -697,7 +697,7 @@ test_patches_without_end_hold_up_no_deploy(void **state)
     for (int i = 0; i < 5; i++)
         deploy_ok(d, "patched", "", HELLO);
     r = deploy(d, "patched", "", "int hearth_init(void) { return 1; }\n" HELLO);
-    assert_int_equal(r.status, 502);
+    assert_int_equal(r.status, 422);
     reply_free(&r);
     r = patch(d, "/v1/functions/patched", "{\"queue\": 101}"); /* their turn comes, too */
     assert_int_equal(r.status, 200);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "attacks.h"
@@ -218,6 +219,42 @@ test_instances_that_die_unserved_are_not_made_without_end(void **state)
     reply_free(&r);
 }
 
+/* ---- the host's log ---- */
+
+static unsigned
+count_in_log(const struct daemon *d, const char *text)
+{
+    size_t len;
+    char *log = read_whole(d->log, &len);
+    unsigned n = 0;
+
+    for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
+        n++;
+    free(log);
+    return n;
+}
+
+/* Each call breaks an instance: one line a second says so, and how many it left out. */
+static void
+test_noise_about_one_function_is_bounded_and_counted(void **state)
+{
+    const struct daemon *d = *state;
+    struct reply r = attack_deploy(d, "attacker", "ring_backwards", NULL, true);
+    time_t from = time(NULL);
+
+    assert_int_equal(r.status, 201);
+    reply_free(&r);
+    for (int i = 0; i < 200; i++) {
+        r = get(d, "/function/attacker");
+        reply_free(&r);
+    }
+    wait_for_log(d, "more warnings about its instances were left out");
+    assert_true(count_in_log(d, "broke the channel's protocol") <= time(NULL) - from + 2);
+    expect_same_gateway(d);
+    r = http(d, &(struct request){.method = "DELETE", .path = "/v1/functions/attacker"});
+    reply_free(&r);
+}
+
 /* ---- operators' requests ---- */
 
 static void
@@ -254,6 +291,7 @@ main(void)
         cmocka_unit_test(test_instances_without_descriptors_fail_and_the_gateway_stays),
         cmocka_unit_test(test_an_instance_that_computes_without_a_call_is_ended),
         cmocka_unit_test(test_instances_that_die_unserved_are_not_made_without_end),
+        cmocka_unit_test(test_noise_about_one_function_is_bounded_and_counted),
         cmocka_unit_test(test_changes_without_end_are_refused_and_the_gateway_stays),
     };
 

@@ -359,7 +359,7 @@ run_attack(struct world *w, const struct attack *a)
     struct reply r = deploy_attack(&w->d, "attacker", a);
 
     if (a->end == REFUSED) {
-        if (r.status != 502 || strcmp(reply_text(&r, "code"), "init_failed") != 0 ||
+        if (r.status != 422 || strcmp(reply_text(&r, "code"), "init_failed") != 0 ||
             strstr(r.body, a->fact) == NULL)
             fail_msg("%s: want init_failed, %s; got %ld %s", a->name, a->fact, r.status, r.body);
         reply_free(&r);
@@ -716,7 +716,7 @@ test_a_filter_that_the_daemon_was_started_under_counts_for_none_of_its_own(void 
     assert_int_equal(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), 0);
     daemon_start(&d);
     r = attack_deploy(&d, "attacker", "constructor_ready", NULL, true);
-    assert_int_equal(r.status, 502);
+    assert_int_equal(r.status, 422);
     assert_non_null(strstr(r.body, "before the filter for running"));
     reply_free(&r);
     r = attack_deploy(&d, "well", "input_offset", NULL, false);

@@ -181,11 +181,11 @@ test_a_worker_that_lies_before_it_is_ready_goes_live_never(void **state)
     struct reply reply =
         deploy(&r->d, "early", "memory=16M&env=%7B%22LIE%22:%22early%22%7D", any_source);
 
-    if (reply.status != 502 || strcmp(reply_text(&reply, "code"), "init_failed") != 0)
+    if (reply.status != 422 || strcmp(reply_text(&reply, "code"), "init_failed") != 0)
         fail_msg("%ld %s", reply.status, reply.body);
     reply_free(&reply);
     reply = deploy(&r->d, "twice", "memory=16M&env=%7B%22LIE%22:%22ready_twice%22%7D", any_source);
-    assert_true(reply.status == 201 || reply.status == 502);
+    assert_true(reply.status == 201 || reply.status == 422);
     reply_free(&reply);
     expect_all_well(r, "a lie before it was ready");
 }
