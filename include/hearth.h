@@ -63,12 +63,14 @@ const char *hearth_header(hearth_call *call, const char *name);
 const char *hearth_call_id(hearth_call *call);
 
 /* The whole body, 16-byte aligned, valid until the handler returns; *len is its
- * length, and the pointer is not NULL for an empty one. NULL with errno where it
- * cannot be gathered: ENOMEM (it does not fit the memory limit), EPIPE (the
- * client has gone), EMSGSIZE (it grew over max_body), EALREADY (hearth_read took
- * a part of it). len may be NULL. */
+ * length, and the pointer is not NULL for an empty one. One NUL follows it, which
+ * *len does not count. NULL with errno where it cannot be gathered: ENOMEM (it does
+ * not fit the memory limit), EPIPE (the client has gone), EMSGSIZE (it grew over
+ * max_body), EALREADY (hearth_read took a part of it); the same errno each time it is
+ * asked for again. len may be NULL. */
 const void *hearth_body(hearth_call *call, size_t *len);
-/* The body as a stream: bytes, 0 at the end, -1 with errno (EPIPE, EMSGSIZE). */
+/* The body as a stream: bytes, 0 at the end, -1 with errno: EPIPE, EMSGSIZE, or that
+ * of a hearth_body that failed when it had taken a part. No NUL follows the bytes. */
 ssize_t hearth_read(hearth_call *call, void *buf, size_t n);
 
 /* ---- the response: 200, text/plain; charset=utf-8, empty, unless told otherwise ---- */
@@ -86,7 +88,8 @@ int hearth_printf(hearth_call *call, const char *fmt, ...) __attribute__((format
 
 /* ---- around it ---- */
 
-/* Memory of this call, 16-byte aligned, all released at its end; NULL, ENOMEM. */
+/* Memory of this call, zero, 16-byte aligned; wiped and released at its end. NULL
+ * with ENOMEM. */
 void *hearth_alloc(hearth_call *call, size_t n);
 
 enum hearth_level {

@@ -25,6 +25,8 @@ wrk_call_begin(struct hearth_call *call, const struct frame *frame)
     memcpy(&call->request, payload, sizeof call->request);
     call->chunk = payload + call->request.body_at;
     call->chunk_len = frame->len - call->request.body_at;
+    if ((frame->header.flags & FRAME_END) != 0)
+        call->chunk_len--; /* the NUL */
     call->body_state = (frame->header.flags & FRAME_END) != 0 ? WRK_BODY_END : WRK_BODY_MORE;
     call->held = call->body_state == WRK_BODY_END;
     call->chunk_held = !call->held;
@@ -249,8 +251,13 @@ next_chunk(struct hearth_call *call)
 ssize_t
 hearth_read(hearth_call *call, void *buf, size_t n)
 {
-    int status = n > 0 ? next_chunk(call) : 0;
+    int status;
 
+    if (call->body_lost) {
+        errno = call->gather_errno;
+        return -1;
+    }
+    status = n > 0 ? next_chunk(call) : 0;
     if (status <= 0)
         return status;
     call->body_read = true;
@@ -272,64 +279,90 @@ fits(size_t n)
     return used < limit && n < limit - used;
 }
 
-/* Gathers the stream: into a piece of the declared length, or one that doubles.
- * Large pieces are mappings of their own (see mallopt in main.c), so growing one
- * moves no byte, and room that is not used yet costs no memory. */
+/* Room for n bytes more and the NUL behind them. */
+static bool
+widen(struct hearth_call *call, size_t n)
+{
+    size_t room = call->gathered_room, wider = 2 * room + n;
+    unsigned char *grown;
+
+    if (room - call->gathered_len > n)
+        return true;
+    grown = wrk_block_grow(call->gathered, room, call->gathered_len, wider);
+    if (grown == NULL)
+        return false;
+    call->gathered = grown;
+    call->gathered_room = wider;
+    return true;
+}
+
+/* Gathers the stream: into a block of the declared length, or one that doubles. Large
+ * blocks are mappings of their own, so growing one moves no byte, and room that is not
+ * used yet costs no memory. 0, or why it failed. */
 static int
 gather(struct hearth_call *call)
 {
     bool declared = call->request.body_len >= 0;
-    size_t room = declared ? (size_t)call->request.body_len : GATHER_FIRST;
-    size_t len = 0;
+    size_t room = declared ? (size_t)call->request.body_len + 1 : GATHER_FIRST;
     int status;
 
-    if (declared && !fits(room)) {
-        errno = ENOMEM;
-        return -1;
-    }
-    call->gathered = malloc(room + 1);
-    while (call->gathered != NULL && (status = next_chunk(call)) > 0) {
-        if (!declared && !fits(call->chunk_len)) {
-            errno = ENOMEM;
-            return -1;
-        }
-        if (room - len < call->chunk_len) {
-            unsigned char *wider = realloc(call->gathered, 2 * room + call->chunk_len);
-
-            if (wider == NULL)
-                return -1;
-            call->gathered = wider;
-            room = 2 * room + call->chunk_len;
-        }
-        memcpy(call->gathered + len, call->chunk, call->chunk_len);
-        len += call->chunk_len;
+    if (declared && !fits(room))
+        return ENOMEM;
+    call->gathered = wrk_block_take(room);
+    if (call->gathered == NULL)
+        return ENOMEM;
+    call->gathered_room = room;
+    while ((status = next_chunk(call)) > 0) {
+        if ((!declared && !fits(call->chunk_len)) || !widen(call, call->chunk_len))
+            return ENOMEM;
+        memcpy(call->gathered + call->gathered_len, call->chunk, call->chunk_len);
+        call->gathered_len += call->chunk_len;
         call->chunk_len = 0;
     }
-    if (call->gathered == NULL || status < 0)
-        return -1;
-    call->whole = call->gathered;
-    call->whole_len = len;
+    if (status < 0)
+        return errno;
+    call->gathered[call->gathered_len] = '\0';
     return 0;
+}
+
+static void
+drop_gathered(struct hearth_call *call)
+{
+    wrk_block_give(call->gathered, call->gathered_room, call->gathered_len);
+    call->gathered = NULL;
+    call->gathered_room = call->gathered_len = 0;
+}
+
+static bool
+make_whole(struct hearth_call *call)
+{
+    if (call->held) {
+        call->whole = call->chunk;
+        call->whole_len = call->chunk_len;
+        return true;
+    }
+    if (call->gather_errno == 0)
+        call->gather_errno = gather(call);
+    if (call->gather_errno != 0) {
+        call->body_lost = call->body_lost || call->gathered_len > 0;
+        drop_gathered(call);
+        errno = call->gather_errno;
+        return false;
+    }
+    call->chunk = call->whole = call->gathered; /* hearth_read may still go over it */
+    call->chunk_len = call->whole_len = call->gathered_len;
+    return true;
 }
 
 const void *
 hearth_body(hearth_call *call, size_t *len)
 {
-    if (call->whole == NULL) {
-        if (call->body_read) {
-            errno = EALREADY;
-            return NULL;
-        }
-        if (call->held) {
-            call->whole = call->chunk;
-            call->whole_len = call->chunk_len;
-        } else if (gather(call) < 0) {
-            return NULL;
-        } else {
-            call->chunk = call->whole; /* hearth_read may still go over it */
-            call->chunk_len = call->whole_len;
-        }
+    if (call->whole == NULL && call->body_read) {
+        errno = EALREADY;
+        return NULL;
     }
+    if (call->whole == NULL && !make_whole(call))
+        return NULL;
     if (len != NULL)
         *len = call->whole_len;
     return call->whole;
@@ -338,8 +371,7 @@ hearth_body(hearth_call *call, size_t *len)
 void
 wrk_call_finish_request(struct hearth_call *call)
 {
-    free(call->gathered);
-    call->gathered = NULL;
+    drop_gathered(call);
     if (call->held) {
         chan_consume(call->chan, &call->frame);
         return;

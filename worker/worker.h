@@ -13,19 +13,26 @@
 
 /* ---- arena.c: memory of one call ---- */
 
+/* A block of n bytes, zero, 16-byte aligned, or NULL with ENOMEM; the same block with room
+ * for more, or NULL and the block as it was; back, so that nothing stays of the bytes used
+ * (block may be NULL). n: as it was taken or grown last. */
+void *wrk_block_take(size_t n);
+void *wrk_block_grow(void *block, size_t n, size_t used, size_t wider);
+void wrk_block_give(void *block, size_t n, size_t used);
+
 struct wrk_chunk {
     struct wrk_chunk *next;
-    size_t size;
+    size_t size, used;
     _Alignas(16) unsigned char bytes[];
 };
 
 struct wrk_arena {
-    struct wrk_chunk *chunks; /* newest first; the first ever made is kept */
-    unsigned char *at, *end;
+    struct wrk_chunk *chunks; /* pieces are taken from the first */
 };
 
-/* 16-byte aligned; NULL with ENOMEM. */
+/* Zero, 16-byte aligned; NULL with ENOMEM. */
 void *wrk_arena_take(struct wrk_arena *arena, size_t n);
+/* All of it, wiped. */
 void wrk_arena_release(struct wrk_arena *arena);
 
 /* ---- the call ---- */
@@ -52,8 +59,11 @@ struct hearth_call {
     struct frame chunk_frame; /* a body frame not yet consumed, where chunk_held */
     bool chunk_held;
     int body_errno;          /* why the body was aborted */
+    int gather_errno;        /* why hearth_body failed: it will not do better again */
+    bool body_lost;          /* a part of it was taken by a gather that failed */
     bool body_read;          /* hearth_read took some */
-    unsigned char *gathered; /* from malloc, where the body came in pieces */
+    unsigned char *gathered; /* a block, where the body came in pieces */
+    size_t gathered_room, gathered_len;
     const void *whole;
     size_t whole_len;
 
