@@ -1,14 +1,11 @@
-/* request.c: the request's half of hearth.h: its head and its body.
+/* request.c: the request as it comes, and hearth.h's part of its body.
  *
  * A request that is one frame is read where it lies in the ring, and the frame is
  * given back when the call ends. Where more frames follow, the head is copied and
  * the ring flows on under the handler.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "api.h"
 #include "worker.h"
@@ -48,145 +45,6 @@ wrk_call_cancelled(const struct hearth_call *call)
     return atomic_load_explicit(&call->chan->shared->cancelled, memory_order_relaxed) ==
            call->serial;
 }
-
-/* ---- the head ---- */
-
-const char *
-hearth_method(hearth_call *call)
-{
-    return call->strings;
-}
-
-const char *
-hearth_call_id(hearth_call *call)
-{
-    return call->strings + call->request.id_at;
-}
-
-const char *
-hearth_query_string(hearth_call *call)
-{
-    return call->request.query_at != 0 ? call->strings + call->request.query_at : NULL;
-}
-
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-/* Decodes %XX once, except an encoded NUL, which would end the string early.
- * out has room for n + 1. */
-static void
-decode(const char *text, size_t n, bool plus, char *out)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (text[i] == '%' && n - i > 2) {
-            int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
-
-            if (high >= 0 && low >= 0 && high + low != 0) {
-                *out++ = (char)(high * 16 + low);
-                i += 2;
-                continue;
-            }
-        }
-        *out++ = plus && text[i] == '+' ? ' ' : text[i];
-    }
-    *out = '\0';
-}
-
-const char *
-hearth_path(hearth_call *call)
-{
-    const char *raw = call->strings + call->request.path_at;
-    size_t n = call->request.path_len;
-    char *out;
-
-    if (call->path != NULL)
-        return call->path;
-    if (n == 0)
-        return call->path = "/";
-    out = wrk_arena_take(call->arena, n + 1);
-    if (out == NULL)
-        return NULL;
-    decode(raw, n, false, out);
-    return call->path = out;
-}
-
-const char *
-hearth_query(hearth_call *call, const char *name)
-{
-    const char *at = hearth_query_string(call);
-
-    while (at != NULL && *at != '\0') {
-        size_t pair = strcspn(at, "&");
-        size_t key = strcspn(at, "=&");
-        char *text = wrk_arena_take(call->arena, pair + 2);
-
-        if (text == NULL)
-            return NULL;
-        decode(at, key, true, text);
-        if (strcmp(text, name) == 0) {
-            if (key == pair)
-                return "";
-            decode(at + key + 1, pair - key - 1, true, text);
-            return text;
-        }
-        at += pair + (at[pair] == '&');
-    }
-    return NULL;
-}
-
-/* The n-th field of the head, from where the last one ended. */
-static const char *
-next_field(const char *at, const char **name, const char **value, size_t *name_len,
-           size_t *value_len)
-{
-    uint16_t lens[2];
-
-    memcpy(lens, at, sizeof lens);
-    *name = at + sizeof lens;
-    *name_len = lens[0];
-    *value = *name + lens[0] + 1;
-    *value_len = lens[1];
-    return *value + lens[1] + 1;
-}
-
-const char *
-hearth_header(hearth_call *call, const char *wanted)
-{
-    const char *at = call->strings + call->request.fields_at;
-    const char *found = NULL, *name, *value;
-    size_t wanted_len = strlen(wanted), found_len = 0, name_len, value_len;
-
-    for (unsigned i = 0; i < call->request.fields; i++) {
-        char *joined;
-
-        at = next_field(at, &name, &value, &name_len, &value_len);
-        if (name_len != wanted_len || strcasecmp(name, wanted) != 0)
-            continue;
-        if (found == NULL) {
-            found = value;
-            found_len = value_len;
-            continue;
-        }
-        joined = wrk_arena_take(call->arena, found_len + value_len + 3);
-        if (joined == NULL)
-            return NULL;
-        (void)sprintf(joined, "%s, %s", found, value);
-        found = joined;
-        found_len += value_len + 2;
-    }
-    return found;
-}
-
-/* ---- the body ---- */
 
 static void
 give_back_chunk(struct hearth_call *call)

@@ -149,15 +149,15 @@ wants_type(const hearth_call *call)
     return !call->has_type && call->status != 204 && call->status != 304;
 }
 
-/* Waits for room for n payload bytes. False where the client has gone, unless
- * the frame has to go out whatever happens. */
+/* Waits for room for n payload bytes, and a NUL of vsnprintf's that is not sent. False
+ * where the client has gone, unless the frame has to go out whatever happens. */
 static bool
 reserve(hearth_call *call, size_t n, bool always)
 {
-    while ((call->out = chan_reserve(call->chan, n)) == NULL) {
+    while ((call->out = chan_reserve(call->chan, n + 1)) == NULL) {
         if (!always && wrk_call_cancelled(call))
             return false;
-        chan_worker_wait(call->chan, n > 0 ? n : 1, always ? 0 : call->serial);
+        chan_worker_wait(call->chan, n + 1, always ? 0 : call->serial);
     }
     call->out_at = 0;
     call->out_room = n;
@@ -245,34 +245,65 @@ hearth_write(hearth_call *call, const void *buf, size_t n)
     return 0;
 }
 
-/* Formats into the frame itself; what does not fit is formatted once more. */
+/* Formats into the frame that is begun; the text is written where it fits, and then
+ * *fits. Returns the text's length, or -1 with errno. */
+static int
+format(hearth_call *call, bool *fits, const char *fmt, va_list ap)
+{
+    size_t room;
+    int n;
+
+    *fits = false;
+    if (make_room(call) < 0)
+        return -1;
+    call->body_begun = true;
+    room = call->out_room - call->out_at;
+    n = vsnprintf((char *)call->out + call->out_at, room + 1, fmt, ap);
+    if (n < 0 || check_declared(call, (size_t)n) < 0)
+        return -1;
+    *fits = (size_t)n <= room;
+    if (*fits) {
+        call->out_at += (size_t)n;
+        call->written += n;
+    }
+    return n;
+}
+
+/* A text of n bytes, which no frame holds. */
+static int
+print_long(hearth_call *call, size_t n, const char *fmt, va_list ap)
+{
+    char *text = wrk_block_take(n + 1);
+    int status;
+
+    if (text == NULL)
+        return -1;
+    (void)vsnprintf(text, n + 1, fmt, ap);
+    status = hearth_write(call, text, n);
+    wrk_block_give(text, n + 1, n);
+    return status;
+}
+
+/* What does not fit the frame that is begun is formatted once more, into the next one. */
 int
 hearth_printf(hearth_call *call, const char *fmt, ...)
 {
-    size_t room;
-    char *text;
+    bool fits;
     int n;
     va_list ap, again;
 
-    if (make_room(call) < 0)
-        return -1;
-    room = call->out_room - call->out_at;
     va_start(ap, fmt);
     va_copy(again, ap);
-    n = vsnprintf((char *)call->out + call->out_at, room, fmt, ap);
+    n = format(call, &fits, fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < room && check_declared(call, (size_t)n) == 0) {
-        call->body_begun = true;
-        call->out_at += (size_t)n;
-        call->written += n;
-        va_end(again);
-        return 0;
+    if (n > LIMIT_FRAME_BODY) {
+        n = print_long(call, (size_t)n, fmt, again);
+    } else if (n >= 0 && !fits) {
+        send_frame(call, 0);
+        n = format(call, &fits, fmt, again);
     }
-    text = n >= 0 ? wrk_arena_take(call->arena, (size_t)n + 1) : NULL;
-    if (text != NULL)
-        (void)vsnprintf(text, (size_t)n + 1, fmt, again);
     va_end(again);
-    return text != NULL ? hearth_write(call, text, (size_t)n) : -1;
+    return n >= 0 ? 0 : -1;
 }
 
 /* ---- the end ---- */

@@ -50,7 +50,9 @@ struct hearth_call {
     bool held;
     struct frame_request request;
     const char *strings;
-    const char *path; /* decoded, once asked for */
+    const char *path;              /* decoded, once asked for */
+    const char *pairs, *pairs_end; /* the query, decoded once asked for; see head.c */
+    struct wrk_joined *joined;     /* repeated fields that were asked for */
 
     /* the body */
     enum wrk_body_state body_state;

@@ -66,6 +66,55 @@
     "          got > 0 ? \"bytes\" : strerror(errno));\n"                                          \
     "  return 0; }\n"
 
+/* Asks for everything, a million times in all; tells what that took. */
+#define LOOKUPS                                                                                    \
+    "#include <hearth.h>\n#include <string.h>\n"                                                   \
+    "static int same(const char *a, const char *b) { return a && b && strcmp(a, b) == 0; }\n"      \
+    "int hearth_handle(hearth_call *c) { size_t before = hearth_memory_used(), after;\n"           \
+    "  for (int i = 0; i < 100000; i++) {\n"                                                       \
+    "    if (!same(hearth_query(c, \"last\"), \"a b&\")) return 1;\n"                              \
+    "    if (!same(hearth_query(c, \"bare\"), \"\")) return 2;\n"                                  \
+    "    if (hearth_query(c, \"none\")) return 3;\n"                                               \
+    "    if (!same(hearth_header(c, \"X-Thing\"), \"one, two, three\")) return 4;\n"               \
+    "    if (!same(hearth_header(c, \"cookie\"), \"a=1; b=2\")) return 5;\n"                       \
+    "    if (hearth_header(c, \"X-None\")) return 6;\n"                                            \
+    "    if (!same(hearth_path(c), \"/p q\")) return 7;\n"                                         \
+    "    if (!hearth_call_id(c) || !hearth_query_string(c)) return 8;\n"                           \
+    "    if (!same(hearth_env(\"KEY\"), \"value\") || hearth_env(\"K\")) return 9;\n"              \
+    "    if (!same(hearth_method(c), \"GET\") || !hearth_body(c, NULL)) return 10;\n"              \
+    "    hearth_status(c, 200); hearth_deadline_ms(c); hearth_memory_limit(); }\n"                 \
+    "  after = hearth_memory_used();\n"                                                            \
+    "  return after > before + (512 << 10) ? hearth_printf(c, \"%zu\", after - before)\n"          \
+    "                                      : hearth_printf(c, \"fine\"); }\n"
+
+#define TWENTY                                                                                     \
+    "#include <hearth.h>\nint hearth_handle(hearth_call *c) { char n[] = \"k0\"; int found = 0;\n" \
+    "  for (int i = 0; i < 20; i++) { n[1] = (char)('a' + i); found += hearth_query(c, n) != "     \
+    "NULL;"                                                                                        \
+    " }\n"                                                                                         \
+    "  return hearth_printf(c, \"%d\", found); }\n"
+
+/* Texts of n bytes by hearth_printf, `times` times; after one of `first` bytes. */
+#define PRINTS                                                                                     \
+    "#include <hearth.h>\n#include <stdlib.h>\n"                                                   \
+    "static int number(hearth_call *c, const char *k) {\n"                                         \
+    "  const char *v = hearth_query(c, k); return v ? atoi(v) : 0; }\n"                            \
+    "int hearth_handle(hearth_call *c) { int n = number(c, \"n\"), times = number(c, "             \
+    "\"times\");\n"                                                                                \
+    "  if (hearth_query(c, \"first\") && hearth_printf(c, \"%*s\", number(c, \"first\"), "         \
+    "\"f\"))\n"                                                                                    \
+    "    return 2;\n"                                                                              \
+    "  for (int i = 0; i < times; i++) if (hearth_printf(c, \"%*d\", n, i)) return 1;\n"           \
+    "  return 0; }\n"
+
+/* All values of the query's names a, b and "", and of fields. */
+#define SHOW                                                                                       \
+    "#include <hearth.h>\n"                                                                        \
+    "static const char *s(const char *v) { return v ? v : \"(none)\"; }\n"                         \
+    "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"%s|%s|%s|%s\",\n"               \
+    "  s(hearth_query(c, \"a\")), s(hearth_query(c, \"b\")), s(hearth_query(c, \"a b\")),\n"       \
+    "  s(hearth_header(c, \"x-thing\"))); }\n"
+
 static int
 start(void **state)
 {
@@ -291,6 +340,130 @@ test_a_body_that_grew_too_large_fails_the_same_again(void **state)
     free(bytes);
 }
 
+/* ---- what asking costs ---- */
+
+static void
+test_a_million_lookups_take_no_memory(void **state)
+{
+    static const char *const fields[] = {
+        "X-Thing: one",   "Cookie: a=1", "X-Other: x", "x-thing: two",
+        "X-THING: three", "cookie: b=2", NULL};
+
+    deploy_ok(*state, "lookups", "memory=4M&max=1&timeout=60s&env=%7B%22KEY%22%3A%22value%22%7D",
+              LOOKUPS);
+    for (int i = 0; i < 3; i++)
+        expect(http(*state, &(struct request){.path = "/function/lookups/p%20q?one=1&bare&"
+                                                      "two=2&last=a+b%26&last=not",
+                                              .fields = fields}),
+               "fine", "a million lookups");
+}
+
+static void
+test_a_long_query_costs_its_length_once(void **state)
+{
+    static char path[31000] = "/function/twenty?ka=1";
+    size_t at = strlen(path);
+
+    for (int i = 0; at < 30000; i++)
+        at += (size_t)sprintf(path + at, i % 2 ? "&x%d=%%41" : "&%d", i);
+    (void)strcpy(path + at, "&kt");
+    deploy_ok(*state, "twenty", "memory=4M&max=1", TWENTY);
+    for (int i = 0; i < 100; i++)
+        expect(get(*state, path), "2", "30 KB of names");
+    memset(path + 17, '&', at - 17);
+    expect(get(*state, path), "1", "30 KB of separators");
+    memset(path + 17, 'a', at - 17);
+    expect(get(*state, path), "1", "one name of 30 KB");
+}
+
+static void
+test_many_repeated_fields_are_joined_in_order(void **state)
+{
+    static char text[100][24], joined[4000];
+    const char *fields[96];
+    size_t at = 0;
+
+    for (int i = 0; i < 95; i++) {
+        (void)sprintf(text[i], "%s: v%d", i % 2 ? "X-Thing" : "x-thing", i);
+        fields[i] = text[i];
+        at += (size_t)sprintf(joined + at, "%sv%d", i > 0 ? ", " : "(none)|(none)|(none)|", i);
+    }
+    fields[95] = NULL;
+    deploy_ok(*state, "show", "memory=4M&max=1", SHOW);
+    expect(http(*state, &(struct request){.path = "/function/show", .fields = fields}), joined,
+           "95 fields");
+}
+
+static void
+test_queries_are_taken_apart(void **state)
+{
+    static const char *const rows[][2] = {
+        {"", "(none)|(none)|(none)"},
+        {"?", "(none)|(none)|(none)"},
+        {"?a", "|(none)|(none)"},
+        {"?a=", "|(none)|(none)"},
+        {"?a=1&a=2", "1|(none)|(none)"},
+        {"?&&b=x&", "(none)|x|(none)"},
+        {"?b&a=1", "1||(none)"},
+        {"?a==&b=a=b", "=|a=b|(none)"},
+        {"?%61=1", "1|(none)|(none)"},
+        {"?a+b=c+d", "(none)|(none)|c d"},
+        {"?a%20b=%26%3D", "(none)|(none)|&="},
+        {"?a=%00%zz%4&b=%", "%00%zz%4|%|(none)"},
+        {"?ab=1&b", "(none)||(none)"},
+        {"?a%00=1", "(none)|(none)|(none)"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char path[64], wanted[64];
+
+        (void)snprintf(path, sizeof path, "/function/show%s", rows[i][0]);
+        (void)snprintf(wanted, sizeof wanted, "%s|(none)", rows[i][1]);
+        expect(get(*state, path), wanted, path);
+    }
+}
+
+static void
+expect_printed(void **state, int first, int n, int times, bool whole)
+{
+    struct reply r;
+    char path[96], value[32];
+    size_t len = (size_t)first + (size_t)n * (size_t)times;
+
+    (void)snprintf(path, sizeof path, "/function/prints?n=%d&times=%d&%s=%d", n, times,
+                   first > 0 ? "first" : "x", first);
+    r = get(*state, path);
+    if (r.status != 200 || r.error != 0 || r.len != len ||
+        (reply_field(&r, "Content-Length", value, sizeof value) != NULL) != whole)
+        fail_msg("%s: %ld, %zu bytes, curl %d", path, r.status, r.len, r.error);
+    for (int i = 0; i < times; i++)
+        if (atoi(r.body + first + (size_t)n * (size_t)i + (size_t)n - 9) != i % 1000000000)
+            fail_msg("%s: text %d is another", path, i);
+    reply_free(&r);
+}
+
+static void
+test_printf_streams_more_than_the_memory(void **state)
+{
+    deploy_ok(*state, "prints", "memory=4M&max=1&timeout=60s", PRINTS);
+    expect_printed(state, 0, 8000, 8400, false);    /* 64 MB */
+    expect_printed(state, 0, 200000, 40, false);    /* each more than a frame */
+    expect_printed(state, 60000, 40000, 20, false); /* each is the second of its frame */
+}
+
+static void
+test_printf_fills_a_frame_to_its_last_byte(void **state)
+{
+    expect_printed(state, 0, 65536, 1, true);
+    expect_printed(state, 0, 65535, 1, true);
+    expect_printed(state, 0, 65537, 1, false);
+    expect_printed(state, 65500, 36, 1, true);
+    expect_printed(state, 65500, 37, 1, false);
+    expect_printed(state, 65536, 65536, 1, false);
+    expect_printed(state, 10, 65536, 3, false);
+    expect_printed(state, 10, 65537, 3, false);
+}
+
 int
 main(void)
 {
@@ -301,6 +474,12 @@ main(void)
         cmocka_unit_test(test_nothing_of_a_broken_body_is_left),
         cmocka_unit_test(test_a_gather_that_failed_fails_the_same_again_and_leaks_nothing),
         cmocka_unit_test(test_a_body_that_grew_too_large_fails_the_same_again),
+        cmocka_unit_test(test_a_million_lookups_take_no_memory),
+        cmocka_unit_test(test_a_long_query_costs_its_length_once),
+        cmocka_unit_test(test_many_repeated_fields_are_joined_in_order),
+        cmocka_unit_test(test_queries_are_taken_apart),
+        cmocka_unit_test(test_printf_streams_more_than_the_memory),
+        cmocka_unit_test(test_printf_fills_a_frame_to_its_last_byte),
     };
 
     return cmocka_run_group_tests_name("request", tests, start, group_stop);
