@@ -86,9 +86,10 @@ ssize_t hearth_read(hearth_call *call, void *buf, size_t n);
 /* 0, or -1 with EINVAL after the first write or where it is not legal HTTP; a
  * status is 200 to 599. */
 int hearth_status(hearth_call *call, int code);
-/* Adds a field; Content-Type replaces the default one; Content-Length is kept to:
- * writing more or less is an error. Connection, Transfer-Encoding and the like
- * belong to the platform (EINVAL). ENOSPC after 100 fields or 16 KiB of them. */
+/* Adds a field; Content-Type and Date replace the default ones, and may be set once;
+ * Content-Length is kept to: writing more or less is an error. Connection, TE,
+ * Transfer-Encoding, X-Call-Id, Server-Timing and the like belong to the platform
+ * (EINVAL). ENOSPC after 100 fields or 16 KiB of them. */
 int hearth_set_header(hearth_call *call, const char *name, const char *value);
 /* Waits while the client is slow; -1 with EPIPE when it has gone. */
 int hearth_write(hearth_call *call, const void *buf, size_t n);

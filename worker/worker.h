@@ -73,8 +73,8 @@ struct hearth_call {
     uint16_t status;
     uint16_t fields;
     uint32_t fields_bytes;
-    bool has_type;
-    int64_t declared; /* Content-Length that the function set, or -1 */
+    unsigned fields_seen; /* their kinds; see fields.h */
+    int64_t declared;     /* Content-Length that the function set, or -1 */
     int64_t written;
     bool begun;         /* the first frame was sent: status and fields are gone */
     bool body_begun;    /* a byte was written: status and fields are fixed */
