@@ -17,12 +17,14 @@
 #include "limits.h"
 
 #define CHAN_MAGIC   0x48727468u /* "Hrth" */
-#define CHAN_VERSION 1u
+#define CHAN_VERSION 2u
 #define CHAN_PAGE    4096u
 #define CHAN_FILE    (CHAN_PAGE + 2 * LIMIT_RING)
-#define CHAN_SPAN    (CHAN_PAGE + 4 * LIMIT_RING) /* address space: rings twice */
-#define CHAN_SEALS   (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
-#define FRAME_ALIGN  16u
+#define CHAN_GUARD   LIMIT_RING
+/* address space: guard, control page, responses twice, guard, requests twice, guard */
+#define CHAN_SPAN   (CHAN_PAGE + 4 * LIMIT_RING + 3 * CHAN_GUARD)
+#define CHAN_SEALS  (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define FRAME_ALIGN 16u
 
 enum { CLAIM_NONE, CLAIM_BEGUN, CLAIM_REVOKED };
 enum { WORKER_AWAKE, WORKER_WANTS_FRAME, WORKER_WANTS_ROOM }; /* chan_shared.worker_asleep */
@@ -77,10 +79,24 @@ map_at(unsigned char *place, size_t n, int fd, off_t offset)
     return mmap(place, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset) == place;
 }
 
+/* The control page and both rings. What is not mapped of the reservation stays without
+ * access: who reads on past a request, or past memory that happens to lie below all
+ * this, meets a fault and no response. */
+static bool
+map_all(unsigned char *shared, unsigned char *response, unsigned char *request, int fd)
+{
+    const off_t response_at = CHAN_PAGE, request_at = CHAN_PAGE + LIMIT_RING;
+
+    return map_at(shared, CHAN_PAGE, fd, 0) && map_at(response, LIMIT_RING, fd, response_at) &&
+           map_at(response + LIMIT_RING, LIMIT_RING, fd, response_at) &&
+           map_at(request, LIMIT_RING, fd, request_at) &&
+           map_at(request + LIMIT_RING, LIMIT_RING, fd, request_at);
+}
+
 int
 chan_open(struct chan *chan, enum chan_side side, int fd, struct hearth_err *err)
 {
-    unsigned char *base, *request, *response;
+    unsigned char *base, *shared, *request, *response;
     int status = check_file(fd, err);
 
     if (status < 0)
@@ -88,18 +104,16 @@ chan_open(struct chan *chan, enum chan_side side, int fd, struct hearth_err *err
     base = mmap(NULL, CHAN_SPAN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED)
         return err_set(err, errno, "reserve room for a channel");
-    request = base + CHAN_PAGE;
-    response = request + 2 * LIMIT_RING;
-    if (!map_at(base, CHAN_PAGE, fd, 0) || !map_at(request, LIMIT_RING, fd, CHAN_PAGE) ||
-        !map_at(request + LIMIT_RING, LIMIT_RING, fd, CHAN_PAGE) ||
-        !map_at(response, LIMIT_RING, fd, CHAN_PAGE + LIMIT_RING) ||
-        !map_at(response + LIMIT_RING, LIMIT_RING, fd, CHAN_PAGE + LIMIT_RING)) {
+    shared = base + CHAN_GUARD;
+    response = shared + CHAN_PAGE;
+    request = response + 2 * LIMIT_RING + CHAN_GUARD;
+    if (!map_all(shared, response, request, fd)) {
         status = err_set(err, errno, "map a channel");
         (void)munmap(base, CHAN_SPAN);
         return status;
     }
     memset(chan, 0, sizeof *chan);
-    chan->shared = (struct chan_shared *)(void *)base;
+    chan->shared = (struct chan_shared *)(void *)shared;
     chan->side = side;
     if (chan->shared->magic != CHAN_MAGIC || chan->shared->version != CHAN_VERSION) {
         chan_close(chan);
@@ -116,7 +130,7 @@ void
 chan_close(struct chan *chan)
 {
     if (chan->shared != NULL)
-        (void)munmap(chan->shared, CHAN_SPAN);
+        (void)munmap((unsigned char *)chan->shared - CHAN_GUARD, CHAN_SPAN);
     chan->shared = NULL;
 }
 
@@ -269,9 +283,21 @@ chan_peek(struct chan *chan, struct frame *frame)
     }
 }
 
+/* Nothing of a request stays in the ring. Not the header: its claim word must not say
+ * again that the request may be taken back. Not padding, where requests were wiped. */
+static void
+wipe(const struct frame *frame)
+{
+    if (frame->header.type != FRAME_PAD)
+        memset((void *)(uintptr_t)frame->payload, 0,
+               frame_space(frame->len) - sizeof frame->header);
+}
+
 void
 chan_consume(struct chan *chan, const struct frame *frame)
 {
+    if (chan->side == CHAN_WORKER)
+        wipe(frame);
     chan->in_head += frame_space(frame->len);
     atomic_store_explicit(&chan->in->head, chan->in_head, memory_order_release);
 }

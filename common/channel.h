@@ -3,11 +3,17 @@
  * One sealed memory file holds a control page and two byte rings, requests
  * (gateway to worker) and responses (worker to gateway), each with a single
  * producer and a single consumer. Each ring is mapped twice in a row, so that
- * every frame is contiguous. Positions are 64-bit and only ever grow.
+ * every frame is contiguous. Positions are 64-bit and only ever grow. The request
+ * ring is mapped last; before it, behind it and before all is a guard without access.
  *
  * Waking: the worker sleeps on a futex word in the control page, the gateway in
  * its loop on an eventfd (its loops, each on one of its own). Who is about to sleep says so first
  * and looks once more; the other side wakes it only then.
+ *
+ * Requests are other clients' secrets: the worker wipes each frame that it consumes,
+ * so that in the request ring there is never more than what was sent and is not yet
+ * done. A function that reads past its own request meets zeros and then the guard,
+ * unless further requests were sent ahead: these lie behind it.
  *
  * Trust: each side keeps its own positions in private memory and reads only the
  * other's from the shared page. The gateway takes nothing on trust that a worker
@@ -92,7 +98,8 @@ struct frame_header {
 /* The payload of FRAME_REQUEST begins with this. Then come, each ended by a NUL:
  * the method, the target (with the '?' before the query replaced by a NUL), per
  * field two uint16 lengths, name and value, and the call id. Padded to 16; the
- * body follows. */
+ * body follows. With FRAME_END one NUL follows the body: it is counted to the
+ * payload, and not to the body. */
 struct frame_request {
     uint64_t deadline_ns; /* CLOCK_MONOTONIC */
     uint32_t path_at, path_len;
@@ -139,7 +146,8 @@ uint64_t chan_commit(struct chan *chan, enum frame_type type, unsigned flags, ui
 size_t chan_room(struct chan *chan);
 
 /* Consumer. 1 and the next frame, which stays valid until it is consumed; 0
- * where there is none; -EPROTO where the peer broke the protocol. */
+ * where there is none; -EPROTO where the peer broke the protocol. The worker's
+ * chan_consume leaves zeros where the payload and its alignment were. */
 int chan_peek(struct chan *chan, struct frame *frame);
 void chan_consume(struct chan *chan, const struct frame *frame);
 /* Whether something new is there, at the price of one load. */

@@ -368,7 +368,6 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
     if (status < 0)
         return status;
     publish_config(gw);
-    gw_response_init();
     json_object_seed(0); /* now, and not by two threads at once */
     (void)gw_parser_settings();
     gw->sch = sch_new(&(struct sch_config){.cores = cores > loops ? cores - loops : 1,

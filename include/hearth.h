@@ -51,26 +51,36 @@ HEARTH_EXPORT void hearth_fini(void);
 
 /* ---- the request ---- */
 
-/* Strings stay valid until the handler returns; NULL where there is none. */
+/* Strings stay valid until the handler returns; NULL where there is none.
+ *
+ * Memory: what a call takes of the limit for itself is said of each function; where
+ * nothing is said it takes none. All of it is released at the call's end, and asking
+ * again takes nothing. */
+
 const char *hearth_method(hearth_call *call);
 /* What follows the function's name, "/" at least, percent-decoded once. An
- * encoded NUL stays encoded. */
+ * encoded NUL stays encoded. Memory: the path once; NULL with ENOMEM. */
 const char *hearth_path(hearth_call *call);
-/* The first value of that name, decoded ('+' is a space); "" for a bare name. */
+/* The first value of that name, decoded ('+' is a space); "" for a bare name. Memory:
+ * the query once, 1.5 times at the most, whatever is asked for; NULL with ENOMEM. */
 const char *hearth_query(hearth_call *call, const char *name);
 /* As it came, without the '?'; NULL where the target has no '?'. */
 const char *hearth_query_string(hearth_call *call);
-/* Any case; repeated fields are joined by ", ". */
+/* Any case; repeated fields are joined by ", ", those named Cookie by "; ". Memory: the
+ * joined value once, and 40 bytes; NULL with ENOMEM. A field that came once: none. */
 const char *hearth_header(hearth_call *call, const char *name);
 const char *hearth_call_id(hearth_call *call);
 
 /* The whole body, 16-byte aligned, valid until the handler returns; *len is its
- * length, and the pointer is not NULL for an empty one. NULL with errno where it
- * cannot be gathered: ENOMEM (it does not fit the memory limit), EPIPE (the
- * client has gone), EMSGSIZE (it grew over max_body), EALREADY (hearth_read took
- * a part of it). len may be NULL. */
+ * length, and the pointer is not NULL for an empty one. One NUL follows it, which
+ * *len does not count. NULL with errno where it cannot be gathered: ENOMEM (it does
+ * not fit the memory limit), EPIPE (the client has gone), EMSGSIZE (it grew over
+ * max_body), EALREADY (hearth_read took a part of it); the same errno each time it is
+ * asked for again. len may be NULL. Memory: none for a body that came with its head
+ * (up to 64 KiB), else its length once; up to three times for a chunked one. */
 const void *hearth_body(hearth_call *call, size_t *len);
-/* The body as a stream: bytes, 0 at the end, -1 with errno (EPIPE, EMSGSIZE). */
+/* The body as a stream: bytes, 0 at the end, -1 with errno: EPIPE, EMSGSIZE, or that
+ * of a hearth_body that failed when it had taken a part. No NUL follows the bytes. */
 ssize_t hearth_read(hearth_call *call, void *buf, size_t n);
 
 /* ---- the response: 200, text/plain; charset=utf-8, empty, unless told otherwise ---- */
@@ -78,17 +88,20 @@ ssize_t hearth_read(hearth_call *call, void *buf, size_t n);
 /* 0, or -1 with EINVAL after the first write or where it is not legal HTTP; a
  * status is 200 to 599. */
 int hearth_status(hearth_call *call, int code);
-/* Adds a field; Content-Type replaces the default one; Content-Length is kept to:
- * writing more or less is an error. Connection, Transfer-Encoding and the like
- * belong to the platform (EINVAL). ENOSPC after 100 fields or 16 KiB of them. */
+/* Adds a field; Content-Type and Date replace the default ones, and may be set once;
+ * Content-Length is kept to: writing more or less is an error. Connection, TE,
+ * Transfer-Encoding, X-Call-Id, Server-Timing and the like belong to the platform
+ * (EINVAL). ENOSPC after 100 fields or 16 KiB of them. */
 int hearth_set_header(hearth_call *call, const char *name, const char *value);
 /* Waits while the client is slow; -1 with EPIPE when it has gone. */
 int hearth_write(hearth_call *call, const void *buf, size_t n);
+/* The same. Memory: a text of more than 64 KiB while it is written; ENOMEM. */
 int hearth_printf(hearth_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- around it ---- */
 
-/* Memory of this call, 16-byte aligned, all released at its end; NULL, ENOMEM. */
+/* Memory: n bytes of this call, zero, 16-byte aligned; wiped and released at its end. NULL
+ * with ENOMEM. */
 void *hearth_alloc(hearth_call *call, size_t n);
 
 enum hearth_level {

@@ -1,12 +1,61 @@
-/* arena.c: memory of one call. Chunks are taken in turn and given back in one
- * step; the first stays, so that a usual call takes nothing from malloc. */
+/* arena.c: memory of one call: blocks, and the arena that hands out pieces of them. Chunks
+ * are given back in one step; one stays, so that a usual call takes nothing from malloc.
+ *
+ * What a client sent must not be met by the next one's call: a block from the heap is wiped
+ * as far as it was used before it goes back, and a large one is a mapping of its own, which
+ * the kernel takes back. Not left to malloc: a function may set its threshold (mallopt).
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "worker.h"
 
 #define CHUNK_FIRST ((size_t)16 * 1024)
+/* From here on free() would return pages to the kernel as well (M_TRIM_THRESHOLD). */
+#define MAPPED_FROM ((size_t)128 * 1024)
+
+void *
+wrk_block_take(size_t n)
+{
+    void *block;
+
+    if (n < MAPPED_FROM)
+        return calloc(1, n);
+    block = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return block != MAP_FAILED ? block : NULL;
+}
+
+void *
+wrk_block_grow(void *block, size_t n, size_t used, size_t wider)
+{
+    void *grown;
+
+    if (n >= MAPPED_FROM) {
+        grown = mremap(block, n, wider, MREMAP_MAYMOVE);
+        return grown != MAP_FAILED ? grown : NULL;
+    }
+    grown = wrk_block_take(wider);
+    if (grown == NULL)
+        return NULL;
+    memcpy(grown, block, used);
+    wrk_block_give(block, n, used);
+    return grown;
+}
+
+void
+wrk_block_give(void *block, size_t n, size_t used)
+{
+    if (block != NULL && n >= MAPPED_FROM) {
+        (void)munmap(block, n);
+    } else if (block != NULL) {
+        explicit_bzero(block, used);
+        free(block);
+    }
+}
+
+/* ---- the arena ---- */
 
 static size_t
 align16(size_t n)
@@ -14,19 +63,23 @@ align16(size_t n)
     return (n + 15) & ~(size_t)15;
 }
 
+/* A chunk for more than the usual stands behind the current one, which is used on. */
 static struct wrk_chunk *
 add_chunk(struct wrk_arena *arena, size_t n)
 {
     size_t size = n > CHUNK_FIRST ? n : CHUNK_FIRST;
-    struct wrk_chunk *chunk = malloc(sizeof *chunk + size);
+    struct wrk_chunk *chunk = wrk_block_take(sizeof *chunk + size);
 
     if (chunk == NULL)
         return NULL;
     chunk->size = size;
-    chunk->next = arena->chunks;
-    arena->chunks = chunk;
-    arena->at = chunk->bytes;
-    arena->end = chunk->bytes + size;
+    if (size > CHUNK_FIRST && arena->chunks != NULL) {
+        chunk->next = arena->chunks->next;
+        arena->chunks->next = chunk;
+    } else {
+        chunk->next = arena->chunks;
+        arena->chunks = chunk;
+    }
     return chunk;
 }
 
@@ -34,32 +87,36 @@ void *
 wrk_arena_take(struct wrk_arena *arena, size_t n)
 {
     size_t need = align16(n > 0 ? n : 1);
+    struct wrk_chunk *chunk = arena->chunks;
     void *taken;
 
     if (need < n || need > SIZE_MAX / 2) {
         errno = ENOMEM;
         return NULL;
     }
-    if ((size_t)(arena->end - arena->at) < need && add_chunk(arena, need) == NULL)
+    if ((chunk == NULL || chunk->size - chunk->used < need) &&
+        (chunk = add_chunk(arena, need)) == NULL)
         return NULL;
-    taken = arena->at;
-    arena->at += need;
+    taken = chunk->bytes + chunk->used;
+    chunk->used += need;
     return taken;
 }
 
 void
 wrk_arena_release(struct wrk_arena *arena)
 {
-    while (arena->chunks != NULL && arena->chunks->next != NULL) {
-        struct wrk_chunk *chunk = arena->chunks;
+    struct wrk_chunk *chunk = arena->chunks, *next;
 
-        arena->chunks = chunk->next;
-        free(chunk);
+    arena->chunks = NULL;
+    for (; chunk != NULL; chunk = next) {
+        next = chunk->next;
+        if (chunk->size == CHUNK_FIRST && arena->chunks == NULL) { /* this one stays */
+            memset(chunk->bytes, 0, chunk->used);
+            chunk->used = 0;
+            chunk->next = NULL;
+            arena->chunks = chunk;
+        } else {
+            wrk_block_give(chunk, sizeof *chunk + chunk->size, sizeof *chunk + chunk->used);
+        }
     }
-    if (arena->chunks != NULL && arena->chunks->size > CHUNK_FIRST) {
-        free(arena->chunks);
-        arena->chunks = NULL;
-    }
-    arena->at = arena->chunks != NULL ? arena->chunks->bytes : NULL;
-    arena->end = arena->chunks != NULL ? arena->at + arena->chunks->size : NULL;
 }

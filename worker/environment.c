@@ -87,6 +87,7 @@ hearth_log(hearth_call *call, enum hearth_level level, const char *fmt, ...)
 {
     char line[LIMIT_LOG_LINE + LIMIT_CALL_ID + 8];
     size_t head, end;
+    int n;
     va_list ap;
 
     if (level < HEARTH_DEBUG || level > HEARTH_ERROR) {
@@ -96,8 +97,10 @@ hearth_log(hearth_call *call, enum hearth_level level, const char *fmt, ...)
     head = (size_t)snprintf(line, sizeof line, "\001%d%s\002", (int)level,
                             call != NULL ? hearth_call_id(call) : "");
     va_start(ap, fmt);
-    (void)vsnprintf(line + head, LIMIT_LOG_LINE, fmt, ap);
+    n = vsnprintf(line + head, LIMIT_LOG_LINE, fmt, ap);
     va_end(ap);
+    if (n < 0)
+        return -1; /* and what stands in the line is not said to be anything */
     end = head + strlen(line + head);
     for (size_t i = head; i < end; i++)
         if (line[i] == '\n')

@@ -152,7 +152,7 @@ main(void)
         give_up(&err);
     (void)prctl(PR_SET_NAME, "hearth-blank", 0, 0, 0);
     (void)mallopt(M_ARENA_MAX, 1);
-    /* fixed: large pieces stay mappings, grown in place and given back at once */
+    /* fixed: large pieces of the function's stay mappings, given back at once */
     (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     /* buffers of our own, so that stdio asks the kernel nothing about them */
     (void)setvbuf(stdout, output_buffer, _IOLBF, sizeof output_buffer);

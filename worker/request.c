@@ -1,14 +1,11 @@
-/* request.c: the request's half of hearth.h: its head and its body.
+/* request.c: the request as it comes, and hearth.h's part of its body.
  *
  * A request that is one frame is read where it lies in the ring, and the frame is
  * given back when the call ends. Where more frames follow, the head is copied and
  * the ring flows on under the handler.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "api.h"
 #include "worker.h"
@@ -25,6 +22,8 @@ wrk_call_begin(struct hearth_call *call, const struct frame *frame)
     memcpy(&call->request, payload, sizeof call->request);
     call->chunk = payload + call->request.body_at;
     call->chunk_len = frame->len - call->request.body_at;
+    if ((frame->header.flags & FRAME_END) != 0)
+        call->chunk_len--; /* the NUL */
     call->body_state = (frame->header.flags & FRAME_END) != 0 ? WRK_BODY_END : WRK_BODY_MORE;
     call->held = call->body_state == WRK_BODY_END;
     call->chunk_held = !call->held;
@@ -46,145 +45,6 @@ wrk_call_cancelled(const struct hearth_call *call)
     return atomic_load_explicit(&call->chan->shared->cancelled, memory_order_relaxed) ==
            call->serial;
 }
-
-/* ---- the head ---- */
-
-const char *
-hearth_method(hearth_call *call)
-{
-    return call->strings;
-}
-
-const char *
-hearth_call_id(hearth_call *call)
-{
-    return call->strings + call->request.id_at;
-}
-
-const char *
-hearth_query_string(hearth_call *call)
-{
-    return call->request.query_at != 0 ? call->strings + call->request.query_at : NULL;
-}
-
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-/* Decodes %XX once, except an encoded NUL, which would end the string early.
- * out has room for n + 1. */
-static void
-decode(const char *text, size_t n, bool plus, char *out)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (text[i] == '%' && n - i > 2) {
-            int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
-
-            if (high >= 0 && low >= 0 && high + low != 0) {
-                *out++ = (char)(high * 16 + low);
-                i += 2;
-                continue;
-            }
-        }
-        *out++ = plus && text[i] == '+' ? ' ' : text[i];
-    }
-    *out = '\0';
-}
-
-const char *
-hearth_path(hearth_call *call)
-{
-    const char *raw = call->strings + call->request.path_at;
-    size_t n = call->request.path_len;
-    char *out;
-
-    if (call->path != NULL)
-        return call->path;
-    if (n == 0)
-        return call->path = "/";
-    out = wrk_arena_take(call->arena, n + 1);
-    if (out == NULL)
-        return NULL;
-    decode(raw, n, false, out);
-    return call->path = out;
-}
-
-const char *
-hearth_query(hearth_call *call, const char *name)
-{
-    const char *at = hearth_query_string(call);
-
-    while (at != NULL && *at != '\0') {
-        size_t pair = strcspn(at, "&");
-        size_t key = strcspn(at, "=&");
-        char *text = wrk_arena_take(call->arena, pair + 2);
-
-        if (text == NULL)
-            return NULL;
-        decode(at, key, true, text);
-        if (strcmp(text, name) == 0) {
-            if (key == pair)
-                return "";
-            decode(at + key + 1, pair - key - 1, true, text);
-            return text;
-        }
-        at += pair + (at[pair] == '&');
-    }
-    return NULL;
-}
-
-/* The n-th field of the head, from where the last one ended. */
-static const char *
-next_field(const char *at, const char **name, const char **value, size_t *name_len,
-           size_t *value_len)
-{
-    uint16_t lens[2];
-
-    memcpy(lens, at, sizeof lens);
-    *name = at + sizeof lens;
-    *name_len = lens[0];
-    *value = *name + lens[0] + 1;
-    *value_len = lens[1];
-    return *value + lens[1] + 1;
-}
-
-const char *
-hearth_header(hearth_call *call, const char *wanted)
-{
-    const char *at = call->strings + call->request.fields_at;
-    const char *found = NULL, *name, *value;
-    size_t wanted_len = strlen(wanted), found_len = 0, name_len, value_len;
-
-    for (unsigned i = 0; i < call->request.fields; i++) {
-        char *joined;
-
-        at = next_field(at, &name, &value, &name_len, &value_len);
-        if (name_len != wanted_len || strcasecmp(name, wanted) != 0)
-            continue;
-        if (found == NULL) {
-            found = value;
-            found_len = value_len;
-            continue;
-        }
-        joined = wrk_arena_take(call->arena, found_len + value_len + 3);
-        if (joined == NULL)
-            return NULL;
-        (void)sprintf(joined, "%s, %s", found, value);
-        found = joined;
-        found_len += value_len + 2;
-    }
-    return found;
-}
-
-/* ---- the body ---- */
 
 static void
 give_back_chunk(struct hearth_call *call)
@@ -249,8 +109,13 @@ next_chunk(struct hearth_call *call)
 ssize_t
 hearth_read(hearth_call *call, void *buf, size_t n)
 {
-    int status = n > 0 ? next_chunk(call) : 0;
+    int status;
 
+    if (call->body_lost) {
+        errno = call->gather_errno;
+        return -1;
+    }
+    status = n > 0 ? next_chunk(call) : 0;
     if (status <= 0)
         return status;
     call->body_read = true;
@@ -272,64 +137,90 @@ fits(size_t n)
     return used < limit && n < limit - used;
 }
 
-/* Gathers the stream: into a piece of the declared length, or one that doubles.
- * Large pieces are mappings of their own (see mallopt in main.c), so growing one
- * moves no byte, and room that is not used yet costs no memory. */
+/* Room for n bytes more and the NUL behind them. */
+static bool
+widen(struct hearth_call *call, size_t n)
+{
+    size_t room = call->gathered_room, wider = 2 * room + n;
+    unsigned char *grown;
+
+    if (room - call->gathered_len > n)
+        return true;
+    grown = wrk_block_grow(call->gathered, room, call->gathered_len, wider);
+    if (grown == NULL)
+        return false;
+    call->gathered = grown;
+    call->gathered_room = wider;
+    return true;
+}
+
+/* Gathers the stream: into a block of the declared length, or one that doubles. Large
+ * blocks are mappings of their own, so growing one moves no byte, and room that is not
+ * used yet costs no memory. 0, or why it failed. */
 static int
 gather(struct hearth_call *call)
 {
     bool declared = call->request.body_len >= 0;
-    size_t room = declared ? (size_t)call->request.body_len : GATHER_FIRST;
-    size_t len = 0;
+    size_t room = declared ? (size_t)call->request.body_len + 1 : GATHER_FIRST;
     int status;
 
-    if (declared && !fits(room)) {
-        errno = ENOMEM;
-        return -1;
-    }
-    call->gathered = malloc(room + 1);
-    while (call->gathered != NULL && (status = next_chunk(call)) > 0) {
-        if (!declared && !fits(call->chunk_len)) {
-            errno = ENOMEM;
-            return -1;
-        }
-        if (room - len < call->chunk_len) {
-            unsigned char *wider = realloc(call->gathered, 2 * room + call->chunk_len);
-
-            if (wider == NULL)
-                return -1;
-            call->gathered = wider;
-            room = 2 * room + call->chunk_len;
-        }
-        memcpy(call->gathered + len, call->chunk, call->chunk_len);
-        len += call->chunk_len;
+    if (declared && !fits(room))
+        return ENOMEM;
+    call->gathered = wrk_block_take(room);
+    if (call->gathered == NULL)
+        return ENOMEM;
+    call->gathered_room = room;
+    while ((status = next_chunk(call)) > 0) {
+        if ((!declared && !fits(call->chunk_len)) || !widen(call, call->chunk_len))
+            return ENOMEM;
+        memcpy(call->gathered + call->gathered_len, call->chunk, call->chunk_len);
+        call->gathered_len += call->chunk_len;
         call->chunk_len = 0;
     }
-    if (call->gathered == NULL || status < 0)
-        return -1;
-    call->whole = call->gathered;
-    call->whole_len = len;
+    if (status < 0)
+        return errno;
+    call->gathered[call->gathered_len] = '\0';
     return 0;
+}
+
+static void
+drop_gathered(struct hearth_call *call)
+{
+    wrk_block_give(call->gathered, call->gathered_room, call->gathered_len);
+    call->gathered = NULL;
+    call->gathered_room = call->gathered_len = 0;
+}
+
+static bool
+make_whole(struct hearth_call *call)
+{
+    if (call->held) {
+        call->whole = call->chunk;
+        call->whole_len = call->chunk_len;
+        return true;
+    }
+    if (call->gather_errno == 0)
+        call->gather_errno = gather(call);
+    if (call->gather_errno != 0) {
+        call->body_lost = call->body_lost || call->gathered_len > 0;
+        drop_gathered(call);
+        errno = call->gather_errno;
+        return false;
+    }
+    call->chunk = call->whole = call->gathered; /* hearth_read may still go over it */
+    call->chunk_len = call->whole_len = call->gathered_len;
+    return true;
 }
 
 const void *
 hearth_body(hearth_call *call, size_t *len)
 {
-    if (call->whole == NULL) {
-        if (call->body_read) {
-            errno = EALREADY;
-            return NULL;
-        }
-        if (call->held) {
-            call->whole = call->chunk;
-            call->whole_len = call->chunk_len;
-        } else if (gather(call) < 0) {
-            return NULL;
-        } else {
-            call->chunk = call->whole; /* hearth_read may still go over it */
-            call->chunk_len = call->whole_len;
-        }
+    if (call->whole == NULL && call->body_read) {
+        errno = EALREADY;
+        return NULL;
     }
+    if (call->whole == NULL && !make_whole(call))
+        return NULL;
     if (len != NULL)
         *len = call->whole_len;
     return call->whole;
@@ -338,8 +229,7 @@ hearth_body(hearth_call *call, size_t *len)
 void
 wrk_call_finish_request(struct hearth_call *call)
 {
-    free(call->gathered);
-    call->gathered = NULL;
+    drop_gathered(call);
     if (call->held) {
         chan_consume(call->chan, &call->frame);
         return;

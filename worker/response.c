@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "fields.h"
 #include "worker.h"
 
 static const char default_type[] = "text/plain; charset=utf-8";
@@ -44,49 +45,6 @@ hearth_status(hearth_call *call, int code)
         return refuse(EINVAL);
     call->status = (uint16_t)code;
     return 0;
-}
-
-/* RFC 9110, 5.6.2: token. */
-static bool
-is_token(const char *text, size_t n)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~";
-
-    for (size_t i = 0; i < n; i++) {
-        char c = text[i];
-
-        if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
-            strchr(others, c) == NULL)
-            return false;
-    }
-    return n > 0;
-}
-
-/* RFC 9110, 5.5: visible characters, spaces, tabs, and bytes over 127. */
-static bool
-is_field_value(const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
-
-/* How the connection is framed is the platform's, not the function's. */
-static bool
-is_platform_field(const char *name)
-{
-    static const char *const names[] = {"Connection", "Keep-Alive",    "Transfer-Encoding",
-                                        "TE",         "Trailer",       "Upgrade",
-                                        "X-Call-Id",  "Server-Timing", "Proxy-Connection"};
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcasecmp(name, names[i]) == 0)
-            return true;
-    return false;
 }
 
 static int
@@ -125,20 +83,22 @@ hearth_set_header(hearth_call *call, const char *name, const char *value)
 {
     size_t name_len = name != NULL ? strlen(name) : 0;
     size_t value_len = value != NULL ? strlen(value) : 0;
+    enum field_kind kind = field_kind(name, name_len);
+    unsigned seen = call->fields_seen;
 
-    if (call->body_begun || value == NULL || !is_token(name, name_len) ||
-        !is_field_value(value, value_len) || is_platform_field(name))
+    if (call->body_begun || value == NULL || !field_name_ok(name, name_len) ||
+        !field_value_ok(value, value_len) || kind == FIELD_PLATFORM)
         return refuse(EINVAL);
     if (name_len > LIMIT_RESP_HEAD || value_len > LIMIT_RESP_HEAD)
         return refuse(ENOSPC);
-    if (strcasecmp(name, "Content-Length") == 0)
+    if (kind == FIELD_LENGTH)
         return set_length(call, value);
-    if (strcasecmp(name, "Content-Type") == 0) {
-        if (call->has_type)
-            return refuse(EINVAL);
-        call->has_type = true;
-    }
-    return add_field(call, name, name_len, value, value_len);
+    if (!field_count(&seen, kind))
+        return refuse(EINVAL);
+    if (add_field(call, name, name_len, value, value_len) < 0)
+        return -1;
+    call->fields_seen = seen;
+    return 0;
 }
 
 /* ---- frames ---- */
@@ -146,18 +106,18 @@ hearth_set_header(hearth_call *call, const char *name, const char *value)
 static bool
 wants_type(const hearth_call *call)
 {
-    return !call->has_type && call->status != 204 && call->status != 304;
+    return !field_seen(call->fields_seen, FIELD_TYPE) && call->status != 204 && call->status != 304;
 }
 
-/* Waits for room for n payload bytes. False where the client has gone, unless
- * the frame has to go out whatever happens. */
+/* Waits for room for n payload bytes, and a NUL of vsnprintf's that is not sent. False
+ * where the client has gone, unless the frame has to go out whatever happens. */
 static bool
 reserve(hearth_call *call, size_t n, bool always)
 {
-    while ((call->out = chan_reserve(call->chan, n)) == NULL) {
+    while ((call->out = chan_reserve(call->chan, n + 1)) == NULL) {
         if (!always && wrk_call_cancelled(call))
             return false;
-        chan_worker_wait(call->chan, n > 0 ? n : 1, always ? 0 : call->serial);
+        chan_worker_wait(call->chan, n + 1, always ? 0 : call->serial);
     }
     call->out_at = 0;
     call->out_room = n;
@@ -171,7 +131,7 @@ open_response(hearth_call *call, bool always)
     struct frame_response head;
 
     if (wants_type(call)) {
-        call->has_type = true;
+        (void)field_count(&call->fields_seen, FIELD_TYPE);
         (void)add_field(call, "Content-Type", 12, default_type, sizeof default_type - 1);
     }
     head = (struct frame_response){.status = call->status,
@@ -245,34 +205,65 @@ hearth_write(hearth_call *call, const void *buf, size_t n)
     return 0;
 }
 
-/* Formats into the frame itself; what does not fit is formatted once more. */
+/* Formats into the frame that is begun; the text is written where it fits, and then
+ * *fits. Returns the text's length, or -1 with errno. */
+static int
+format(hearth_call *call, bool *fits, const char *fmt, va_list ap)
+{
+    size_t room;
+    int n;
+
+    *fits = false;
+    if (make_room(call) < 0)
+        return -1;
+    call->body_begun = true;
+    room = call->out_room - call->out_at;
+    n = vsnprintf((char *)call->out + call->out_at, room + 1, fmt, ap);
+    if (n < 0 || check_declared(call, (size_t)n) < 0)
+        return -1;
+    *fits = (size_t)n <= room;
+    if (*fits) {
+        call->out_at += (size_t)n;
+        call->written += n;
+    }
+    return n;
+}
+
+/* A text of n bytes, which no frame holds. */
+static int
+print_long(hearth_call *call, size_t n, const char *fmt, va_list ap)
+{
+    char *text = wrk_block_take(n + 1);
+    int status;
+
+    if (text == NULL)
+        return -1;
+    (void)vsnprintf(text, n + 1, fmt, ap);
+    status = hearth_write(call, text, n);
+    wrk_block_give(text, n + 1, n);
+    return status;
+}
+
+/* What does not fit the frame that is begun is formatted once more, into the next one. */
 int
 hearth_printf(hearth_call *call, const char *fmt, ...)
 {
-    size_t room;
-    char *text;
+    bool fits;
     int n;
     va_list ap, again;
 
-    if (make_room(call) < 0)
-        return -1;
-    room = call->out_room - call->out_at;
     va_start(ap, fmt);
     va_copy(again, ap);
-    n = vsnprintf((char *)call->out + call->out_at, room, fmt, ap);
+    n = format(call, &fits, fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < room && check_declared(call, (size_t)n) == 0) {
-        call->body_begun = true;
-        call->out_at += (size_t)n;
-        call->written += n;
-        va_end(again);
-        return 0;
+    if (n > LIMIT_FRAME_BODY) {
+        n = print_long(call, (size_t)n, fmt, again);
+    } else if (n >= 0 && !fits) {
+        send_frame(call, 0);
+        n = format(call, &fits, fmt, again);
     }
-    text = n >= 0 ? wrk_arena_take(call->arena, (size_t)n + 1) : NULL;
-    if (text != NULL)
-        (void)vsnprintf(text, (size_t)n + 1, fmt, again);
     va_end(again);
-    return text != NULL ? hearth_write(call, text, (size_t)n) : -1;
+    return n >= 0 ? 0 : -1;
 }
 
 /* ---- the end ---- */

@@ -41,6 +41,7 @@ serve_one(struct hearth_call *call, const struct wrk_function *function, const s
     if (!call->held)
         wrk_ring_bell(chan); /* the gateway still owes the end of the body */
     wrk_call_finish_request(call);
+    memset(call->field_bytes, 0, call->fields_bytes);
     wrk_arena_release(arena);
 }
 

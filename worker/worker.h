@@ -13,19 +13,26 @@
 
 /* ---- arena.c: memory of one call ---- */
 
+/* A block of n bytes, zero, 16-byte aligned, or NULL with ENOMEM; the same block with room
+ * for more, or NULL and the block as it was; back, so that nothing stays of the bytes used
+ * (block may be NULL). n: as it was taken or grown last. */
+void *wrk_block_take(size_t n);
+void *wrk_block_grow(void *block, size_t n, size_t used, size_t wider);
+void wrk_block_give(void *block, size_t n, size_t used);
+
 struct wrk_chunk {
     struct wrk_chunk *next;
-    size_t size;
+    size_t size, used;
     _Alignas(16) unsigned char bytes[];
 };
 
 struct wrk_arena {
-    struct wrk_chunk *chunks; /* newest first; the first ever made is kept */
-    unsigned char *at, *end;
+    struct wrk_chunk *chunks; /* pieces are taken from the first */
 };
 
-/* 16-byte aligned; NULL with ENOMEM. */
+/* Zero, 16-byte aligned; NULL with ENOMEM. */
 void *wrk_arena_take(struct wrk_arena *arena, size_t n);
+/* All of it, wiped. */
 void wrk_arena_release(struct wrk_arena *arena);
 
 /* ---- the call ---- */
@@ -43,7 +50,9 @@ struct hearth_call {
     bool held;
     struct frame_request request;
     const char *strings;
-    const char *path; /* decoded, once asked for */
+    const char *path;              /* decoded, once asked for */
+    const char *pairs, *pairs_end; /* the query, decoded once asked for; see head.c */
+    struct wrk_joined *joined;     /* repeated fields that were asked for */
 
     /* the body */
     enum wrk_body_state body_state;
@@ -52,8 +61,11 @@ struct hearth_call {
     struct frame chunk_frame; /* a body frame not yet consumed, where chunk_held */
     bool chunk_held;
     int body_errno;          /* why the body was aborted */
+    int gather_errno;        /* why hearth_body failed: it will not do better again */
+    bool body_lost;          /* a part of it was taken by a gather that failed */
     bool body_read;          /* hearth_read took some */
-    unsigned char *gathered; /* from malloc, where the body came in pieces */
+    unsigned char *gathered; /* a block, where the body came in pieces */
+    size_t gathered_room, gathered_len;
     const void *whole;
     size_t whole_len;
 
@@ -61,8 +73,8 @@ struct hearth_call {
     uint16_t status;
     uint16_t fields;
     uint32_t fields_bytes;
-    bool has_type;
-    int64_t declared; /* Content-Length that the function set, or -1 */
+    unsigned fields_seen; /* their kinds; see fields.h */
+    int64_t declared;     /* Content-Length that the function set, or -1 */
     int64_t written;
     bool begun;         /* the first frame was sent: status and fields are gone */
     bool body_begun;    /* a byte was written: status and fields are fixed */

@@ -236,6 +236,14 @@ gw_call_unsend(struct gw_call *call)
     gw_timer_unset(call->loop, &call->deadline);
 }
 
+/* What a frame with the head needs at the most: body_len bytes of the body go with it
+ * where they fit, and a NUL where that is all. */
+static size_t
+head_frame_len(const struct gw_call *call)
+{
+    return call->head->len + (call->body_len <= LIMIT_FRAME_BODY ? call->body_len : 0) + 1;
+}
+
 static void
 send_head(struct gw_call *call)
 {
@@ -244,7 +252,7 @@ send_head(struct gw_call *call)
     uint64_t deadline = (uint64_t)(call->sch.started_ns + call->timeout_ms * NS_PER_MS);
     size_t body = call->body_len <= LIMIT_FRAME_BODY ? call->body_len : 0;
     bool whole = call->body_complete && body == call->body_len && call->stash == NULL;
-    unsigned char *payload = chan_reserve(chan, head->len + body);
+    unsigned char *payload = chan_reserve(chan, head_frame_len(call));
 
     if (payload == NULL)
         return; /* tried again when the worker has made room */
@@ -252,12 +260,14 @@ send_head(struct gw_call *call)
     memcpy(payload + offsetof(struct frame_request, deadline_ns), &deadline, sizeof deadline);
     if (body > 0)
         memcpy(payload + head->len, call->body, body);
+    if (whole)
+        payload[head->len + body] = '\0';
     if (body == call->body_len) {
         call->body = NULL;
         call->body_len = 0;
     }
-    call->position =
-        chan_commit(chan, FRAME_REQUEST, whole ? FRAME_END : 0, call->serial, head->len + body);
+    call->position = chan_commit(chan, FRAME_REQUEST, whole ? FRAME_END : 0, call->serial,
+                                 head->len + body + whole);
     call->head_sent = true;
     call->end_sent = whole;
 }
@@ -319,7 +329,7 @@ room_wanted(const struct gw_call *call)
     if (call->end_sent)
         return 0;
     if (!call->head_sent)
-        return call->head->len + (call->body_len <= LIMIT_FRAME_BODY ? call->body_len : 0);
+        return head_frame_len(call);
     return call->stash != NULL || call->aborted != 0 || call->body_complete ? sizeof(int32_t) : 0;
 }
 

@@ -68,6 +68,5 @@ void gw_call_make_id(struct gw_loop *loop, char *id);
 /* response.c: one frame of a response. 1: go on; 0: the client is slow, come back
  * when it has taken it; -EPROTO: the worker broke the protocol. */
 int gw_response_frame(struct gw_call *call, const struct frame *frame);
-void gw_response_init(void); /* once, before the first */
 
 #endif

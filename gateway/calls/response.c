@@ -5,56 +5,20 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "calls/call.h"
 #include "calls/instance.h"
+#include "fields.h"
 #include "gateway.h"
 #include "http/answer.h"
 #include "http/connection.h"
 
 #define HEAD_ROOM (LIMIT_RESP_HEAD + 4 * LIMIT_FIELDS + 512)
 
-/* RFC 9110: 1 for letters of a token, 2 for bytes of a field's value, 3 for both. */
-static uint8_t kinds[256];
-
-void
-gw_response_init(void)
-{
-    static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
-    for (unsigned c = 0; c < 256; c++)
-        kinds[c] = (c >= 0x20 && c != 0x7f) || c == '\t' ? 2 : 0;
-    for (const char *p = token; *p != '\0'; p++)
-        kinds[(unsigned char)*p] |= 1;
-}
-
-static bool
-all_of(const char *bytes, size_t n, uint8_t kind)
-{
-    for (size_t i = 0; i < n; i++)
-        if ((kinds[(unsigned char)bytes[i]] & kind) == 0)
-            return false;
-    return true;
-}
-
-/* Fields that frame the message: the library in the worker refuses them, so only
- * a worker that lies sends them. */
-static bool
-frames_message(const char *name, size_t n)
-{
-    return (n == 14 && strncasecmp(name, "Content-Length", n) == 0) ||
-           (n == 17 && strncasecmp(name, "Transfer-Encoding", n) == 0) ||
-           (n == 10 && strncasecmp(name, "Connection", n) == 0) ||
-           (n == 10 && strncasecmp(name, "Keep-Alive", n) == 0) ||
-           (n == 7 && strncasecmp(name, "Upgrade", n) == 0) ||
-           (n == 7 && strncasecmp(name, "Trailer", n) == 0);
-}
-
 struct out {
     char bytes[HEAD_ROOM];
     size_t len;
+    unsigned seen; /* kinds of the worker's fields; see fields.h */
 };
 
 static void
@@ -91,6 +55,16 @@ put_ms(struct out *out, int64_t ns)
 
 #define PUT(out, text) put(out, text, sizeof(text) - 1)
 
+/* A worker that lies sends what the library in an honest one refuses: this is the wall. */
+static bool
+may_pass(struct out *out, const char *name, const uint16_t lens[2])
+{
+    enum field_kind kind = field_kind(name, lens[0]);
+
+    return field_name_ok(name, lens[0]) && field_value_ok(name + lens[0], lens[1]) &&
+           kind != FIELD_PLATFORM && kind != FIELD_LENGTH && field_count(&out->seen, kind);
+}
+
 /* Copies, checks and writes the worker's fields. */
 static int
 put_fields(struct out *out, const struct frame_response *head, const unsigned char *from)
@@ -110,8 +84,7 @@ put_fields(struct out *out, const struct frame_response *head, const unsigned ch
         if (head->fields_bytes - at < (size_t)lens[0] + lens[1])
             return -EPROTO;
         name = (const char *)copy + at;
-        if (lens[0] == 0 || !all_of(name, lens[0], 1) || !all_of(name + lens[0], lens[1], 2) ||
-            frames_message(name, lens[0]))
+        if (!may_pass(out, name, lens))
             return -EPROTO;
         put(out, name, lens[0]);
         PUT(out, ": ");
@@ -119,7 +92,7 @@ put_fields(struct out *out, const struct frame_response *head, const unsigned ch
         PUT(out, "\r\n");
         at += (size_t)lens[0] + lens[1];
     }
-    return 0;
+    return at == head->fields_bytes ? 0 : -EPROTO;
 }
 
 static void
@@ -190,7 +163,8 @@ put_platform_fields(struct out *out, struct gw_call *call)
     PUT(out, ", run;dur=");
     put_ms(out, gw_now_ns() - call->sch.started_ns);
     PUT(out, "\r\n");
-    put(out, gw_date(conn->loop), strlen(conn->loop->date));
+    if (!field_seen(out->seen, FIELD_DATE))
+        put(out, gw_date(conn->loop), strlen(conn->loop->date));
     if (gw_conn_closes_after(conn))
         PUT(out, "Connection: close\r\n");
     else if (conn->http10)
@@ -231,6 +205,19 @@ write_pieces(struct gw_call *call, struct out *head, const unsigned char *body, 
     return count == 0 || gw_conn_write(conn, pieces, count);
 }
 
+/* Whether the frame's head is one that an honest worker writes: `body` bytes follow it, and
+ * no more where it is the last. Shorter than declared is a cut one, and says so. */
+static bool
+head_ok(const struct gw_call *call, const struct frame_response *head, size_t body, bool last)
+{
+    if (head->status < 200 || head->status > 599 || head->declared < -1)
+        return false;
+    if (head->declared < 0 || (int64_t)body == head->declared)
+        return true;
+    return (int64_t)body < head->declared &&
+           (!last || call->conn == NULL || has_no_body(call->conn, head->status));
+}
+
 static int
 first_frame(struct gw_call *call, const struct frame *frame)
 {
@@ -243,11 +230,13 @@ first_frame(struct gw_call *call, const struct frame *frame)
     if (frame->len < sizeof head)
         return -EPROTO;
     memcpy(&head, frame->payload, sizeof head);
-    if (head.status < 200 || head.status > 599 || head.fields > LIMIT_FIELDS ||
-        head.fields_bytes > LIMIT_RESP_HEAD || head.fields_bytes > frame->len - sizeof head)
+    if (head.fields > LIMIT_FIELDS || head.fields_bytes > LIMIT_RESP_HEAD ||
+        head.fields_bytes > frame->len - sizeof head)
         return -EPROTO;
     body = frame->len - sizeof head - head.fields_bytes;
-    out.len = 0;
+    if (!head_ok(call, &head, body, last))
+        return -EPROTO;
+    out.len = out.seen = 0;
     put_status(&out, head.status);
     if (put_fields(&out, &head, frame->payload + sizeof head) < 0)
         return -EPROTO;
@@ -257,8 +246,6 @@ first_frame(struct gw_call *call, const struct frame *frame)
     call->bodiless = has_no_body(call->conn, head.status);
     put_framing(&out, call, &head, last, body);
     put_platform_fields(&out, call);
-    if (call->declared_left >= 0 && (int64_t)body > call->declared_left)
-        return -EPROTO;
     if (call->declared_left >= 0)
         call->declared_left -= (int64_t)body;
     return write_pieces(call, &out, frame->payload + sizeof head + head.fields_bytes, body, last);

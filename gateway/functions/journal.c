@@ -54,6 +54,8 @@ gw_journal_add(struct gw_function *f, uint64_t instance, const char *line, size_
         return;
     (void)split(line, n, &level, &id, &id_len, &text);
     n -= (size_t)(text - line);
+    if (n > LIMIT_LOG_LINE)
+        n = LIMIT_LOG_LINE;
     slot = &f->journal->lines[f->journal->written % JOURNAL_LINES];
     free(slot->text);
     slot->text = malloc(id_len + n + 2);

@@ -331,7 +331,8 @@ gw_conn_say_continue(struct gw_conn *conn)
     (void)gw_conn_write(conn, &text, 1);
 }
 
-static void
+/* The call id ends the head. False without memory. */
+static bool
 finish_head(struct gw_conn *conn)
 {
     struct frame_request *request = &conn->request;
@@ -346,13 +347,14 @@ finish_head(struct gw_conn *conn)
     if (conn->call_id[0] == '\0')
         gw_call_make_id(conn->loop, conn->call_id);
     id_len = strlen(conn->call_id) + 1;
-    if (grow_head(conn, id_len + 16)) {
-        memcpy(conn->head->bytes + conn->head->len, conn->call_id, id_len);
-        conn->head->len += (uint32_t)id_len;
-        while (conn->head->len % 16 != 0)
-            conn->head->bytes[conn->head->len++] = 0;
-    }
+    if (!grow_head(conn, id_len + 16))
+        return false;
+    memcpy(conn->head->bytes + conn->head->len, conn->call_id, id_len);
+    conn->head->len += (uint32_t)id_len;
+    while (conn->head->len % 16 != 0)
+        conn->head->bytes[conn->head->len++] = 0;
     request->body_at = conn->head->len;
+    return true;
 }
 
 /* The call's record, or NULL with the code that the client is told; limit: the
@@ -413,7 +415,8 @@ on_headers_complete(llhttp_t *parser)
     if (parser->http_major != 1 || (!conn->has_host && !conn->http10) || conn->has_two_hosts)
         return stop(conn, GW_BAD_REQUEST);
     gw_timer_unset(conn->loop, &conn->timer);
-    finish_head(conn);
+    if (!finish_head(conn))
+        return stop(conn, GW_INTERNAL);
     conn->head_done = true;
     if (parser->upgrade) /* served as plain HTTP/1.1; what follows is not ours to read */
         conn->close_after = true;

@@ -148,6 +148,75 @@ test_light_traffic_stays_in_the_first_pages(void **state)
     close_pair(&p);
 }
 
+/* Whether that page may be read, asked of the kernel. */
+static bool
+is_readable(const void *at)
+{
+    int fds[2];
+    bool can;
+
+    assert_int_equal(pipe(fds), 0);
+    can = write(fds[1], at, 1) == 1;
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+    return can;
+}
+
+static void
+test_the_rings_are_fenced_on_both_sides(void **state)
+{
+    struct pair p;
+
+    (void)state;
+    open_pair(&p);
+    assert_true(is_readable(p.worker.in_bytes + 2 * LIMIT_RING - 1));
+    assert_false(is_readable(p.worker.in_bytes + 2 * LIMIT_RING));
+    assert_false(is_readable(p.worker.in_bytes - 1));
+    assert_false(is_readable(p.worker.out_bytes + 2 * LIMIT_RING));
+    assert_false(is_readable((unsigned char *)p.worker.shared - 1));
+    close_pair(&p);
+}
+
+static void
+expect_only_headers(const struct pair *p)
+{
+    const unsigned char *left = memmem(p->worker.in_bytes, LIMIT_RING, "SSS", 3);
+
+    if (left != NULL) /* no length in a header looks like that */
+        fail_msg("bytes are left at %zu", (size_t)(left - p->worker.in_bytes));
+}
+
+/* Frames of all kinds and sizes, through some turns of the ring, with the space that
+ * their alignment takes; taken back ones too. */
+static void
+test_what_the_worker_consumed_is_gone_from_the_ring(void **state)
+{
+    static unsigned char bytes[LIMIT_FRAME];
+    unsigned seed = (unsigned)time(NULL);
+    struct pair p;
+
+    (void)state;
+    print_message("seed %u\n", seed);
+    memset(bytes, 'S', sizeof bytes);
+    open_pair(&p);
+    for (int i = 0; i < 400; i++) {
+        size_t n = (size_t)rand_r(&seed) % (i % 8 == 0 ? LIMIT_FRAME - 15 : 3000);
+        unsigned char *payload = chan_reserve(&p.gateway, n + 15);
+        struct frame frame;
+
+        if (payload != NULL) {
+            memset(payload, 'S', (n + 15) & ~15u);
+            (void)chan_commit(&p.gateway, i % 2 ? FRAME_REQUEST : FRAME_BODY, FRAME_END, 1, n);
+        }
+        if (payload != NULL && i % 3 == 0)
+            continue; /* two in the ring */
+        while (chan_peek(&p.worker, &frame) == 1)
+            chan_consume(&p.worker, &frame);
+        expect_only_headers(&p);
+    }
+    close_pair(&p);
+}
+
 /* ---- a file that is not ours ---- */
 
 static void
@@ -470,6 +539,8 @@ main(void)
         cmocka_unit_test(test_a_full_ring_takes_no_more_until_it_is_consumed),
         cmocka_unit_test(test_random_frames_arrive_in_order_and_whole),
         cmocka_unit_test(test_light_traffic_stays_in_the_first_pages),
+        cmocka_unit_test(test_the_rings_are_fenced_on_both_sides),
+        cmocka_unit_test(test_what_the_worker_consumed_is_gone_from_the_ring),
         cmocka_unit_test(test_a_file_without_seals_or_of_another_size_is_refused),
         cmocka_unit_test(test_a_lie_in_the_ring_is_a_protocol_error),
         cmocka_unit_test(test_a_lie_about_consumption_makes_no_room),

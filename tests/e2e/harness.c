@@ -363,7 +363,7 @@ set_body(CURL *curl, const struct request *r, struct source *source)
 struct reply
 http(const struct daemon *d, const struct request *r)
 {
-    char url[4096], bearer[128];
+    char url[40000], bearer[128];
     struct sink body = {calloc(1, 1), 0}, head = {calloc(1, 1), 0};
     struct source source = {r->body, r->len};
     struct curl_slist *fields = NULL;

@@ -378,6 +378,25 @@ test_status_and_fields_of_the_response_are_the_functions_own(void **state)
 }
 
 static void
+test_a_date_of_the_functions_own_is_the_only_one(void **state)
+{
+    struct reply r;
+    const char *date;
+
+    deploy_ok(*state, "dated", "",
+              "#include <hearth.h>\nint hearth_handle(hearth_call *c) {\n"
+              "  return hearth_set_header(c, \"date\", \"its own\") ||\n"
+              "         hearth_set_header(c, \"Date\", \"another\") != -1; }\n");
+    r = get(*state, "/function/dated");
+    assert_int_equal(r.status, 200);
+    date = strcasestr(r.fields, "\ndate: its own");
+    assert_non_null(date);
+    assert_null(strcasestr(r.fields, "\nDate: another"));
+    assert_null(strcasestr(date + 1, "\ndate:"));
+    reply_free(&r);
+}
+
+static void
 test_an_empty_response_and_204_are_whole(void **state)
 {
     struct reply r;
@@ -759,6 +778,7 @@ main(void)
         cmocka_unit_test(test_a_head_of_almost_32_kib_reaches_the_function),
         cmocka_unit_test(test_http_1_0_is_closed_after_the_answer),
         cmocka_unit_test(test_status_and_fields_of_the_response_are_the_functions_own),
+        cmocka_unit_test(test_a_date_of_the_functions_own_is_the_only_one),
         cmocka_unit_test(test_an_empty_response_and_204_are_whole),
         cmocka_unit_test(test_a_declared_content_length_is_streamed_as_such),
         cmocka_unit_test(test_the_rest_of_hearth_h_answers),

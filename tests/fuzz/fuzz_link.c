@@ -311,7 +311,6 @@ once(void)
     if (inst != NULL)
         return;
     inst = calloc(1, sizeof *inst + sizeof inst->links[0]);
-    gw_response_init();
     gw.loops_count = 1;
     gw.loops[0] = &loop;
     loop.gw = &gw;

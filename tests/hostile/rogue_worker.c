@@ -25,6 +25,7 @@
 static struct chan chan;
 static uint64_t seed = 1;
 static char lie[32] = "honest";
+static char forged[256]; /* fields, "Name:value" each, with '|' between them */
 
 static uint64_t
 rnd(void)
@@ -169,6 +170,35 @@ lie_fields(uint64_t serial)
     put_response(serial, FRAME_END, head, bytes, rnd() % sizeof bytes);
 }
 
+/* The fields that the test wants, as they are. */
+static void
+lie_forged(uint64_t serial)
+{
+    struct frame_response head = {.status = 200, .declared = -1};
+    unsigned char bytes[1024], *at = bytes;
+    char fields[sizeof forged], *rest = fields, *name;
+
+    memcpy(fields, forged, sizeof fields);
+    while ((name = strsep(&rest, "|")) != NULL) {
+        char *value = strchr(name, ':');
+        uint16_t lens[2];
+
+        if (value == NULL) { /* bytes that belong to no field */
+            at = mempcpy(at, name, strlen(name));
+            continue;
+        }
+        lens[0] = (uint16_t)(value - name);
+        lens[1] = (uint16_t)strlen(value + 1);
+        at = mempcpy(at, lens, sizeof lens);
+        at = mempcpy(at, name, lens[0]);
+        at = mempcpy(at, value + 1, lens[1]);
+        head.fields++;
+    }
+    head.fields_bytes = (uint32_t)(at - bytes);
+    at = mempcpy(at, "well", 4);
+    put_response(serial, FRAME_END, head, bytes, (size_t)(at - bytes));
+}
+
 static void
 lie_status(uint64_t serial)
 {
@@ -188,6 +218,14 @@ lie_declared(uint64_t serial)
         (struct frame_response){.status = rnd() % 4 ? 200 : 204, .declared = declared[rnd() % 7]},
         "body", 4);
     put(FRAME_BODY, FRAME_END, serial, "more than was said", 18);
+}
+
+/* Says that it is whole, and has less than it declared. */
+static void
+lie_short(uint64_t serial)
+{
+    put_response(serial, FRAME_END, (struct frame_response){.status = 200, .declared = 100}, "half",
+                 4);
 }
 
 static void
@@ -434,6 +472,7 @@ static const struct {
     {"drops", lie_drops},         {"empties", lie_empties}, {"bells", lie_bells},
     {"silent", lie_silent},       {"closed", lie_closed},   {"exit", lie_exit},
     {"unclaim", lie_unclaim},     {"output", lie_output},   {"flip", lie_flip},
+    {"forged", lie_forged},       {"short", lie_short},
 };
 
 static void
@@ -475,6 +514,8 @@ take_setup(void)
     for (; at < end; at += strlen(at) + 1) {
         if (strncmp(at, "LIE=", 4) == 0)
             (void)snprintf(lie, sizeof lie, "%s", at + 4);
+        if (strncmp(at, "FORGED=", 7) == 0)
+            (void)snprintf(forged, sizeof forged, "%s", at + 7);
         if (strncmp(at, "SEED=", 5) == 0)
             seed = strtoull(at + 5, NULL, 10);
     }

@@ -139,6 +139,94 @@ test_no_lie_of_a_worker_harms_the_gateway_or_a_neighbour(void **state)
     wait_for_figure(&r->d, "neighbour", NULL, "version", 1);
 }
 
+/* The client's answer is a problem of the platform's, and nothing of what was forged. */
+static void
+expect_refused(struct rogues *r, const char *what)
+{
+    struct reply reply = get(&r->d, "/function/forger");
+
+    if (reply.status != 502 || strcmp(reply_text(&reply, "code"), "function_crashed") != 0 ||
+        strstr(reply.fields, "forged") != NULL)
+        fail_msg("%s: %ld %s%s", what, reply.status, reply.fields, reply.body);
+    reply_free(&reply);
+    expect_all_well(r, what);
+}
+
+static void
+deploy_forger(struct rogues *r, const char *lie, const char *fields)
+{
+    char settings[512];
+
+    (void)snprintf(settings, sizeof settings,
+                   "memory=16M&max=1&env=%%7B%%22LIE%%22:%%22%s%%22,%%22FORGED%%22:%%22%s%%22%%7D",
+                   lie, fields);
+    deploy_ok(&r->d, "forger", settings, any_source);
+}
+
+static void
+test_fields_that_no_function_may_set_are_refused_of_a_worker_too(void **state)
+{
+    static const char *const rows[] = {
+        "Connection:forged",
+        "Keep-Alive:forged",
+        "Proxy-Connection:forged",
+        "Transfer-Encoding:forged",
+        "TE:forged",
+        "Trailer:forged",
+        "Upgrade:forged",
+        "X-Call-Id:forged",
+        "x-cALL-iD:forged",
+        "Server-Timing:forged",
+        "Content-Length:4",
+        "CONTENT-LENGTH:400",
+        "Content-Type:text/html|Content-Type:forged",
+        "content-type:forged|X-Free:1|CONTENT-TYPE:forged",
+        "Date:forged|Date:forged",
+        "X-Free:1|TE:forged",
+        "X-Free:1|forged", /* bytes behind the last field */
+        ":forged",
+        "X%20Free:forged",
+        "X-Free%5Cu0001:forged",
+        "X-Free:a%5Cr%5Cnforged",
+        "X-Free:a%5Cu007fforged",
+    };
+    struct rogues *r = *state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        deploy_forger(r, "forged", rows[i]);
+        expect_refused(r, rows[i]);
+    }
+    deploy_forger(r, "short", "none");
+    expect_refused(r, "a whole response that is shorter than declared");
+}
+
+static int
+count_of(const char *text, const char *what)
+{
+    int n = 0;
+
+    for (const char *at = text; (at = strcasestr(at, what)) != NULL; at++)
+        n++;
+    return n;
+}
+
+static void
+test_fields_that_a_function_may_set_pass(void **state)
+{
+    struct rogues *r = *state;
+    struct reply reply;
+
+    deploy_forger(r, "forged", "Date:its%20own|X-Free:1|X-Free:2|Content-Type:text/x|TEE:3");
+    reply = get(&r->d, "/function/forger");
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply.body, "well");
+    assert_int_equal(count_of(reply.fields, "\nDate: its own"), 1);
+    assert_int_equal(count_of(reply.fields, "\nDate:"), 1);
+    assert_int_equal(count_of(reply.fields, "\nX-Free:"), 2);
+    assert_int_equal(count_of(reply.fields, "\nContent-Type:"), 1);
+    reply_free(&reply);
+}
+
 /* Calls and bodies to the neighbour go on while others lie. */
 static void
 test_a_neighbour_answers_while_others_lie(void **state)
@@ -208,6 +296,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_lie_of_a_worker_harms_the_gateway_or_a_neighbour),
+        cmocka_unit_test(test_fields_that_no_function_may_set_are_refused_of_a_worker_too),
+        cmocka_unit_test(test_fields_that_a_function_may_set_pass),
         cmocka_unit_test(test_a_neighbour_answers_while_others_lie),
         cmocka_unit_test(test_a_worker_that_lies_before_it_is_ready_goes_live_never),
         cmocka_unit_test(test_the_seals_keep_the_channel_whole),
