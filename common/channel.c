@@ -403,6 +403,29 @@ worker_may_go_on(struct chan *chan, size_t want_room, uint64_t serial)
     return serial != 0 && atomic_load(&chan->shared->cancelled) == serial;
 }
 
+/* The gateway wakes the worker with the frame that follows: to retire. */
+bool
+chan_worker_wait_revoked(struct chan *chan)
+{
+    struct chan_shared *shared = chan->shared;
+    struct frame frame;
+    _Atomic uint16_t *claim;
+
+    if (chan_peek(chan, &frame) != 1 || frame.header.type != FRAME_REQUEST)
+        return false;
+    claim = claim_at(chan->in_bytes, chan->in_head);
+    while (atomic_load(claim) == CLAIM_NONE) {
+        uint32_t bell = atomic_load(&shared->worker_bell);
+
+        atomic_store(&shared->worker_asleep, WORKER_WANTS_FRAME);
+        atomic_thread_fence(memory_order_seq_cst);
+        if (atomic_load(claim) == CLAIM_NONE)
+            futex(&shared->worker_bell, FUTEX_WAIT, bell);
+        atomic_store_explicit(&shared->worker_asleep, WORKER_AWAKE, memory_order_relaxed);
+    }
+    return true;
+}
+
 void
 chan_worker_wait(struct chan *chan, size_t want_room, uint64_t serial)
 {

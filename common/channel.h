@@ -48,6 +48,7 @@ struct chan_shared {
     _Alignas(64) _Atomic uint32_t gateway_asleep; /* 0: awake; else the bell to ring */
     _Alignas(64) _Atomic uint64_t cancelled;      /* serial of the call whose client has gone */
     _Atomic uint64_t memory_limit;                /* bytes, for hearth_memory_limit */
+    _Atomic uint64_t recycle_at;                  /* bytes; see FRAME_FULL; 0: never */
     _Atomic uint32_t core;                        /* see chan_hint_core */
     _Alignas(64) _Atomic uint32_t trapped;        /* why the worker dies, as it noted itself */
 };
@@ -85,6 +86,9 @@ enum frame_type {
 enum frame_flags {
     FRAME_END = 1, /* the last of its request or response */
     FRAME_CUT = 2, /* with END on a response: the handler failed half way */
+    /* with END on a response: after this call the instance uses more than recycle_at. It begins
+     * no other one: what was sent ahead is to be taken back, and the instance retired */
+    FRAME_FULL = 4,
 };
 
 struct frame_header {
@@ -157,6 +161,9 @@ bool chan_ready(struct chan *chan);
  * begun it. The worker, before it begins the frame that it peeked at: false where
  * it was taken back, and is to be consumed unread. */
 bool chan_claim(struct chan *chan);
+/* The worker, before a request that it does not want to begin: sleeps until it was taken
+ * back; false where the next frame is another one. The frame is to be consumed unread. */
+bool chan_worker_wait_revoked(struct chan *chan);
 /* The gateway: true where the frame at this position was taken back in time. */
 bool chan_revoke(struct chan *chan, uint64_t position);
 

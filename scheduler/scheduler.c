@@ -676,11 +676,15 @@ void
 sch_call_recalled(struct sch *sch, struct sch_call *call, int64_t now_ns)
 {
     struct sch_function *f = call->function;
+    struct sch_slot *slot = call->slot;
 
-    assert(call->state == SCH_CALL_RUNNING && call->slot->runs.head != call);
+    assert(call->state == SCH_CALL_RUNNING && (slot->runs.head != call || slot->doomed));
     take(sch, call);
     wait_again(sch, f, call);
-    sch_pump(sch, f, now_ns);
+    if (slot->runs.head == NULL)
+        settle(sch, slot, now_ns);
+    else
+        sch_pump(sch, f, now_ns);
 }
 
 void

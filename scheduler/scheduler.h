@@ -229,7 +229,8 @@ void sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *
 void sch_call_gone(struct sch *sch, struct sch_call *call, int64_t now_ns);
 /* The call that ran first in its slot was answered. */
 void sch_call_done(struct sch *sch, struct sch_call *call, int64_t now_ns);
-/* A call that was sent ahead has been taken back: it waits again, in its place. */
+/* A call that was sent ahead has been taken back: it waits again, in its place. It may be the
+ * first of its slot by now, where that is to end and its instance begins none any more. */
 void sch_call_recalled(struct sch *sch, struct sch_call *call, int64_t now_ns);
 /* The call that ran first in its slot was answered because the instance is dead
  * or about to be: the slot waits for sch_slot_gone. */

@@ -37,6 +37,7 @@ wrk_call_begin(struct hearth_call *call, const struct frame *frame)
             memcpy(copy, call->strings, n);
         call->strings = copy;
     }
+    call->is_head = call->strings != NULL && strcmp(call->strings, "HEAD") == 0;
 }
 
 bool
@@ -183,8 +184,8 @@ gather(struct hearth_call *call)
     return 0;
 }
 
-static void
-drop_gathered(struct hearth_call *call)
+void
+wrk_call_drop_body(struct hearth_call *call)
 {
     wrk_block_give(call->gathered, call->gathered_room, call->gathered_len);
     call->gathered = NULL;
@@ -203,7 +204,7 @@ make_whole(struct hearth_call *call)
         call->gather_errno = gather(call);
     if (call->gather_errno != 0) {
         call->body_lost = call->body_lost || call->gathered_len > 0;
-        drop_gathered(call);
+        wrk_call_drop_body(call);
         errno = call->gather_errno;
         return false;
     }
@@ -229,7 +230,7 @@ hearth_body(hearth_call *call, size_t *len)
 void
 wrk_call_finish_request(struct hearth_call *call)
 {
-    drop_gathered(call);
+    wrk_call_drop_body(call);
     if (call->held) {
         chan_consume(call->chan, &call->frame);
         return;

@@ -269,27 +269,27 @@ hearth_printf(hearth_call *call, const char *fmt, ...)
 /* ---- the end ---- */
 
 static void
-send_failed(hearth_call *call, int32_t returned)
+send_failed(hearth_call *call, int32_t returned, unsigned flags)
 {
     (void)reserve(call, sizeof returned, true);
     memcpy(call->out, &returned, sizeof returned);
-    chan_commit(call->chan, FRAME_FAILED, FRAME_END, call->serial, sizeof returned);
+    chan_commit(call->chan, FRAME_FAILED, FRAME_END | flags, call->serial, sizeof returned);
     call->out = NULL;
 }
 
 void
-wrk_call_respond(hearth_call *call, int returned)
+wrk_call_respond(hearth_call *call, int returned, unsigned flags)
 {
     bool whole = call->declared < 0 || call->declared == call->written || call->status == 304 ||
-                 call->status == 204 || strcmp(hearth_method(call), "HEAD") == 0;
+                 call->status == 204 || call->is_head;
 
     if (!call->begun && returned != 0) {
-        send_failed(call, returned);
+        send_failed(call, returned, flags);
         return;
     }
     if (!call->begun && call->out == NULL)
         (void)open_response(call, true);
     if (call->begun && call->out == NULL)
         (void)reserve(call, 0, true);
-    send_frame(call, FRAME_END | (returned != 0 || !whole ? FRAME_CUT : 0));
+    send_frame(call, FRAME_END | flags | (returned != 0 || !whole ? FRAME_CUT : 0));
 }

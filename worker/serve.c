@@ -20,12 +20,25 @@ now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void
+/* Whether this was the last call: the memory of the call goes before that is looked at. */
+static bool
+is_last(struct hearth_call *call)
+{
+    if (!wrk_memory_look_is_due(call->chan))
+        return false;
+    wrk_call_drop_body(call);
+    wrk_arena_release(call->arena);
+    return wrk_memory_is_full(call->chan);
+}
+
+/* False where no further one may be begun. */
+static bool
 serve_one(struct hearth_call *call, const struct wrk_function *function, const struct frame *frame)
 {
     struct chan *chan = call->chan;
     struct wrk_arena *arena = call->arena;
     int returned;
+    bool last;
 
     /* all but the buffer of the response's fields */
     memset(call, 0, offsetof(struct hearth_call, field_bytes));
@@ -37,12 +50,14 @@ serve_one(struct hearth_call *call, const struct wrk_function *function, const s
     returned = call->strings != NULL ? function->handle(call) : -1;
     if (__fpending(stdout) > 0)
         (void)fflush(stdout);
-    wrk_call_respond(call, returned);
+    last = is_last(call);
+    wrk_call_respond(call, returned, last ? FRAME_FULL : 0);
     if (!call->held)
         wrk_ring_bell(chan); /* the gateway still owes the end of the body */
     wrk_call_finish_request(call);
     memset(call->field_bytes, 0, call->fields_bytes);
     wrk_arena_release(arena);
+    return !last;
 }
 
 /* Answers wait for the bell while more requests are at hand, but not for long: not
@@ -79,6 +94,7 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
     static struct hearth_call call;
 
     int64_t first_ns = 0; /* when the first answer was sent that the bell waits for */
+    bool serving = true;
 
     call.chan = chan;
     call.arena = &arena;
@@ -91,9 +107,14 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
             continue;
         switch (frame.header.type) {
         case FRAME_REQUEST:
+            if (!serving)
+                (void)chan_worker_wait_revoked(chan);
             if (chan_claim(chan)) {
-                serve_one(&call, function, &frame);
-                ring_for_answers(chan, &first_ns);
+                serving = serve_one(&call, function, &frame);
+                if (serving)
+                    ring_for_answers(chan, &first_ns);
+                else
+                    wrk_ring_bell(chan);
             } else {
                 chan_consume(chan, &frame); /* taken back: another instance runs it */
                 if (first_ns != 0 && !chan_ready(chan))

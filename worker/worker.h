@@ -48,6 +48,7 @@ struct hearth_call {
      * frame, and is copied to the arena where more frames follow */
     struct frame frame; /* the request's own, not yet consumed, where held */
     bool held;
+    bool is_head; /* HEAD: no body is sent */
     struct frame_request request;
     const char *strings;
     const char *path;              /* decoded, once asked for */
@@ -87,10 +88,12 @@ struct hearth_call {
 void wrk_call_begin(struct hearth_call *call, const struct frame *frame);
 /* Discards what is left of the request, so that the next one is at hand. */
 void wrk_call_finish_request(struct hearth_call *call);
+/* Releases a body that was gathered: what is sent afterwards needs nothing of it. */
+void wrk_call_drop_body(struct hearth_call *call);
 bool wrk_call_cancelled(const struct hearth_call *call);
 
 /* response.c: ends the response after the handler returned that. */
-void wrk_call_respond(struct hearth_call *call, int returned);
+void wrk_call_respond(struct hearth_call *call, int returned, unsigned flags);
 /* Tells the gateway, waking it where it sleeps. */
 void wrk_ring_bell(struct chan *chan);
 
@@ -123,6 +126,13 @@ int wrk_walls_narrow(struct hearth_err *err); /* before the first call */
 void wrk_place_init(void); /* before the first filter */
 /* Moves to the core that the gateway hints at, where the hint has changed. */
 void wrk_place_follow(struct chan *chan);
+
+/* ---- memory.c: between two calls ---- */
+
+/* After each call, whether it is time to look. */
+bool wrk_memory_look_is_due(struct chan *chan);
+/* Whether more is used than may be after a call. */
+bool wrk_memory_is_full(struct chan *chan);
 
 /* ---- serve.c ---- */
 

@@ -101,14 +101,18 @@ recall(struct gw_loop *loop, struct gw_call *call, struct sch_slot *slot)
     struct sch *sch = loop->gw->sch;
     gw_locked struct gw *held = gw_lock(loop->gw);
 
+    struct gw_link *link;
+
     if (call->sch.slot != slot || call->sch.state != SCH_CALL_RUNNING ||
-        slot->runs.head == &call->sch)
-        return;
+        (slot->runs.head == &call->sch && !slot->doomed))
+        return; /* it is the first by now: it runs */
     if (call->head_sent && !chan_revoke(&call->instance->chan, call->position))
         return;
-    gw_link_remove(&call->instance->links[loop->lane], call);
+    link = &call->instance->links[loop->lane];
+    gw_link_remove(link, call);
     gw_call_unsend(call);
     sch_call_recalled(sch, &call->sch, gw_now_ns());
+    (void)gw_link_settle(link);
     if (call->conn == NULL && call->sch.state == SCH_CALL_WAITING) {
         sch_call_gone(sch, &call->sch, gw_now_ns()); /* nobody waits for it any more */
         gw_call_free(call);

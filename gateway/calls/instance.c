@@ -229,6 +229,18 @@ gw_instance_send_limit(struct gw_instance *inst)
 }
 
 void
+gw_instance_publish_limits(struct gw_instance *inst)
+{
+    int64_t percent = settings_of(inst)->numbers.recycle_memory;
+
+    if (!inst->open)
+        return;
+    atomic_store(&inst->chan.shared->memory_limit, (uint64_t)inst->limit_bytes);
+    atomic_store(&inst->chan.shared->recycle_at,
+                 percent < 100 ? (uint64_t)(inst->limit_bytes / 100 * percent) : 0);
+}
+
+void
 gw_instance_follow_limit(struct gw_instance *inst)
 {
     if (inst->limit_bytes != settings_of(inst)->numbers.memory &&
@@ -257,7 +269,7 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
     }
     inst->open = true;
     inst->phase = GW_INSTANCE_LOADING;
-    atomic_store(&inst->chan.shared->memory_limit, (uint64_t)inst->limit_bytes);
+    gw_instance_publish_limits(inst);
     status = send_setup(inst); /* first: the worker loads while the rest is done here */
     gw_link_watch(&inst->links[0]);
     /* its log can wait until the first call is on its way */
@@ -718,7 +730,7 @@ static void
 limited(struct gw_instance *inst, int status)
 {
     if (status == 0 && inst->open) {
-        atomic_store(&inst->chan.shared->memory_limit, (uint64_t)inst->limit_bytes);
+        gw_instance_publish_limits(inst);
         if (inst->slot != NULL)
             sch_slot_shrunk(inst->gw->sch, inst->slot, inst->limit_bytes, gw_now_ns());
     } else if (inst->slot != NULL)

@@ -63,6 +63,7 @@ struct gw_instance {
     uint32_t version;
     enum gw_instance_phase phase;
     bool broken; /* it broke the protocol, and is being ended */
+    bool full;   /* it said so with its last answer: FRAME_FULL */
     atomic_bool killed;
     bool dying; /* it is dead, and what the launcher said stands in death */
     bool dead;  /* the loop that has its channel knows */
@@ -99,6 +100,8 @@ struct gw_instance *gw_instance_launch(struct gw *gw, struct gw_function *functi
                                        struct gw_deploy *deploy);
 void gw_instance_kill(struct gw_instance *inst);
 void gw_instance_send_limit(struct gw_instance *inst); /* the function's memory limit of now */
+/* Writes limit and recycle_memory where the worker reads them. */
+void gw_instance_publish_limits(struct gw_instance *inst);
 /* The same where it has another one, and is not to go anyway. */
 void gw_instance_follow_limit(struct gw_instance *inst);
 void gw_instance_retire(struct gw_instance *inst);
@@ -123,6 +126,9 @@ void gw_link_take(struct gw_link *link, struct gw_call *call);
 /* Takes what its worker has said. The instance may be gone on return. */
 void gw_link_poll(struct gw_link *link);
 void gw_link_wake(struct gw_link *link); /* for what was sent and consumed since */
+/* With the lock held: gives the channel up, where the scheduler has no call of this loop for
+ * the instance any more. Whether it is still this loop's. */
+bool gw_link_settle(struct gw_link *link);
 /* A call of it goes elsewhere: it is no longer in the list. */
 void gw_link_remove(struct gw_link *link, struct gw_call *call);
 /* Closes the bell, where it is open; lets go of the instance then. */

@@ -194,16 +194,15 @@ break_off(struct gw_link *link, const char *why)
     gw_instance_kill(inst);
 }
 
-/* The share of the limit in use after a call, where the function minds: looked at
- * now and then, since it costs a system call. */
-static bool
-uses_too_much(const struct gw_instance *inst)
+bool
+gw_link_settle(struct gw_link *link)
 {
-    int64_t percent = inst->function->sch.settings.recycle_memory;
+    const struct sch_slot *slot = link->inst->slot;
 
-    if (inst->calls % 256 != 0)
-        return false;
-    return gw_instance_read(inst->memory_fd) > inst->limit_bytes / 100 * percent;
+    if (slot->state == SCH_SLOT_BUSY && slot->lane == link->loop->lane)
+        return true;
+    give_up(link);
+    return false;
 }
 
 /* Both sides are done with the call: the slot is free for the next. False where the
@@ -223,13 +222,11 @@ complete_call(struct gw_link *link, struct gw_call *call)
         inst->calls++;
         f->run_ns_total += (uint64_t)(now - call->sch.started_ns);
         f->queue_ns_total += (uint64_t)(call->sch.started_ns - call->sch.arrived_ns);
-        if (uses_too_much(inst))
-            inst->slot->doomed = true;
+        if (inst->full) /* what was sent ahead is taken back: it begins none of it */
+            sch_slot_doom(gw->sch, inst->slot, now);
         gw_link_remove(link, call);
         sch_call_done(gw->sch, &call->sch, now);
-        mine = inst->slot->state == SCH_SLOT_BUSY && inst->slot->lane == link->loop->lane;
-        if (!mine)
-            give_up(link);
+        mine = gw_link_settle(link);
         gw_call_free(call);
     }
     return mine;
@@ -290,6 +287,8 @@ call_frame(struct gw_link *link, const struct frame *frame)
         return status;
     chan_consume(&link->inst->chan, frame);
     link->made_room = true;
+    if ((frame->header.flags & FRAME_FULL) != 0)
+        link->inst->full = true;
     if ((frame->header.flags & FRAME_END) != 0)
         return finish_call(link, call,
                            (frame->header.flags & FRAME_CUT) != 0 || call->declared_left > 0);

@@ -133,6 +133,8 @@ gw_function_apply(struct gw *gw, struct gw_function *f, bool renew)
 {
     sch_function_change(gw->sch, &f->sch, &f->settings.numbers, renew ? f->sch.generation + 1 : 0,
                         gw_now_ns());
+    for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next)
+        gw_instance_publish_limits(inst);
     gw_dispatch(gw_main_loop(gw));
 }
 

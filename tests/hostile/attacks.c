@@ -39,8 +39,12 @@ struct reply
 attack_deploy(const struct daemon *d, const char *function, const char *name, const char *settings,
               bool ring)
 {
+    static const char *const usual[][2] = {{"memory=", "16M"}, {"timeout=", "2s"}, {"max=", "1"}};
     static struct bundle b;
     char file[64], path[512];
+
+    if (settings == NULL)
+        settings = "";
 
     (void)snprintf(file, sizeof file, "%s.c", name);
     bundle_open(&b, false);
@@ -56,7 +60,10 @@ attack_deploy(const struct daemon *d, const char *function, const char *name, co
         add_file(&b, COMMON, "limits.h", "");
     }
     bundle_close(&b);
-    (void)snprintf(path, sizeof path, "/v1/functions/%s?memory=16M&timeout=2s&max=1&%s", function,
-                   settings != NULL ? settings : "");
+    (void)snprintf(path, sizeof path, "/v1/functions/%s?%s", function, settings);
+    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
+        if (strstr(settings, usual[i][0]) == NULL)
+            (void)snprintf(path + strlen(path), sizeof path - strlen(path), "&%s%s", usual[i][0],
+                           usual[i][1]);
     return put(d, path, "application/x-tar", b.bytes, b.len);
 }

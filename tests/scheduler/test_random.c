@@ -137,7 +137,8 @@ carry_out(struct world *w)
                 dispatched(w, &a);
                 break;
             case SCH_RECALL:
-                if (a.call->slot != a.slot || a.slot->runs.head == a.call || any(w, 2) == 0)
+                if (a.call->slot != a.slot || (a.slot->runs.head == a.call && !a.slot->doomed) ||
+                    any(w, 2) == 0)
                     break; /* it has begun */
                 w->call_state[a.call - w->calls] = SENT;
                 w->recalled++;
