@@ -329,12 +329,11 @@ hint(struct gw_link *link, uint32_t core)
 
 /* One wake-up for all that this turn of the loop sent to a worker. Calls that are
  * shorter than what this loop does for each are best run on its own core: nothing
- * is gained by the other one, and waking it costs more than they do; unless the loop has so
- * much to parse that it does not sleep. */
+ * is gained by the other one, and waking it costs more than they do. */
 static void
 wake_workers(struct gw_loop *loop)
 {
-    uint32_t core = loop->busy != NULL && loop->backlog == NULL ? settled_core(loop) : 0;
+    uint32_t core = loop->busy != NULL ? settled_core(loop) : 0;
 
     for (struct gw_link *link = loop->busy; link != NULL; link = link->next) {
         if (link->sent)

@@ -25,8 +25,8 @@
 /* a turn of one connection, and of all together before the loop looks at its sockets again:
  * less than the wake-up that a call costs its client */
 #define TURN_REQUESTS 16
-#define TURN_NS       INT64_C(25000)
-#define BACKLOG_NS    INT64_C(40000)
+#define TURN_NS       INT64_C(20000)
+#define BACKLOG_NS    INT64_C(20000)
 
 /* the slowest that an operator's body may come: so much in each time for a head */
 #define BODY_PACE 4096

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -673,6 +674,7 @@ test_a_patch_of_memory_during_a_deploy_reaches_the_instance_that_checked_it(void
 static _Noreturn void
 patch_for_ever(const struct daemon *d)
 {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* where the test fails */
     for (;;) {
         struct reply r = patch(d, "/v1/functions/patched", "{\"queue\": 100}");
 
