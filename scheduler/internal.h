@@ -40,6 +40,17 @@ void sch_slot_retire(struct sch *sch, struct sch_slot *slot, int64_t now_ns);
 /* Nothing more is given to it; it is not idle. */
 void sch_slot_close(struct sch *sch, struct sch_slot *slot);
 
+/* queue.c */
+void sch_wait_before(struct sch *sch, struct sch_function *f, struct sch_call *before,
+                     struct sch_call *call);
+void sch_stop_waiting(struct sch *sch, struct sch_call *call);
+/* To a slot, behind what it has; and from it again: the next one is the first then. */
+void sch_give(struct sch *sch, struct sch_slot *slot, struct sch_call *call);
+void sch_take(struct sch *sch, struct sch_call *call);
+bool sch_queue_is_full(const struct sch_function *f);
+/* Of all functions together, with one call more. */
+bool sch_host_is_full(const struct sch *sch, const struct sch_call *call);
+
 /* timers.c: sch_tick comes to the function at that time, or sooner. */
 void sch_wake_by(struct sch *sch, struct sch_function *f, int64_t at_ns);
 void sch_forget_time(struct sch *sch, struct sch_function *f);

@@ -132,77 +132,13 @@ launch(struct sch *sch, struct sch_function *f, int64_t now_ns)
     return true;
 }
 
-/* ---- the queue ---- */
-
-/* Calls that wait, and those sent ahead, which may come to wait at any time: both count
- * for the bounds of all functions together. */
-static void
-count_queued(struct sch *sch, const struct sch_call *call)
-{
-    sch->queued_calls++;
-    sch->queued_bytes += call->bytes;
-}
-
-static void
-uncount_queued(struct sch *sch, const struct sch_call *call)
-{
-    sch->queued_calls--;
-    sch->queued_bytes -= call->bytes;
-}
-
-static void
-wait_before(struct sch *sch, struct sch_function *f, struct sch_call *before, struct sch_call *call)
-{
-    call->state = SCH_CALL_WAITING;
-    sch_calls_insert(&f->waiting, before, call);
-    count_queued(sch, call);
-}
-
-static void
-stop_waiting(struct sch *sch, struct sch_call *call)
-{
-    sch_calls_remove(&call->function->waiting, call);
-    uncount_queued(sch, call);
-}
-
-static void
-give(struct sch *sch, struct sch_slot *slot, struct sch_call *call)
-{
-    call->ahead = slot->runs.head != NULL;
-    if (call->ahead)
-        count_queued(sch, call);
-    sch_calls_append(&slot->runs, call);
-    call->state = SCH_CALL_RUNNING;
-    call->slot = slot;
-    slot->function->running++;
-}
-
-/* It ran, or was taken back; what stood behind it is the first now. */
-static void
-take(struct sch *sch, struct sch_call *call)
-{
-    struct sch_slot *slot = call->slot;
-    struct sch_call *first;
-
-    sch_calls_remove(&slot->runs, call);
-    slot->function->running--;
-    if (call->ahead)
-        uncount_queued(sch, call);
-    first = slot->runs.head;
-    if (first != NULL && first->ahead)
-        uncount_queued(sch, first);
-    if (first != NULL)
-        first->ahead = false;
-    call->ahead = false;
-    call->slot = NULL;
-    call->state = SCH_CALL_OUT;
-}
+/* ---- to a slot ---- */
 
 static void
 dispatch(struct sch *sch, struct sch_slot *slot, struct sch_call *call, int64_t now_ns)
 {
     assert(!slot->doomed);
-    give(sch, slot, call);
+    sch_give(sch, slot, call);
     call->started_ns = now_ns;
     call->expected_ns = slot->function->service_ns;
     if (slot->state == SCH_SLOT_IDLE) {
@@ -319,7 +255,7 @@ take_lane_along(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
             continue;
         if (!may_stack(f, call, now_ns) || !takes_ahead(slot, call, SCH_AHEAD_NS, now_ns))
             return;
-        stop_waiting(sch, call);
+        sch_stop_waiting(sch, call);
         dispatch(sch, slot, call, now_ns);
     }
 }
@@ -336,7 +272,7 @@ sch_pump(struct sch *sch, struct sch_function *f, int64_t now_ns)
         struct sch_call *call = f->waiting.head;
         bool was_idle = slot->state == SCH_SLOT_IDLE;
 
-        stop_waiting(sch, call);
+        sch_stop_waiting(sch, call);
         dispatch(sch, slot, call, now_ns);
         if (was_idle && sch->lanes > 1)
             take_lane_along(sch, slot, now_ns);
@@ -438,7 +374,7 @@ refuse_all(struct sch *sch, struct sch_function *f, enum sch_reason reason)
     while (f->waiting.head != NULL) {
         struct sch_call *call = f->waiting.head;
 
-        stop_waiting(sch, call);
+        sch_stop_waiting(sch, call);
         refuse(sch, call, reason);
     }
 }
@@ -547,26 +483,8 @@ wait_again(struct sch *sch, struct sch_function *f, struct sch_call *call)
 
     while (after != NULL && after->arrived_ns <= call->arrived_ns)
         after = after->next;
-    wait_before(sch, f, after, call);
+    sch_wait_before(sch, f, after, call);
     sch_wake_by(sch, f, call->arrived_ns + f->settings.queue_timeout_ms * MS);
-}
-
-/* As many calls as may wait beside one for each instance that there may be. Those sent
- * ahead count as well: they come to wait again where their instance is slow or ends. */
-static bool
-queue_is_full(const struct sch_function *f)
-{
-    return (uint64_t)f->waiting.count + f->running >=
-           (uint64_t)f->settings.queue + (uint64_t)f->settings.max;
-}
-
-static bool
-host_is_full(const struct sch *sch, const struct sch_call *call)
-{
-    const struct sch_config *c = &sch->config;
-
-    return (c->queue_calls > 0 && sch->queued_calls >= c->queue_calls) ||
-           (c->queue_bytes > 0 && sch->queued_bytes + call->bytes > c->queue_bytes);
 }
 
 int
@@ -603,12 +521,12 @@ sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call,
         return;
     }
     end_idleness(f, now_ns);
-    if (queue_is_full(f)) {
+    if (sch_queue_is_full(f)) {
         refuse(sch, call, SCH_QUEUE_FULL);
         return;
     }
     slot = f->waiting.head == NULL ? place(sch, f, call, now_ns) : NULL;
-    if ((slot == NULL || slot->state == SCH_SLOT_BUSY) && host_is_full(sch, call)) {
+    if ((slot == NULL || slot->state == SCH_SLOT_BUSY) && sch_host_is_full(sch, call)) {
         refuse(sch, call, SCH_HOST_FULL);
         return;
     }
@@ -616,7 +534,7 @@ sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call,
         dispatch(sch, slot, call, now_ns);
         return;
     }
-    wait_before(sch, f, NULL, call);
+    sch_wait_before(sch, f, NULL, call);
     sch_pump(sch, f, now_ns);
     if (call->state == SCH_CALL_WAITING)
         sch_wake_by(sch, f, now_ns + f->settings.queue_timeout_ms * MS);
@@ -626,7 +544,7 @@ void
 sch_call_gone(struct sch *sch, struct sch_call *call, int64_t now_ns)
 {
     assert(call->state == SCH_CALL_WAITING);
-    stop_waiting(sch, call);
+    sch_stop_waiting(sch, call);
     if (call->function->hungry)
         sch_wake_by(sch, call->function, now_ns); /* perhaps for nobody, now */
     call->state = SCH_CALL_OUT;
@@ -656,7 +574,7 @@ sch_call_done(struct sch *sch, struct sch_call *call, int64_t now_ns)
     const struct sch_settings *settings = &slot->function->settings;
 
     assert(slot->runs.head == call);
-    take(sch, call);
+    sch_take(sch, call);
     slot->calls++;
     if (slot->recalling && now_ns - slot->head_since_ns < 2 * overdue_after(slot->function))
         slot->function->no_stacking_until_ns = 0; /* a moment off its core, no more */
@@ -679,7 +597,7 @@ sch_call_recalled(struct sch *sch, struct sch_call *call, int64_t now_ns)
     struct sch_slot *slot = call->slot;
 
     assert(call->state == SCH_CALL_RUNNING && (slot->runs.head != call || slot->doomed));
-    take(sch, call);
+    sch_take(sch, call);
     wait_again(sch, f, call);
     if (slot->runs.head == NULL)
         settle(sch, slot, now_ns);
@@ -692,7 +610,7 @@ sch_call_lost(struct sch *sch, struct sch_call *call)
 {
     assert(call->state == SCH_CALL_RUNNING && call->slot->runs.head == call);
     call->slot->doomed = true;
-    take(sch, call);
+    sch_take(sch, call);
 }
 
 /* ---- slots ---- */
@@ -739,8 +657,8 @@ give_back_calls(struct sch *sch, struct sch_slot *slot)
     while (slot->runs.tail != NULL) {
         struct sch_call *call = slot->runs.tail;
 
-        take(sch, call);
-        if (host_is_full(sch, call))
+        sch_take(sch, call);
+        if (sch_host_is_full(sch, call))
             refuse(sch, call, SCH_HOST_FULL);
         else
             wait_again(sch, slot->function, call);
@@ -780,7 +698,7 @@ expire_waiting(struct sch *sch, struct sch_function *f, int64_t now_ns)
     while (f->waiting.head != NULL && f->waiting.head->arrived_ns + patience <= now_ns) {
         struct sch_call *call = f->waiting.head;
 
-        stop_waiting(sch, call);
+        sch_stop_waiting(sch, call);
         refuse(sch, call, SCH_QUEUE_TIMEOUT);
     }
     if (f->waiting.head != NULL)

@@ -46,9 +46,9 @@ static void
 test_times_are_milliseconds(void **state)
 {
     /* no unit, decimals that are no whole milliseconds, and what is no number */
-    static const char *const bad[] = {"5",    "1000", "5x",    "s",     "",     "1.5",  "1.0005s",
-                                      "1.5ms", ".5s",  "1.s",   "1..5s", "-1s",  "+1s",  " 1s",
-                                      "1s ",  "1e3s", "0x10s", "0.0",   "1.5.s"};
+    static const char *const bad[] = {"5",     "1000", "5x",    "s",     "",     "1.5", "1.0005s",
+                                      "1.5ms", ".5s",  "1.s",   "1..5s", "-1s",  "+1s", " 1s",
+                                      "1s ",   "1e3s", "0x10s", "0.0",   "1.5.s"};
     int64_t n;
 
     (void)state;

@@ -18,7 +18,7 @@ struct daemon {
     pid_t pid; /* hearthd, which is the launcher */
     int port;
     char state[128];
-    char prefix[64];      /* "": HEARTH_PREFIX */
+    char prefix[64]; /* "": HEARTH_PREFIX */
     char log[160];
     char token[65];
     char url[64];

@@ -232,11 +232,11 @@ test_an_answer_while_draining_says_close(void **state)
 
     (void)state;
     daemon_start(&d);
-    deploy_ok(
-        &d, "nap", "memory=16M&min=1",
-        "#include <hearth.h>\n#include <unistd.h>\nint hearth_handle(hearth_call *c) { "
-        "hearth_log(c, HEARTH_INFO, \"begun\"); sleep(1); return hearth_printf(c, \"slept\"); "
-        "}\n");
+    deploy_ok(&d, "nap", "memory=16M&min=1",
+              "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) { "
+              "hearth_log(c, HEARTH_INFO, \"begun\"); nanosleep(&(struct timespec){1, 0}, 0); "
+              "return hearth_printf(c, \"slept\"); "
+              "}\n");
     fd = raw_connect(&d);
     raw_send(fd, request, sizeof request - 1);
     wait_for_figure(&d, "nap", "instances", "busy", 1);
