@@ -85,7 +85,7 @@ gw_config_default(struct gw_config *config)
         .build_time_ms = 60000,
         .build_memory = 1 << 30,
         .drain_time_ms = 30000,
-        .header_timeout_ms = 15000,
+        .header_timeout_ms = 10000,
         .keepalive_timeout_ms = 120000,
     };
 }

@@ -10,6 +10,7 @@
 #include "admin/deploy.h"
 #include "calls/instance.h"
 #include "cleanup.h"
+#include "container.h"
 #include "functions/function.h"
 #include "functions/settings_json.h"
 #include "gateway.h"
@@ -69,8 +70,7 @@ request_free(struct gw_request *req)
 static void
 deliver_answer(struct gw_loop *loop, struct gw_mail *mail)
 {
-    struct gw_request *req =
-        (struct gw_request *)(void *)((char *)mail - offsetof(struct gw_request, mail));
+    struct gw_request *req = container_of(mail, struct gw_request, mail);
     const struct gw_answer *answer = &req->answer;
     struct gw_conn *conn = req->conn;
 
@@ -227,8 +227,7 @@ may(const struct gw_conn *conn, const struct gw_admin_route *route)
 static void
 on_refusal_due(struct gw_timer *timer)
 {
-    struct gw_request *req =
-        (struct gw_request *)(void *)((char *)timer - offsetof(struct gw_request, timer));
+    struct gw_request *req = container_of(timer, struct gw_request, timer);
 
     gw_request_problem(req, GW_UNAUTHORIZED, NULL,
                        "want \"Authorization: Bearer TOKEN\", with the token from the file "
@@ -406,8 +405,7 @@ gw_admin_body(struct gw_request *req, const char *bytes, size_t n)
 static void
 deliver_request(struct gw_loop *loop, struct gw_mail *mail)
 {
-    struct gw_request *req =
-        (struct gw_request *)(void *)((char *)mail - offsetof(struct gw_request, mail));
+    struct gw_request *req = container_of(mail, struct gw_request, mail);
     gw_locked struct gw *held = gw_lock(req->gw);
 
     if (req->gw->draining && strcmp(req->route->method, "GET") != 0)

@@ -15,6 +15,7 @@
 #include "admin/admin.h"
 #include "calls/instance.h"
 #include "cleanup.h"
+#include "container.h"
 #include "functions/function.h"
 #include "functions/settings_json.h"
 #include "functions/store.h"
@@ -346,8 +347,7 @@ check(struct gw_deploy *d)
 static void
 on_look_for_room(struct gw_timer *timer)
 {
-    struct gw_deploy *d =
-        (struct gw_deploy *)(void *)((char *)timer - offsetof(struct gw_deploy, retry));
+    struct gw_deploy *d = container_of(timer, struct gw_deploy, retry);
     gw_locked struct gw *held = gw_lock(d->gw);
 
     check(d);

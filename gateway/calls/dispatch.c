@@ -7,6 +7,7 @@
 
 #include "calls/call.h"
 #include "calls/instance.h"
+#include "container.h"
 #include "functions/function.h"
 #include "gateway.h"
 #include "http/connection.h"
@@ -56,8 +57,7 @@ close_behind(struct gw_call *call)
 static void
 on_deadline(struct gw_timer *timer)
 {
-    struct gw_call *call =
-        (struct gw_call *)(void *)((char *)timer - offsetof(struct gw_call, deadline));
+    struct gw_call *call = container_of(timer, struct gw_call, deadline);
     struct gw_link *link = &call->instance->links[call->loop->lane];
     uint64_t serial = call->serial;
 
@@ -123,8 +123,7 @@ static void
 launch(struct gw *gw, struct sch_slot *slot)
 {
     gw_locked struct gw *held = gw_lock(gw);
-    struct gw_function *f =
-        (struct gw_function *)(void *)((char *)slot->function - offsetof(struct gw_function, sch));
+    struct gw_function *f = container_of(slot->function, struct gw_function, sch);
 
     slot->user = gw_instance_launch(gw, f, f->live, false, slot, NULL);
     if (slot->user != NULL)

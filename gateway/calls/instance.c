@@ -15,6 +15,7 @@
 #include "admin/admin.h"
 #include "admin/deploy.h"
 #include "calls/call.h"
+#include "container.h"
 #include "filter.h"
 #include "functions/function.h"
 #include "gateway.h"
@@ -42,8 +43,7 @@ static void watch_idle(struct gw *gw);
 static void
 on_start_too_slow(struct gw_timer *timer)
 {
-    struct gw_instance *inst =
-        (struct gw_instance *)(void *)((char *)timer - offsetof(struct gw_instance, timer));
+    struct gw_instance *inst = container_of(timer, struct gw_instance, timer);
 
     (void)snprintf(inst->unfit, sizeof inst->unfit, "it was not ready within %d s",
                    START_MS / 1000);
@@ -167,8 +167,7 @@ gw_instance_read_log(struct gw_instance *inst)
 static void
 on_log_pause_over(struct gw_timer *timer)
 {
-    struct gw_instance *inst =
-        (struct gw_instance *)(void *)((char *)timer - offsetof(struct gw_instance, log_pause));
+    struct gw_instance *inst = container_of(timer, struct gw_instance, log_pause);
 
     inst->log_bytes = 0;
     if (!inst->log_watched) {
@@ -366,8 +365,7 @@ on_log_closed(uv_handle_t *handle)
 static void
 deliver_unwatch(struct gw_loop *loop, struct gw_mail *mail)
 {
-    struct gw_link *link =
-        (struct gw_link *)(void *)((char *)mail - offsetof(struct gw_link, unwatch));
+    struct gw_link *link = container_of(mail, struct gw_link, unwatch);
 
     (void)loop;
     gw_link_close(link);
@@ -559,7 +557,7 @@ bury(struct gw_instance *inst)
 static struct gw_instance *
 of_death_mail(struct gw_mail *mail)
 {
-    return (struct gw_instance *)(void *)((char *)mail - offsetof(struct gw_instance, death_mail));
+    return container_of(mail, struct gw_instance, death_mail);
 }
 
 static void
@@ -602,8 +600,7 @@ deliver_death(struct gw_loop *loop, struct gw_mail *mail)
 static void
 deliver_kill(struct gw_loop *loop, struct gw_mail *mail)
 {
-    struct gw_instance *inst =
-        (struct gw_instance *)(void *)((char *)mail - offsetof(struct gw_instance, kill_mail));
+    struct gw_instance *inst = container_of(mail, struct gw_instance, kill_mail);
     struct launch_message msg = {.type = LAUNCH_KILL, .id = inst->id};
 
     (void)launch_client_send(&loop->gw->launcher, &msg);
@@ -628,8 +625,7 @@ gw_instance_kill(struct gw_instance *inst)
 static void
 on_retire_too_slow(struct gw_timer *timer)
 {
-    gw_instance_kill(
-        (struct gw_instance *)(void *)((char *)timer - offsetof(struct gw_instance, timer)));
+    gw_instance_kill(container_of(timer, struct gw_instance, timer));
 }
 
 void

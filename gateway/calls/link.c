@@ -11,6 +11,7 @@
 
 #include "calls/call.h"
 #include "calls/instance.h"
+#include "container.h"
 #include "functions/function.h"
 #include "gateway.h"
 #include "http/connection.h"
@@ -32,8 +33,7 @@ static void on_bell(uv_poll_t *poll, int status, int events);
 static void
 on_hush_over(struct gw_timer *timer)
 {
-    struct gw_link *link =
-        (struct gw_link *)(void *)((char *)timer - offsetof(struct gw_link, hushed));
+    struct gw_link *link = container_of(timer, struct gw_link, hushed);
 
     link->rings = 0;
     (void)uv_poll_start(&link->bell, UV_READABLE, on_bell);

@@ -15,6 +15,7 @@
 #include "admin/admin.h"
 #include "calls/call.h"
 #include "calls/instance.h"
+#include "container.h"
 #include "gateway.h"
 #include "http/answer.h"
 #include "log.h"
@@ -618,8 +619,7 @@ body_comes(struct gw_conn *conn)
 static void
 on_timer(struct gw_timer *timer)
 {
-    struct gw_conn *conn =
-        (struct gw_conn *)(void *)((char *)timer - offsetof(struct gw_conn, timer));
+    struct gw_conn *conn = container_of(timer, struct gw_conn, timer);
 
     if (body_comes(conn)) {
         gw_conn_expect_progress(conn);

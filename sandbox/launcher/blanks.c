@@ -11,7 +11,6 @@
 
 #include "cleanup.h"
 #include "launcher/launcher.h"
-#include "log.h"
 
 #define BURST_MS  100   /* starts within this are one burst */
 #define MEMORY_MS 30000 /* after which the largest burst counts half */
@@ -80,7 +79,7 @@ make_one(struct launcher *l, int64_t now)
     if (c == NULL)
         return; /* as many instances as there can be: no room for one in advance */
     if (launcher_make_worker(l, &recipe, c, &fds, &err) < 0) {
-        log_error("a blank could not be made: %s", err.text);
+        launcher_complain(l, "a blank could not be made: %s", err.text);
         launcher_drop(l, c);
         b->next_ms = now + RETRY_MS;
         return;
@@ -114,7 +113,7 @@ launcher_blank_ended(struct launcher *l, const struct launcher_child *c)
 
             launcher_last_words(b->of[i].fds.control_ours, text, sizeof text);
             if (text[0] != '\0')
-                log_error("a blank could not be made: %s", text);
+                launcher_complain(l, "a blank could not be made: %s", text);
             launcher_worker_fds_close(&b->of[i].fds);
             b->of[i] = b->of[--b->count];
             break;

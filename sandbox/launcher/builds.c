@@ -13,7 +13,6 @@
 #include "cleanup.h"
 #include "launcher/launcher.h"
 #include "launcher/spawn.h"
-#include "log.h"
 
 #define BUILD_PIDS 64u
 
@@ -110,7 +109,7 @@ launcher_build(struct launcher *l, const struct launch_message *msg)
         (void)waitid(P_PIDFD, (id_t)c->pidfd, &(siginfo_t){0}, WEXITED);
         l->builds--;
     }
-    log_error("a build could not be started: %s", err.text);
+    launcher_complain(l, "a build could not be started: %s", err.text);
     tell_built(l, msg->id, LAUNCH_BUILD_BROKEN, err.text, NULL);
     if (c != NULL)
         launcher_free_slot(l, c);
@@ -158,7 +157,7 @@ launcher_build_ended(struct launcher *l, struct launcher_child *c, const siginfo
         if (text[0] == '\0')
             (void)snprintf(text, sizeof text, "the builder ended with %s %d",
                            exited ? "status" : "signal", info->si_status);
-        log_error("build %" PRIu64 " broke: %s", c->id, text);
+        launcher_complain(l, "build %" PRIu64 " broke: %s", c->id, text);
     }
     l->builds--;
     tell_built(l, c->id, result, text, fds);

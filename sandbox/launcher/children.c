@@ -112,7 +112,7 @@ tell_no_wall(struct launcher *l, uint64_t id, const struct hearth_err *err)
     msg.u.died.cause = LAUNCH_CAUSE_NO_WALL;
     (void)snprintf(msg.u.died.text, sizeof msg.u.died.text, "%.*s", (int)sizeof msg.u.died.text - 1,
                    err->text);
-    log_error("instance %" PRIu64 " could not be made: %s", id, err->text);
+    launcher_complain(l, "instance %" PRIu64 " could not be made: %s", id, err->text);
     launcher_tell(l, &msg, NULL, 0);
 }
 
@@ -485,7 +485,7 @@ worker_ended(struct launcher *l, struct launcher_child *c, const siginfo_t *info
         launcher_last_words(c->control, died->text, sizeof died->text);
         if (died->text[0] != '\0') {
             died->cause = LAUNCH_CAUSE_NO_WALL;
-            log_error("instance %" PRIu64 " could not be made: %s", c->id, died->text);
+            launcher_complain(l, "instance %" PRIu64 " could not be made: %s", c->id, died->text);
         }
     }
     launcher_tell(l, &msg, NULL, 0);

@@ -11,6 +11,7 @@
 #include <linux/limits.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@
 #include "log.h"
 #include "signals.h"
 
+#define COMPLAIN_MS        1000
 #define RESTARTS_MAX       5
 #define RESTARTS_WINDOW_MS 10000
 #define DESCRIPTORS_WANTED 65536
@@ -50,6 +52,28 @@ launcher_now_ms(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void
+launcher_complain(struct launcher *l, const char *fmt, ...)
+{
+    int64_t now = launcher_now_ms();
+    char text[256], left_out[64] = "";
+    va_list ap;
+
+    if (l->complained_ms != 0 && now - l->complained_ms < COMPLAIN_MS) {
+        l->uncomplained++;
+        return;
+    }
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (l->uncomplained > 0)
+        (void)snprintf(left_out, sizeof left_out, " (%u lines like it were left out before)",
+                       l->uncomplained);
+    log_error("%s%s", text, left_out);
+    l->uncomplained = 0;
+    l->complained_ms = now;
 }
 
 int

@@ -95,6 +95,8 @@ struct launcher_options {
 
 struct launcher {
     struct launcher_options options;
+    int64_t complained_ms; /* see launcher_complain */
+    unsigned uncomplained;
     char prefix[256];
     uid_t gateway_uid;
     gid_t gateway_gid;
@@ -192,6 +194,9 @@ void launcher_blank_ended(struct launcher *l, const struct launcher_child *c);
 
 void launcher_tell(struct launcher *l, struct launch_message *msg, const int *fds, unsigned n);
 int64_t launcher_now_ms(void);
+/* What could not be made, to the log: one line a second, which tells how many it left out. */
+void launcher_complain(struct launcher *l, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Watches fd in the loop under this tag; 0 or a negative errno. */
 int launcher_watch(struct launcher *l, int fd, uint64_t tag);
 
