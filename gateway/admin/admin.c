@@ -19,7 +19,6 @@
 #include "name.h"
 
 #define REFUSAL_DELAY_MS 500 /* what a wrong token costs */
-#define CHANGES_MOST     64  /* of one function, that wait for each other */
 
 static void show_root(struct gw_request *req);
 static void show_options(struct gw_request *req);
@@ -144,57 +143,6 @@ gw_admin_gone(struct gw_request *req)
     req->gone = true;
     if (!req->answered)
         request_free(req); /* nothing was begun: its body never came to an end */
-}
-
-bool
-gw_change_begin(struct gw_request *req, struct gw_function *f)
-{
-    struct gw_request **last = &f->changes;
-
-    if (!f->changing) {
-        f->changing = true;
-        f->refs++;
-        return true;
-    }
-    for (unsigned waiting = 0; *last != NULL; last = &(*last)->next)
-        if (++waiting == CHANGES_MOST) {
-            gw_request_problem(req, GW_OVERLOADED, NULL, "%u changes of this function wait already",
-                               waiting);
-            return false;
-        }
-    req->next = NULL;
-    *last = req;
-    return false;
-}
-
-void
-gw_change_end(struct gw_function *f)
-{
-    struct gw_request *next = f->changes;
-    struct gw_deploy *keeper = f->keeper;
-    struct gw *gw = NULL;
-
-    if (keeper != NULL) { /* the change, and its hold on the function, are the deploy's now */
-        f->keeper = NULL;
-        gw_deploy_turn(keeper);
-        return;
-    }
-    f->changing = false;
-    if (next != NULL) {
-        gw = next->gw;
-        f->changes = next->next;
-        next->route->handle(next);
-        /* that one may have been answered at once: then it is the turn of the rest */
-        if (!f->changing && f->changes != NULL) {
-            f->changing = true;
-            gw_change_end(f);
-            return;
-        }
-    }
-    if (!f->changing)
-        gw_function_release(gw, f);
-    else
-        f->refs--;
 }
 
 /* ---- may it? ---- */

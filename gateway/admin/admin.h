@@ -26,7 +26,6 @@ struct gw_request {
     bool answered;
     struct gw_answer answer;
     struct gw_timer timer;
-    struct gw_request *next; /* waits until another change of the function is done */
 };
 
 void gw_admin_begin(struct gw_conn *conn);
@@ -46,12 +45,6 @@ void gw_request_bad_setting(struct gw_request *req, const struct gw_bad_setting 
 void gw_request_json(struct gw_request *req, int status, json_t *body);
 /* text: from malloc, and the callee's; NULL says that there was no memory. */
 void gw_request_text(struct gw_request *req, int status, const char *type, char *text, size_t len);
-
-/* One change of a function at a time. True: begin; false: the request waits, and
- * its handler is called again when the change before it has ended; or too many wait, and it
- * was answered. */
-bool gw_change_begin(struct gw_request *req, struct gw_function *f);
-void gw_change_end(struct gw_function *f);
 
 /* What LAUNCH_LIMIT did to one instance that a PATCH waits for. */
 struct gw_patch;

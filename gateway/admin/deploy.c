@@ -19,6 +19,7 @@
 #include "functions/function.h"
 #include "functions/settings_json.h"
 #include "functions/store.h"
+#include "functions/turns.h"
 #include "gateway.h"
 #include "log.h"
 
@@ -96,8 +97,8 @@ static void
 fail(struct gw_deploy *d, enum gw_code code, json_t *facts, const char *text)
 {
     gw_timer_unset(gw_main_loop(d->gw), &d->retry);
-    if (d->function != NULL && d->function->keeper == d)
-        d->function->keeper = NULL;
+    if (d->function != NULL)
+        gw_turn_leave(d->gw, d->function, &d->turn);
     if (d->instance != NULL) {
         d->instance->deploy = NULL;
         gw_instance_kill(d->instance);
@@ -616,7 +617,7 @@ on_committed(uv_work_t *work, int status)
     d->committing = false;
     if (d->status < 0 || version == NULL) {
         free(version);
-        gw_change_end(f);
+        gw_turn_end(d->gw, f);
         fail(d, d->status < 0 ? GW_STORAGE_FAILED : GW_INTERNAL, NULL,
              d->status < 0 ? d->err.text : "no memory");
         return;
@@ -638,7 +639,7 @@ on_committed(uv_work_t *work, int status)
     log_info("function %s: version %u is live", f->name, f->live);
     gw_request_json(d->req, d->is_new ? 201 : 200, answer);
     d->req = NULL;
-    gw_change_end(f);
+    gw_turn_end(d->gw, f);
     deploy_free(d);
 }
 
@@ -664,7 +665,7 @@ keep(struct gw_deploy *d)
     d->outdated = status == 0 && !gw_settings_same_instance(&checked, &d->settings);
     gw_settings_clear(&checked);
     if (status < 0) {
-        gw_change_end(d->function);
+        gw_turn_end(d->gw, d->function);
         fail(d, GW_BAD_SETTING, bad_setting_facts(&bad),
              "another change made these settings wrong");
         return;
@@ -676,31 +677,18 @@ keep(struct gw_deploy *d)
     (void)uv_queue_work(gw_main_loop(d->gw)->uv, &d->work, commit, on_committed);
 }
 
-void
-gw_deploy_turn(struct gw_deploy *d)
+/* Its turn: a DELETE that began earlier has ended, and one that comes later waits. */
+static void
+on_turn(struct gw_turn *turn)
 {
+    struct gw_deploy *d = container_of(turn, struct gw_deploy, turn);
+
     if (d->function->removed) { /* or its files would come back with the next start */
-        gw_change_end(d->function);
+        gw_turn_end(d->gw, d->function);
         fail(d, GW_FUNCTION_NOT_FOUND, NULL, "the function was deleted");
         return;
     }
     keep(d);
-}
-
-/* One change of a function at a time: a DELETE that began earlier has ended by then, and
- * one that comes later waits. */
-static void
-try_to_keep(struct gw_deploy *d)
-{
-    struct gw_function *f = d->function;
-
-    if (f->changing) {
-        f->keeper = d;
-        return;
-    }
-    f->changing = true;
-    f->refs++;
-    gw_deploy_turn(d);
 }
 
 void
@@ -709,5 +697,6 @@ gw_deploy_instance_ready(struct gw_deploy *d, struct gw_instance *inst)
     d->instance = inst;
     if (d->diagnostics == NULL)
         d->diagnostics = json_array();
-    try_to_keep(d);
+    d->turn.go = on_turn;
+    (void)gw_turn_take(d->function, &d->turn, true); /* which refuses none that goes first */
 }

@@ -4,6 +4,7 @@
 
 #include "codes.h"
 #include "functions/function.h"
+#include "functions/turns.h"
 #include "gateway.h"
 
 struct gw_request;
@@ -14,6 +15,7 @@ struct gw_deploy {
     struct gw_deploy *next;
     struct gw *gw;
     struct gw_request *req;
+    struct gw_turn turn; /* to make its version the live one */
     char name[LIMIT_NAME + 1];
     enum gw_deploy_kind kind;
     bool outdated; /* its instance was born under settings that a PATCH has changed since */
@@ -46,8 +48,6 @@ struct gw_deploy {
 void gw_deploy_begin(struct gw_request *req);
 void gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n);
 void gw_deploy_instance_ready(struct gw_deploy *deploy, struct gw_instance *inst);
-/* The change of its function that ended is its own now: gw_change_end. */
-void gw_deploy_turn(struct gw_deploy *deploy);
 void gw_deploy_instance_failed(struct gw_deploy *deploy, const struct gw_instance *inst,
                                const char *why);
 

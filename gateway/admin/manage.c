@@ -8,10 +8,12 @@
 #include "admin/admin.h"
 #include "calls/instance.h"
 #include "cleanup.h"
+#include "container.h"
 #include "functions/function.h"
 #include "functions/query.h"
 #include "functions/settings_json.h"
 #include "functions/store.h"
+#include "functions/turns.h"
 #include "gateway.h"
 
 #define JSON_FLAGS (JSON_REJECT_DUPLICATES)
@@ -189,7 +191,9 @@ struct gw_patch {
 };
 
 struct job {
+    struct gw_turn turn;
     uv_work_t work;
+    struct gw *gw;
     struct gw_request *req;
     struct gw_function *function;
     struct gw_settings settings; /* that will be */
@@ -202,7 +206,7 @@ struct job {
 };
 
 static struct job *
-job_new(struct gw_request *req, struct gw_function *f)
+job_new(struct gw_request *req, struct gw_function *f, void (*go)(struct gw_turn *))
 {
     struct job *job = calloc(1, sizeof *job);
 
@@ -210,27 +214,58 @@ job_new(struct gw_request *req, struct gw_function *f)
         gw_request_problem(req, GW_INTERNAL, NULL, "no memory");
         return NULL;
     }
-    if (!gw_change_begin(req, f)) {
-        free(job);
-        return NULL;
-    }
+    job->turn.go = go;
     job->work.data = job;
     job->req = req;
+    job->gw = req->gw;
     job->function = f;
-    job->version = f->live;
     return job;
 }
 
-/* The request has been answered, or is answered after. */
 static void
-job_free(struct job *job)
+job_forget(struct job *job)
 {
-    gw_change_end(job->function);
     gw_settings_clear(&job->settings);
     json_decref(job->changed);
     free(job->patch);
     free(job->json);
     free(job);
+}
+
+/* Its turn is over; the request has been answered, or is answered after. */
+static void
+job_free(struct job *job)
+{
+    struct gw_function *f = job->function;
+    struct gw *gw = job->gw;
+
+    job_forget(job);
+    gw_turn_end(gw, f);
+}
+
+static void
+job_begin(struct job *job)
+{
+    if (gw_turn_take(job->function, &job->turn, false) == 0)
+        return;
+    gw_request_problem(job->req, GW_OVERLOADED, NULL,
+                       "too many changes of this function wait already");
+    job_forget(job);
+}
+
+/* The job whose turn it is; NULL: its function is no more, and that was answered. */
+static struct job *
+job_of_turn(struct gw_turn *turn)
+{
+    struct job *job = container_of(turn, struct job, turn);
+    struct gw_function *f = job->function;
+
+    if (!f->removed && f->live != 0)
+        return job;
+    gw_request_problem(job->req, GW_FUNCTION_NOT_FOUND, NULL, "no function \"%s\" is deployed",
+                       f->name);
+    job_free(job);
+    return NULL;
 }
 
 static void
@@ -360,38 +395,50 @@ store_patch(uv_work_t *work)
     job->status = store_settings(job->function->name, job->version, job->json, &job->err);
 }
 
-/* The settings after the patch; NULL with the request answered. */
-static struct job *
-patched(struct gw_request *req, struct gw_function *f, json_t *patch)
+/* What will be after the patch. 0, or a negative errno: -EINVAL with *bad filled. */
+static int
+apply_patch(struct job *job, struct gw_bad_setting *bad)
 {
-    struct gw_bad_setting bad;
+    struct gw_function *f = job->function;
     struct gw_version *version = gw_function_version(f, f->live);
-    struct job *job = job_new(req, f);
+    int status = gw_settings_copy(&job->settings, &f->settings);
 
-    if (job == NULL)
-        return NULL;
     /* all that the answer needs, before anything is changed */
     job->patch = calloc(1, sizeof *job->patch);
-    if (job->patch == NULL || gw_settings_copy(&job->settings, &f->settings) < 0) {
-        job_free(job);
-        gw_request_problem(req, GW_INTERNAL, NULL, "no memory");
-        return NULL;
-    }
-    if (gw_settings_from_json(&job->settings, patch, &bad) < 0 ||
-        gw_settings_check(&job->settings, &bad) < 0 ||
-        gw_function_check_room(req->gw, f, &job->settings, &bad) < 0) {
-        job_free(job);
-        gw_request_bad_setting(req, &bad);
-        return NULL;
-    }
+    if (status == 0 && job->patch == NULL)
+        status = -ENOMEM;
+    if (status == 0)
+        status = gw_settings_from_json(&job->settings, job->changed, bad);
+    if (status == 0)
+        status = gw_settings_check(&job->settings, bad);
+    if (status == 0)
+        status = gw_function_check_room(job->gw, f, &job->settings, bad);
+    if (status < 0)
+        return status;
+    job->version = f->live;
     job->json =
         gw_manage_version_text(f->live, version != NULL ? version->created_ms : 0, &job->settings);
-    if (job->json == NULL) {
-        job_free(job);
-        gw_request_problem(req, GW_INTERNAL, NULL, "no memory");
-        return NULL;
+    return job->json != NULL ? 0 : -ENOMEM;
+}
+
+static void
+on_patch_turn(struct gw_turn *turn)
+{
+    struct job *job = job_of_turn(turn);
+    struct gw_bad_setting bad;
+    int status = job != NULL ? apply_patch(job, &bad) : 0;
+
+    if (job == NULL)
+        return;
+    if (status == 0) {
+        (void)uv_queue_work(gw_main_loop(job->gw)->uv, &job->work, store_patch, on_patch_stored);
+        return;
     }
-    return job;
+    if (status == -EINVAL)
+        gw_request_bad_setting(job->req, &bad);
+    else
+        gw_request_problem(job->req, GW_INTERNAL, NULL, "no memory");
+    job_free(job);
 }
 
 void
@@ -399,14 +446,14 @@ gw_manage_patch(struct gw_request *req)
 {
     struct gw_function *f = wanted(req);
     json_t *patch = f != NULL ? object_of(req) : NULL;
-    struct job *job = patch != NULL ? patched(req, f, patch) : NULL;
+    struct job *job = patch != NULL ? job_new(req, f, on_patch_turn) : NULL;
 
     if (job == NULL) {
         json_decref(patch);
         return;
     }
     job->changed = patch;
-    (void)uv_queue_work(gw_main_loop(req->gw)->uv, &job->work, store_patch, on_patch_stored);
+    job_begin(job);
 }
 
 /* ---- DELETE ---- */
@@ -436,16 +483,25 @@ on_deleted(uv_work_t *work, int status)
     job_free(job);
 }
 
+static void
+on_delete_turn(struct gw_turn *turn)
+{
+    struct job *job = job_of_turn(turn);
+
+    if (job == NULL)
+        return;
+    job->function->deleting = true;
+    (void)uv_queue_work(gw_main_loop(job->gw)->uv, &job->work, store_delete, on_deleted);
+}
+
 void
 gw_manage_delete(struct gw_request *req)
 {
     struct gw_function *f = wanted(req);
-    struct job *job = f != NULL ? job_new(req, f) : NULL;
+    struct job *job = f != NULL ? job_new(req, f, on_delete_turn) : NULL;
 
-    if (job == NULL)
-        return;
-    f->deleting = true;
-    (void)uv_queue_work(gw_main_loop(req->gw)->uv, &job->work, store_delete, on_deleted);
+    if (job != NULL)
+        job_begin(job);
 }
 
 /* ---- rollback ---- */
@@ -479,29 +535,42 @@ on_rolled_back(uv_work_t *work, int status)
     job_free(job);
 }
 
+static void
+on_rollback_turn(struct gw_turn *turn)
+{
+    struct job *job = job_of_turn(turn);
+    struct gw_function *f = job != NULL ? job->function : NULL;
+    struct gw_version *version = job != NULL ? gw_function_version(f, job->version) : NULL;
+
+    if (job == NULL)
+        return;
+    if (version == NULL) {
+        gw_request_problem(job->req, GW_VERSION_NOT_FOUND, NULL,
+                           "expected {\"version\": N}, with a number of GET …/versions");
+        job_free(job);
+        return;
+    }
+    job->json = gw_manage_version_text(version->number, version->created_ms, &f->settings);
+    if (job->json == NULL) {
+        gw_request_problem(job->req, GW_INTERNAL, NULL, "no memory");
+        job_free(job);
+        return;
+    }
+    (void)uv_queue_work(gw_main_loop(job->gw)->uv, &job->work, store_rollback, on_rolled_back);
+}
+
 void
 gw_manage_rollback(struct gw_request *req)
 {
     struct gw_function *f = wanted(req);
     json_t *body = f != NULL ? object_of(req) : NULL;
+    struct job *job = body != NULL ? job_new(req, f, on_rollback_turn) : NULL;
     int64_t number = 0;
-    struct gw_version *version;
-    struct job *job;
 
-    if (body == NULL)
-        return;
-    (void)gw_json_whole(json_object_get(body, "version"), &number);
-    json_decref(body);
-    version = number > 0 && number <= UINT32_MAX ? gw_function_version(f, (uint32_t)number) : NULL;
-    if (version == NULL) {
-        gw_request_problem(req, GW_VERSION_NOT_FOUND, NULL,
-                           "expected {\"version\": N}, with a number of GET …/versions");
-        return;
+    if (job != NULL) {
+        (void)gw_json_whole(json_object_get(body, "version"), &number);
+        job->version = number > 0 && number <= UINT32_MAX ? (uint32_t)number : 0;
+        job_begin(job);
     }
-    job = job_new(req, f);
-    if (job == NULL)
-        return;
-    job->version = version->number;
-    job->json = gw_manage_version_text(version->number, version->created_ms, &f->settings);
-    (void)uv_queue_work(gw_main_loop(req->gw)->uv, &job->work, store_rollback, on_rolled_back);
+    json_decref(body);
 }

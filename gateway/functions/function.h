@@ -14,10 +14,9 @@
 
 struct gw;
 struct gw_bad_setting;
-struct gw_deploy;
 struct gw_instance;
 struct gw_journal;
-struct gw_request;
+struct gw_turn;
 
 struct gw_env {
     char *bytes; /* "NAME=value", each ended by a NUL; NULL for none */
@@ -50,10 +49,9 @@ struct gw_function {
     struct gw_version *versions;
     uint32_t refs; /* calls and deploys that hold the record */
     bool removed;
-    bool deleting;              /* its files are being removed: no new calls */
-    bool changing;              /* its files are being written */
-    struct gw_request *changes; /* that wait for it, oldest first */
-    struct gw_deploy *keeper;   /* before those: its version was built and checked */
+    bool deleting;          /* its files are being removed: no new calls */
+    bool changing, turning; /* see turns.c */
+    struct gw_turn *turns;  /* changes that wait for each other, the next one first */
     struct gw_function *noisy_next, *noisy_prev;
     bool noisy;      /* in gw->noisy: warnings about it were left out */
     unsigned unsaid; /* how many, since the last line */
