@@ -110,6 +110,10 @@ struct gw_loop {
 
 struct gw {
     pthread_mutex_t lock; /* recursive: see gw_lock */
+    /* what those above a loop do with it, set before the loops are made: once, when it is made,
+     * and with each tick of its wheel; what it has to do in each turn is done by handles */
+    void (*on_open)(struct gw_loop *loop);
+    void (*on_tick)(struct gw_loop *loop);
     struct gw_config config;
     /* of the configuration, and changed while it runs */
     _Atomic int64_t header_timeout_ms, keepalive_timeout_ms;

@@ -4,9 +4,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "calls/instance.h"
 #include "gateway.h"
-#include "http/connection.h"
 
 /* ---- time ---- */
 
@@ -25,8 +23,7 @@ on_tick(uv_timer_t *ticker)
     struct gw_loop *loop = ticker->data;
 
     gw_wheel_run(&loop->wheel, gw_now_ms());
-    gw_dispatch(loop);
-    gw_server_check_drained(loop);
+    loop->gw->on_tick(loop);
     if (loop->wheel.armed == 0 && !loop->gw->draining) {
         (void)uv_timer_stop(&loop->ticker);
         loop->ticking = false;
@@ -99,7 +96,6 @@ on_inbox(uv_async_t *inbox)
         next = mail->next;
         mail->deliver(loop, mail);
     }
-    gw_dispatch(loop);
     if (loop->gw->draining)
         gw_keep_ticking(loop);
 }
@@ -148,8 +144,10 @@ open_loop(struct gw *gw, uint32_t lane)
         return status;
     }
     loop->inbox.data = loop;
-    gw_dispatch_attach(loop);
-    gw_conn_backlog_init(loop);
+    gw_wheel_init(&loop->wheel, gw_now_ms());
+    (void)uv_timer_init(loop->uv, &loop->ticker);
+    loop->ticker.data = loop;
+    gw->on_open(loop);
     gw->loops[gw->loops_count++] = loop;
     return 0;
 }

@@ -346,6 +346,13 @@ connections_most(void)
     return files.rlim_cur / 2 < UINT32_MAX ? (uint32_t)(files.rlim_cur / 2) : UINT32_MAX;
 }
 
+static void
+on_loop_open(struct gw_loop *loop)
+{
+    gw_dispatch_attach(loop);
+    gw_conn_backlog_init(loop);
+}
+
 static int
 open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
 {
@@ -377,6 +384,8 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
                                            .queue_bytes = (uint64_t)gw->config.queue_bytes});
     if (gw->sch == NULL)
         return err_set(err, ENOMEM, "make the scheduler");
+    gw->on_open = on_loop_open;
+    gw->on_tick = gw_server_check_drained;
     status = gw_loops_open(gw, err);
     if (status < 0)
         return status;

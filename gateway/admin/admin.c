@@ -353,6 +353,7 @@ gw_admin_body(struct gw_request *req, const char *bytes, size_t n)
 static void
 deliver_request(struct gw_loop *loop, struct gw_mail *mail)
 {
+    (void)loop;
     struct gw_request *req = container_of(mail, struct gw_request, mail);
     gw_locked struct gw *held = gw_lock(req->gw);
 
@@ -360,7 +361,6 @@ deliver_request(struct gw_loop *loop, struct gw_mail *mail)
         gw_request_problem(req, GW_DRAINING, NULL, "the daemon is stopping");
     else
         req->route->handle(req);
-    gw_dispatch(loop);
 }
 
 void

@@ -46,10 +46,6 @@ void gw_request_json(struct gw_request *req, int status, json_t *body);
 /* text: from malloc, and the callee's; NULL says that there was no memory. */
 void gw_request_text(struct gw_request *req, int status, const char *type, char *text, size_t len);
 
-/* What LAUNCH_LIMIT did to one instance that a PATCH waits for. */
-struct gw_patch;
-void gw_patch_instance_done(struct gw_instance *inst, int status);
-
 /* manage.c: what the routes do, besides deploying */
 void gw_manage_list(struct gw_request *req);
 void gw_manage_get(struct gw_request *req);

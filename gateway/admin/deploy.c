@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "admin/show.h"
 #include "calls/instance.h"
 #include "cleanup.h"
 #include "container.h"
@@ -100,7 +101,7 @@ fail(struct gw_deploy *d, enum gw_code code, json_t *facts, const char *text)
     if (d->function != NULL)
         gw_turn_leave(d->gw, d->function, &d->turn);
     if (d->instance != NULL) {
-        d->instance->deploy = NULL;
+        d->instance->checker = NULL;
         gw_instance_kill(d->instance);
         d->instance = NULL;
     }
@@ -319,6 +320,20 @@ build(struct gw_deploy *d)
 
 static void on_look_for_room(struct gw_timer *timer);
 
+static void on_instance_ready(struct gw_checker *checker, struct gw_instance *inst);
+
+static void
+on_instance_failed(struct gw_checker *checker, struct gw_instance *inst, const char *why)
+{
+    struct gw_deploy *d = container_of(checker, struct gw_deploy, checker);
+    cleanup_free char *output = gw_journal_tail(d->function, inst->id, OUTPUT_LINES);
+
+    d->instance = NULL;
+    /* while its version is being kept, it may die: it did load and initialise */
+    if (!d->committing)
+        fail(d, GW_VERSION_UNFIT, json_pack("{s:s}", "output", output != NULL ? output : ""), why);
+}
+
 /* In an instance that counts in the memory budget like any other. */
 static void
 check(struct gw_deploy *d)
@@ -327,7 +342,6 @@ check(struct gw_deploy *d)
     int64_t memory = d->settings.numbers.memory;
     bool room = sch_hold(gw->sch, memory, gw_now_ns());
 
-    gw_dispatch(gw_main_loop(gw));
     if (!room && gw_now_ms() < d->room_by_ms) {
         gw_timer_set(gw_main_loop(gw), &d->retry, ROOM_MS, on_look_for_room);
         return;
@@ -336,7 +350,9 @@ check(struct gw_deploy *d)
         fail(d, GW_OVERLOADED, NULL, "there was no room in the memory budget to check the version");
         return;
     }
-    d->instance = gw_instance_launch(d->gw, d->function, d->version, true, NULL, d);
+    d->checker = (struct gw_checker){
+        .settings = &d->settings, .ready = on_instance_ready, .failed = on_instance_failed};
+    d->instance = gw_instance_launch(d->gw, d->function, d->version, true, NULL, &d->checker);
     if (d->instance == NULL) {
         sch_release(gw->sch, memory, gw_now_ns());
         fail(d, GW_INTERNAL, NULL, "the launcher cannot be reached");
@@ -526,17 +542,6 @@ gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, un
 
 /* ---- 3: checked, then kept ---- */
 
-void
-gw_deploy_instance_failed(struct gw_deploy *d, const struct gw_instance *inst, const char *why)
-{
-    cleanup_free char *output = gw_journal_tail(d->function, inst->id, OUTPUT_LINES);
-
-    d->instance = NULL;
-    /* while its version is being kept, it may die: it did load and initialise */
-    if (!d->committing)
-        fail(d, GW_VERSION_UNFIT, json_pack("{s:s}", "output", output != NULL ? output : ""), why);
-}
-
 static void
 commit(uv_work_t *work)
 {
@@ -591,7 +596,7 @@ place_instance(struct gw_deploy *d)
     d->instance = NULL;
     if (inst == NULL)
         return false; /* it died meanwhile */
-    inst->deploy = NULL;
+    inst->checker = NULL;
     if (wanted && !d->outdated)
         inst->slot = sch_slot_adopt(d->gw->sch, &f->sch, inst, f->sch.generation + 1,
                                     inst->held_bytes, gw_now_ns());
@@ -632,9 +637,10 @@ on_committed(uv_work_t *work, int status)
     f->settings = d->settings;
     d->settings = was;
     gw_function_apply(d->gw, f, !place_instance(d));
+    gw_instances_follow_settings(f);
     if (inst != NULL && inst->slot != NULL)
         gw_instance_follow_limit(inst); /* a PATCH came in between */
-    answer = gw_function_json(f);
+    answer = gw_show_function(f);
     (void)json_object_set(answer, "diagnostics", d->diagnostics);
     log_info("function %s: version %u is live", f->name, f->live);
     gw_request_json(d->req, d->is_new ? 201 : 200, answer);
@@ -691,9 +697,11 @@ on_turn(struct gw_turn *turn)
     keep(d);
 }
 
-void
-gw_deploy_instance_ready(struct gw_deploy *d, struct gw_instance *inst)
+static void
+on_instance_ready(struct gw_checker *checker, struct gw_instance *inst)
 {
+    struct gw_deploy *d = container_of(checker, struct gw_deploy, checker);
+
     d->instance = inst;
     if (d->diagnostics == NULL)
         d->diagnostics = json_array();

@@ -2,6 +2,9 @@
 #ifndef GATEWAY_DEPLOY_H
 #define GATEWAY_DEPLOY_H
 
+#include <jansson.h>
+
+#include "calls/instance.h"
 #include "codes.h"
 #include "functions/function.h"
 #include "functions/turns.h"
@@ -15,7 +18,8 @@ struct gw_deploy {
     struct gw_deploy *next;
     struct gw *gw;
     struct gw_request *req;
-    struct gw_turn turn; /* to make its version the live one */
+    struct gw_checker checker; /* its instance is told by this */
+    struct gw_turn turn;       /* to make its version the live one */
     char name[LIMIT_NAME + 1];
     enum gw_deploy_kind kind;
     bool outdated; /* its instance was born under settings that a PATCH has changed since */
@@ -47,9 +51,6 @@ struct gw_deploy {
 
 void gw_deploy_begin(struct gw_request *req);
 void gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n);
-void gw_deploy_instance_ready(struct gw_deploy *deploy, struct gw_instance *inst);
-void gw_deploy_instance_failed(struct gw_deploy *deploy, const struct gw_instance *inst,
-                               const char *why);
 
 /* bundle.c: unpacks a tar, plain or gzipped. on_file gets each regular file; its
  * path is relative and clean. Runs in the thread pool. 0, or a negative errno with

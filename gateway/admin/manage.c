@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "admin/admin.h"
+#include "admin/show.h"
 #include "calls/instance.h"
 #include "cleanup.h"
 #include "container.h"
@@ -78,7 +79,7 @@ gw_manage_list(struct gw_request *req)
     HASH_SORT(req->gw->functions, by_name);
     HASH_ITER (hh, req->gw->functions, f, next)
         if (f->live > 0)
-            (void)json_array_append_new(list, gw_function_json(f));
+            (void)json_array_append_new(list, gw_show_function(f));
     gw_request_json(req, 200, json_pack("{s:o}", "functions", list));
 }
 
@@ -88,7 +89,7 @@ gw_manage_get(struct gw_request *req)
     struct gw_function *f = wanted(req);
 
     if (f != NULL)
-        gw_request_json(req, 200, gw_function_json(f));
+        gw_request_json(req, 200, gw_show_function(f));
 }
 
 void
@@ -97,7 +98,7 @@ gw_manage_versions(struct gw_request *req)
     struct gw_function *f = wanted(req);
 
     if (f != NULL)
-        gw_request_json(req, 200, gw_function_versions_json(f));
+        gw_request_json(req, 200, gw_show_versions(f));
 }
 
 void
@@ -106,7 +107,7 @@ gw_manage_instances(struct gw_request *req)
     struct gw_function *f = wanted(req);
 
     if (f != NULL)
-        gw_request_json(req, 200, gw_function_instances_json(f));
+        gw_request_json(req, 200, gw_show_instances(f));
 }
 
 void
@@ -117,7 +118,7 @@ gw_manage_memory(struct gw_request *req)
 
     if (f == NULL)
         return;
-    all = gw_function_json(f);
+    all = gw_show_function(f);
     gw_request_json(req, 200, json_incref(json_object_get(all, "memory")));
     json_decref(all);
 }
@@ -184,6 +185,7 @@ gw_manage_logs(struct gw_request *req)
 
 /* A PATCH that was stored, until each running instance has its limit. */
 struct gw_patch {
+    struct gw_limit_waiter waiter;
     struct gw_request *req;
     json_t *answer, *applied;
     char name[LIMIT_NAME + 1];
@@ -290,12 +292,11 @@ patch_answer(struct gw_patch *patch)
     free(patch);
 }
 
-void
-gw_patch_instance_done(struct gw_instance *inst, int status)
+static void
+on_limited(struct gw_limit_waiter *waiter, int status)
 {
-    struct gw_patch *patch = inst->patch;
+    struct gw_patch *patch = container_of(waiter, struct gw_patch, waiter);
 
-    inst->patch = NULL;
     if (status == 0)
         patch->live++;
     else if (status != -ESRCH)
@@ -330,15 +331,15 @@ static void
 apply_memory(struct gw_function *f, struct gw_patch *patch)
 {
     for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next) {
-        if (inst->phase == GW_INSTANCE_RETIRING || inst->killed || inst->deploy != NULL ||
+        if (inst->phase == GW_INSTANCE_RETIRING || inst->killed || inst->checker != NULL ||
             !inst->open)
             continue;
         if (inst->slot != NULL && inst->slot->doomed) { /* no room for it to grow */
             patch->replaced++;
             continue;
         }
-        if (inst->patch == NULL) { /* else another PATCH waits for its answer */
-            inst->patch = patch;
+        if (inst->waiter == NULL) { /* else another PATCH waits for its answer */
+            inst->waiter = &patch->waiter;
             patch->waiting++;
         }
         gw_instance_send_limit(inst);
@@ -376,12 +377,14 @@ on_patch_stored(uv_work_t *work, int status)
     f->settings = job->settings;
     job->settings = was;
     gw_function_apply(gw, f, renews_instances(job->changed));
+    gw_instances_follow_settings(f);
     patch->req = job->req;
+    patch->waiter.done = on_limited;
     patch->waiting = 1; /* ours, until all are asked */
     patch->applied = applied_json(job->changed);
     if (f->settings.numbers.memory != was.numbers.memory)
         apply_memory(f, patch);
-    patch->answer = gw_function_json(f);
+    patch->answer = gw_show_function(f);
     if (--patch->waiting == 0)
         patch_answer(patch);
     job_free(job);
@@ -531,7 +534,7 @@ on_rolled_back(uv_work_t *work, int status)
     }
     f->live = job->version;
     gw_function_apply(job->req->gw, f, true);
-    gw_request_json(job->req, 200, gw_function_json(f));
+    gw_request_json(job->req, 200, gw_show_function(f));
     job_free(job);
 }
 

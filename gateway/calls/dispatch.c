@@ -458,13 +458,11 @@ gw_dispatch_attach(struct gw_loop *loop)
 {
     uv_loop_t *uv = loop->uv;
 
-    gw_wheel_init(&loop->wheel, gw_now_ms());
-    (void)uv_timer_init(uv, &loop->ticker);
     (void)uv_timer_init(uv, &loop->alarm);
     (void)uv_prepare_init(uv, &loop->prepare);
     (void)uv_check_init(uv, &loop->check);
     (void)uv_idle_init(uv, &loop->spin);
-    loop->ticker.data = loop->alarm.data = loop->prepare.data = loop->check.data = loop;
+    loop->alarm.data = loop->prepare.data = loop->check.data = loop;
     (void)uv_prepare_start(&loop->prepare, on_prepare);
     (void)uv_check_start(&loop->check, on_check);
 }

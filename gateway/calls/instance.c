@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "admin/admin.h"
-#include "admin/deploy.h"
 #include "calls/call.h"
 #include "container.h"
 #include "filter.h"
@@ -54,7 +52,7 @@ on_start_too_slow(struct gw_timer *timer)
 static const struct gw_settings *
 settings_of(const struct gw_instance *inst)
 {
-    return inst->deploy != NULL ? &inst->deploy->settings : &inst->function->settings;
+    return inst->checker != NULL ? inst->checker->settings : &inst->function->settings;
 }
 
 static struct gw_instance *
@@ -77,7 +75,7 @@ instance_new(struct gw *gw)
 
 struct gw_instance *
 gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool staged,
-                   struct sch_slot *slot, struct gw_deploy *deploy)
+                   struct sch_slot *slot, struct gw_checker *checker)
 {
     struct launch_message msg = {.type = LAUNCH_START};
     struct gw_instance *inst = instance_new(gw);
@@ -88,7 +86,7 @@ gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool 
     inst->function = f;
     inst->version = version;
     inst->slot = slot;
-    inst->deploy = deploy;
+    inst->checker = checker;
     inst->limit_bytes = settings_of(inst)->numbers.memory;
     inst->born_ms = gw_now_ms();
     inst->launched_ns = gw_now_ns();
@@ -227,8 +225,9 @@ gw_instance_send_limit(struct gw_instance *inst)
     (void)launch_client_send(&inst->gw->launcher, &msg);
 }
 
-void
-gw_instance_publish_limits(struct gw_instance *inst)
+/* Writes limit and recycle_memory where the worker reads them. */
+static void
+publish_limits(struct gw_instance *inst)
 {
     int64_t percent = settings_of(inst)->numbers.recycle_memory;
 
@@ -237,6 +236,13 @@ gw_instance_publish_limits(struct gw_instance *inst)
     atomic_store(&inst->chan.shared->memory_limit, (uint64_t)inst->limit_bytes);
     atomic_store(&inst->chan.shared->recycle_at,
                  percent < 100 ? (uint64_t)(inst->limit_bytes / 100 * percent) : 0);
+}
+
+void
+gw_instances_follow_settings(struct gw_function *f)
+{
+    for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next)
+        publish_limits(inst);
 }
 
 void
@@ -268,7 +274,7 @@ started(struct gw_instance *inst, const struct launch_started *msg, const int *f
     }
     inst->open = true;
     inst->phase = GW_INSTANCE_LOADING;
-    gw_instance_publish_limits(inst);
+    publish_limits(inst);
     status = send_setup(inst); /* first: the worker loads while the rest is done here */
     gw_link_watch(&inst->links[0]);
     /* its log can wait until the first call is on its way */
@@ -303,8 +309,8 @@ became_ready(struct gw_instance *inst)
     inst->start_ns = gw_now_ns() - inst->launched_ns;
     if (inst->slot != NULL)
         sch_slot_ready(gw->sch, inst->slot, gw_now_ns());
-    if (inst->deploy != NULL)
-        gw_deploy_instance_ready(inst->deploy, inst);
+    if (inst->checker != NULL)
+        inst->checker->ready(inst->checker, inst);
 }
 
 static void
@@ -512,6 +518,16 @@ dies_unserved(const struct gw_instance *inst)
     return f->unserved_deaths >= UNSERVED_MOST;
 }
 
+static void
+tell_waiter(struct gw_instance *inst, int status)
+{
+    struct gw_limit_waiter *waiter = inst->waiter;
+
+    inst->waiter = NULL;
+    if (waiter != NULL)
+        waiter->done(waiter, status);
+}
+
 /* What it printed before it died, its last line without a newline too. */
 static void
 take_last_words(struct gw_instance *inst)
@@ -529,7 +545,7 @@ bury(struct gw_instance *inst)
     struct gw *gw = inst->gw;
     struct gw_function *f = inst->function;
     bool failed_start =
-        inst->phase < GW_INSTANCE_READY || inst->deploy != NULL || dies_unserved(inst);
+        inst->phase < GW_INSTANCE_READY || inst->checker != NULL || dies_unserved(inst);
 
     take_last_words(inst);
 
@@ -546,10 +562,9 @@ bury(struct gw_instance *inst)
     inst->slot = NULL;
     if (inst->held_bytes > 0)
         sch_release(gw->sch, inst->held_bytes, gw_now_ns());
-    if (inst->patch != NULL)
-        gw_patch_instance_done(inst, -ESRCH);
-    if (inst->deploy != NULL)
-        gw_deploy_instance_failed(inst->deploy, inst, f->last_failure);
+    tell_waiter(inst, -ESRCH);
+    if (inst->checker != NULL)
+        inst->checker->failed(inst->checker, inst, f->last_failure);
     release(inst);
     gw_server_check_drained(gw_main_loop(gw));
 }
@@ -726,13 +741,12 @@ static void
 limited(struct gw_instance *inst, int status)
 {
     if (status == 0 && inst->open) {
-        gw_instance_publish_limits(inst);
+        publish_limits(inst);
         if (inst->slot != NULL)
             sch_slot_shrunk(inst->gw->sch, inst->slot, inst->limit_bytes, gw_now_ns());
     } else if (inst->slot != NULL)
         sch_slot_doom(inst->gw->sch, inst->slot, gw_now_ns()); /* it uses more: replace it */
-    if (inst->patch != NULL)
-        gw_patch_instance_done(inst, status);
+    tell_waiter(inst, status);
 }
 
 void

@@ -17,9 +17,22 @@
 #include "wheel.h"
 
 struct gw_call;
-struct gw_deploy;
 struct gw_function;
-struct gw_patch;
+struct gw_settings;
+
+/* Who starts an instance outside the pools, to check a version: told on the main loop, with
+ * the lock held. */
+struct gw_checker {
+    const struct gw_settings *settings; /* that the version will have */
+    void (*ready)(struct gw_checker *checker, struct gw_instance *inst);
+    void (*failed)(struct gw_checker *checker, struct gw_instance *inst, const char *why);
+};
+
+/* Who waits until an instance has the limit that gw_instance_send_limit sent; status: 0, or
+ * why it has not: -ESRCH, it died. Told as above. */
+struct gw_limit_waiter {
+    void (*done)(struct gw_limit_waiter *waiter, int status);
+};
 
 enum gw_instance_phase {
     GW_INSTANCE_LAUNCHING,
@@ -58,8 +71,8 @@ struct gw_instance {
     atomic_uint refs; /* the registry's, and one for each mail and handle under way */
     struct gw_function *function;
     struct gw_instance *next, *prev; /* of its function */
-    struct sch_slot *slot;           /* NULL: it checks a deploy */
-    struct gw_deploy *deploy;
+    struct sch_slot *slot;           /* NULL: it checks a version */
+    struct gw_checker *checker;      /* NULL: it serves, or did */
     uint32_t version;
     enum gw_instance_phase phase;
     bool broken; /* it broke the protocol, and is being ended */
@@ -84,8 +97,8 @@ struct gw_instance {
     int64_t idle_cpu_us;
     int64_t born_ms;
     uint64_t calls;
-    struct gw_timer timer;  /* start, or retirement, takes too long */
-    struct gw_patch *patch; /* who waits for LAUNCH_LIMITED */
+    struct gw_timer timer;          /* start, or retirement, takes too long */
+    struct gw_limit_waiter *waiter; /* NULL: nobody */
     bool log_watched;
     struct gw_timer log_pause;
     uint32_t log_bytes; /* since the last pause */
@@ -97,11 +110,11 @@ struct gw_instance {
 /* instance.c */
 struct gw_instance *gw_instance_launch(struct gw *gw, struct gw_function *function,
                                        uint32_t version, bool staged, struct sch_slot *slot,
-                                       struct gw_deploy *deploy);
+                                       struct gw_checker *checker);
 void gw_instance_kill(struct gw_instance *inst);
 void gw_instance_send_limit(struct gw_instance *inst); /* the function's memory limit of now */
-/* Writes limit and recycle_memory where the worker reads them. */
-void gw_instance_publish_limits(struct gw_instance *inst);
+/* The function has other settings: what of them a running worker reads. */
+void gw_instances_follow_settings(struct gw_function *f);
 /* The same where it has another one, and is not to go anyway. */
 void gw_instance_follow_limit(struct gw_instance *inst);
 void gw_instance_retire(struct gw_instance *inst);

@@ -1,4 +1,4 @@
-/* function.c: the registry of functions, and how they are shown. With the lock held. */
+/* function.c: the registry of functions. With the lock held. */
 #include "functions/function.h"
 
 #include <errno.h>
@@ -8,7 +8,6 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "calls/instance.h"
 #include "functions/settings_json.h"
 #include "gateway.h"
 #include "log.h"
@@ -124,7 +123,6 @@ gw_function_remove(struct gw *gw, struct gw_function *f)
         say_unsaid(gw, f, gw_now_ms());
     HASH_DEL(gw->functions, f);
     sch_function_remove(gw->sch, &f->sch, gw_now_ns());
-    gw_dispatch(gw_main_loop(gw));
     gw_function_release(gw, f);
 }
 
@@ -133,9 +131,6 @@ gw_function_apply(struct gw *gw, struct gw_function *f, bool renew)
 {
     sch_function_change(gw->sch, &f->sch, &f->settings.numbers, renew ? f->sch.generation + 1 : 0,
                         gw_now_ns());
-    for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next)
-        gw_instance_publish_limits(inst);
-    gw_dispatch(gw_main_loop(gw));
 }
 
 struct gw_version *
@@ -169,105 +164,4 @@ gw_function_check_room(struct gw *gw, const struct gw_function *f,
                    "min keeps of other functions",
                    units_format_size(gw->memory_budget, budget, sizeof budget));
     return -EINVAL;
-}
-
-/* ---- as JSON ---- */
-
-static json_t *
-states_json(const struct gw_function *f)
-{
-    json_t *states = json_object();
-    json_int_t total = 0;
-
-    for (int s = 0; s < SCH_SLOT_STATE_COUNT; s++) {
-        (void)json_object_set_new(states, sch_slot_state_name(s),
-                                  json_integer(f->sch.slots[s].count));
-        total += f->sch.slots[s].count;
-    }
-    (void)json_object_set_new(states, "total", json_integer(total));
-    return states;
-}
-
-static json_t *
-errors_json(const struct gw_function *f)
-{
-    json_t *errors = json_object();
-
-    for (int c = 0; c < GW_CODE_COUNT; c++)
-        if (f->errors[c] > 0)
-            (void)json_object_set_new(errors, gw_code_name(c),
-                                      json_integer((json_int_t)f->errors[c]));
-    return errors;
-}
-
-static json_t *
-memory_json(const struct gw_function *f)
-{
-    int64_t now = 0, peak = (int64_t)f->peak_bytes;
-
-    for (struct gw_instance *i = f->instances; i != NULL; i = i->next) {
-        int64_t mine = gw_instance_read(i->peak_fd);
-
-        now += gw_instance_read(i->memory_fd);
-        if (mine > peak)
-            peak = mine;
-    }
-    return json_pack("{s:I,s:I,s:I}", "limit", (json_int_t)f->settings.numbers.memory, "now",
-                     (json_int_t)now, "peak", (json_int_t)peak);
-}
-
-json_t *
-gw_function_json(const struct gw_function *f)
-{
-    const struct sch_settings *n = &f->settings.numbers;
-    json_t *limits =
-        json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "memory", (json_int_t)n->memory, "timeout",
-                  (json_int_t)n->timeout_ms, "min", (json_int_t)n->min, "max", (json_int_t)n->max,
-                  "queue", (json_int_t)n->queue, "queue_timeout", (json_int_t)n->queue_timeout_ms,
-                  "max_body", (json_int_t)n->max_body);
-
-    return json_pack("{s:s,s:I,s:o,s:o,s:o,s:I,s:I,s:o,s:o}", "name", f->name, "version",
-                     (json_int_t)f->live, "limits", limits, "settings",
-                     gw_settings_json(&f->settings), "instances", states_json(f), "waiting",
-                     (json_int_t)f->sch.waiting.count, "calls", (json_int_t)f->calls, "errors",
-                     errors_json(f), "memory", memory_json(f));
-}
-
-static const char *
-state_of(const struct gw_instance *inst)
-{
-    if (inst->slot != NULL)
-        return sch_slot_state_name(inst->slot->state);
-    return sch_slot_state_name(inst->phase == GW_INSTANCE_RETIRING ? SCH_SLOT_RETIRING
-                                                                   : SCH_SLOT_STARTING);
-}
-
-json_t *
-gw_function_instances_json(const struct gw_function *f)
-{
-    json_t *list = json_array();
-
-    for (const struct gw_instance *i = f->instances; i != NULL; i = i->next)
-        (void)json_array_append_new(
-            list,
-            json_pack("{s:I,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f}", "id", (json_int_t)i->id, "state",
-                      state_of(i), "version", (json_int_t)i->version, "pid", (json_int_t)i->pid,
-                      "age", (json_int_t)(gw_now_ms() - i->born_ms), "calls", (json_int_t)i->calls,
-                      "memory", (json_int_t)gw_instance_read(i->memory_fd), "memory_peak",
-                      (json_int_t)gw_instance_read(i->peak_fd), "memory_limit",
-                      (json_int_t)i->limit_bytes, "cpu", (double)gw_instance_cpu_us(i) / 1000.0));
-    return json_pack("{s:o}", "instances", list);
-}
-
-json_t *
-gw_function_versions_json(const struct gw_function *f)
-{
-    json_t *list = json_array();
-
-    for (const struct gw_version *v = f->versions; v != NULL; v = v->next)
-        (void)json_array_append_new(
-            list, json_pack("{s:I,s:I,s:I,s:b}", "version", (json_int_t)v->number, "created",
-                            (json_int_t)v->created_ms, "bytes", (json_int_t)v->object_bytes, "live",
-                            v->number == f->live));
-    return json_pack("{s:I,s:o}", "live", (json_int_t)f->live, "versions", list);
 }

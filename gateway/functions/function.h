@@ -3,7 +3,6 @@
 #ifndef GATEWAY_FUNCTION_H
 #define GATEWAY_FUNCTION_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uthash.h>
@@ -79,9 +78,6 @@ void gw_function_warn(struct gw *gw, struct gw_function *f, const char *fmt, ...
     __attribute__((format(printf, 3, 4)));
 void gw_function_say_unsaid(struct gw *gw);
 void gw_function_count_error(struct gw *gw, struct gw_function *f, enum gw_code code);
-json_t *gw_function_json(const struct gw_function *f);
-json_t *gw_function_instances_json(const struct gw_function *f);
-json_t *gw_function_versions_json(const struct gw_function *f);
 /* Whether what min keeps fits the memory budget; f: NULL for a new one. */
 int gw_function_check_room(struct gw *gw, const struct gw_function *f,
                            const struct gw_settings *settings, struct gw_bad_setting *bad);

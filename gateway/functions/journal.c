@@ -1,5 +1,6 @@
 /* journal.c: the last lines of each function's log, in memory: what the function
  * printed, and what it said with hearth_log. Bounded in lines and so in bytes. */
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

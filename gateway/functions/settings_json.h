@@ -2,6 +2,8 @@
 #ifndef GATEWAY_SETTINGS_JSON_H
 #define GATEWAY_SETTINGS_JSON_H
 
+#include <jansson.h>
+
 #include "functions/function.h"
 
 /* What was wrong, for the answer bad_setting. */

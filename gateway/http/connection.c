@@ -399,7 +399,6 @@ on_written(uv_write_t *req, int status)
     if (link != NULL) {
         link->blocked = false;
         gw_link_poll(link);
-        gw_dispatch(conn->loop);
     }
     if (conn->closing)
         return;
@@ -565,7 +564,6 @@ gw_conn_close(struct gw_conn *conn)
         gw_link_poll(link);
     }
     uv_close(&conn->u.handle, on_closed);
-    gw_dispatch(conn->loop);
 }
 
 void
