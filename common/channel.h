@@ -47,6 +47,7 @@ struct chan_shared {
     _Atomic uint32_t worker_asleep;
     _Alignas(64) _Atomic uint32_t gateway_asleep; /* 0: awake; else the bell to ring */
     _Alignas(64) _Atomic uint64_t cancelled;      /* serial of the call whose client has gone */
+    _Atomic int32_t cancelled_why;                /* errno for who waits for its body; set before */
     _Atomic uint64_t memory_limit;                /* bytes, for hearth_memory_limit */
     _Atomic uint64_t recycle_at;                  /* bytes; see FRAME_FULL; 0: never */
     _Atomic uint32_t core;                        /* see chan_hint_core */

@@ -33,6 +33,7 @@ struct gw_call;
 struct gw_conn;
 struct gw_deploy;
 struct gw_function;
+struct gw_handler;
 struct gw_instance;
 struct gw_link;
 struct gw_loop;
@@ -114,6 +115,8 @@ struct gw {
      * and with each tick of its wheel; what it has to do in each turn is done by handles */
     void (*on_open)(struct gw_loop *loop);
     void (*on_tick)(struct gw_loop *loop);
+    /* what serves a request whose head is whole: http/handler.h */
+    const struct gw_handler *(*route)(const struct gw_conn *conn);
     struct gw_config config;
     /* of the configuration, and changed while it runs */
     _Atomic int64_t header_timeout_ms, keepalive_timeout_ms;

@@ -14,8 +14,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "admin/admin.h"
 #include "admin/deploy.h"
-#include "calls/call.h"
+#include "calls/entry.h"
 #include "calls/instance.h"
 #include "cleanup.h"
 #include "filter.h"
@@ -346,6 +347,13 @@ connections_most(void)
     return files.rlim_cur / 2 < UINT32_MAX ? (uint32_t)(files.rlim_cur / 2) : UINT32_MAX;
 }
 
+/* Functions are called, all else is the operators'. */
+static const struct gw_handler *
+route(const struct gw_conn *conn)
+{
+    return conn->names_function && conn->serves_calls ? &gw_call_handler : &gw_admin_handler;
+}
+
 static void
 on_loop_open(struct gw_loop *loop)
 {
@@ -385,6 +393,7 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
     if (gw->sch == NULL)
         return err_set(err, ENOMEM, "make the scheduler");
     gw->on_open = on_loop_open;
+    gw->route = route;
     gw->on_tick = gw_server_check_drained;
     status = gw_loops_open(gw, err);
     if (status < 0)

@@ -43,7 +43,7 @@ wrk_call_begin(struct hearth_call *call, const struct frame *frame)
 bool
 wrk_call_cancelled(const struct hearth_call *call)
 {
-    return atomic_load_explicit(&call->chan->shared->cancelled, memory_order_relaxed) ==
+    return atomic_load_explicit(&call->chan->shared->cancelled, memory_order_acquire) ==
            call->serial;
 }
 
@@ -99,8 +99,8 @@ next_chunk(struct hearth_call *call)
         chan_worker_wait(call->chan, 0, call->serial);
         if (chan_peek(call->chan, &frame) == 1)
             take_frame(call, &frame);
-        else if (wrk_call_cancelled(call)) {
-            errno = EPIPE;
+        else if (wrk_call_cancelled(call)) { /* before word of it found room in the ring */
+            errno = atomic_load(&call->chan->shared->cancelled_why);
             return -1;
         }
     }

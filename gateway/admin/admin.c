@@ -75,7 +75,7 @@ deliver_answer(struct gw_loop *loop, struct gw_mail *mail)
 
     (void)loop;
     if (conn != NULL) {
-        conn->admin = NULL;
+        conn->exchange = NULL;
         if (!conn->message_complete)
             conn->close_after = true;
         gw_answer(conn, answer->status, answer->type, answer->fields, answer->body, answer->len);
@@ -136,9 +136,12 @@ gw_request_json(struct gw_request *req, int status, json_t *body)
     gw_request_text(req, status, "application/json", text, text != NULL ? strlen(text) : 0);
 }
 
-void
-gw_admin_gone(struct gw_request *req)
+/* What was begun is carried through, and answered to nobody. */
+static void
+gone(void *exchange)
 {
+    struct gw_request *req = exchange;
+
     req->conn = NULL;
     req->gone = true;
     if (!req->answered)
@@ -258,21 +261,20 @@ request_new(struct gw_conn *conn, const struct gw_admin_route *route)
         req->query = strdup(strings + conn->request.query_at);
     if (type != NULL)
         (void)snprintf(req->type, sizeof req->type, "%.*s", (int)strcspn(type, "; "), type);
-    conn->admin = req;
+    conn->exchange = req;
     return req;
 }
 
 static void
 refuse(struct gw_conn *conn, enum gw_code code, const char *fields, const char *text)
 {
-    conn->route = GW_ROUTE_DISCARD;
     if (conn->request.body_len != 0)
         conn->close_after = true;
     gw_answer_problem_with(conn, code, fields, text);
 }
 
-void
-gw_admin_begin(struct gw_conn *conn)
+static void
+begin(struct gw_conn *conn)
 {
     const char *path = (const char *)conn->head->bytes + conn->name_at;
     const struct gw_admin_route *route;
@@ -321,9 +323,10 @@ gw_admin_begin(struct gw_conn *conn)
         memcpy(req->name, name, name_len);
 }
 
-void
-gw_admin_body(struct gw_request *req, const char *bytes, size_t n)
+static void
+body(void *exchange, const unsigned char *bytes, size_t n)
 {
+    struct gw_request *req = exchange;
     char *wider;
 
     if (req->answered)
@@ -363,9 +366,11 @@ deliver_request(struct gw_loop *loop, struct gw_mail *mail)
         req->route->handle(req);
 }
 
-void
-gw_admin_end(struct gw_request *req)
+static void
+body_end(void *exchange)
 {
+    struct gw_request *req = exchange;
+
     if (req->answered)
         return;
     req->answered = true; /* or about to be: the handler sees to it */
@@ -375,6 +380,30 @@ gw_admin_end(struct gw_request *req)
     else
         deliver_request(req->loop, &req->mail);
 }
+
+static bool
+takes_body(const void *exchange)
+{
+    return !((const struct gw_request *)exchange)->answered;
+}
+
+static bool
+malformed(void *exchange, const char *why)
+{
+    (void)exchange;
+    (void)why;
+    return false;
+}
+
+const struct gw_handler gw_admin_handler = {
+    .begin = begin,
+    .body = body,
+    .body_end = body_end,
+    .takes_body = takes_body,
+    .malformed = malformed,
+    .gone = gone,
+    .paced = true,
+};
 
 /* ---- probes ---- */
 

@@ -7,6 +7,7 @@
 #include "functions/function.h"
 #include "gateway.h"
 #include "http/answer.h"
+#include "http/handler.h"
 
 struct gw_admin_route;
 
@@ -28,11 +29,7 @@ struct gw_request {
     struct gw_timer timer;
 };
 
-void gw_admin_begin(struct gw_conn *conn);
-void gw_admin_body(struct gw_request *req, const char *bytes, size_t n);
-void gw_admin_end(struct gw_request *req);
-/* The client has gone: what was begun is carried through, and answered to nobody. */
-void gw_admin_gone(struct gw_request *req);
+extern const struct gw_handler gw_admin_handler;
 
 /* site.c: why a request must not be served, by where it came from; NULL: it may be. */
 const char *gw_site_refusal(const struct gw_conn *conn);

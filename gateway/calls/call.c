@@ -23,22 +23,6 @@
 #define NS_PER_MS  INT64_C(1000000)
 #define AHEAD_BODY 8192 /* a call with a larger body is not sent ahead */
 
-/* 64 random bits at the start, then a permutation of a counter (splitmix64): ids
- * differ within one daemon's life, and tell nothing about each other. */
-void
-gw_call_make_id(struct gw_loop *loop, char *id)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint64_t z = loop->id_seed += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    z ^= z >> 31;
-    for (int i = 0; i < 16; i++, z >>= 4)
-        id[i] = digits[z & 15];
-    id[16] = '\0';
-}
-
 struct gw_call *
 gw_call_new(struct gw_conn *conn, struct gw_function *function)
 {
@@ -183,7 +167,7 @@ gw_call_submit(struct gw_call *call)
         sch_call_arrived(loop->gw->sch, &call->function->sch, &call->sch, gw_now_ns());
     }
     gw_dispatch(loop);
-    if (conn->call != call)
+    if (conn->exchange != call)
         return; /* refused, and gone */
     /* whatever was not sent leaves the read buffer now: it is another's soon */
     if (settle_body(call) && call->instance == NULL && !call->body_complete)
@@ -399,6 +383,7 @@ gw_call_detach(struct gw_call *call, int why)
     abort_body(call, why);
     if (inst == NULL || inst->links[call->loop->lane].first != call)
         return; /* on its way to an instance, or sent ahead: it is not running yet */
+    atomic_store(&inst->chan.shared->cancelled_why, why);
     atomic_store(&inst->chan.shared->cancelled, call->serial);
     chan_wake_worker(&inst->chan);
 }
@@ -419,14 +404,13 @@ gw_call_problem(struct gw_call *call, enum gw_code code, json_t *facts, const ch
         return;
     }
     gw_function_count_error(call->loop->gw, call->function, code);
-    conn->call = NULL;
+    conn->exchange = NULL;
     if (begun) { /* a client can tell a cut answer from a whole one */
         json_decref(facts);
         gw_call_detach(call, EPIPE);
         gw_conn_cut(conn);
         return;
     }
-    conn->route = GW_ROUTE_DISCARD;
     if (!conn->message_complete)
         conn->close_after = true;
     gw_answer_problem(conn, code, call->id, facts, "%s", detail);

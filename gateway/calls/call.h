@@ -63,7 +63,6 @@ void gw_call_pump(struct gw_call *call);
 /* Answers, or closes the connection where the response has begun. */
 void gw_call_problem(struct gw_call *call, enum gw_code code, json_t *facts, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-void gw_call_make_id(struct gw_loop *loop, char *id);
 
 /* response.c: one frame of a response. 1: go on; 0: the client is slow, come back
  * when it has taken it; -EPROTO: the worker broke the protocol. */

@@ -12,6 +12,7 @@
 
 #include "channel.h"
 #include "gateway.h"
+#include "http/handler.h"
 #include "launch.h"
 #include "limits.h"
 #include "wheel.h"
@@ -50,14 +51,15 @@ struct gw_link {
     struct gw_link *next, *prev;
     struct gw_call *first, *last; /* calls that it was given, in their order */
     uint32_t count;
-    int64_t service_ns; /* what a call of it is expected to take; 0: not known */
-    size_t room_wanted; /* in the ring, before more can be sent; 0: nothing waits */
-    bool unsent;        /* calls behind the first wait for room in the ring */
-    bool sent;          /* wake the worker if it sleeps */
-    bool made_room;     /* wake it if it sleeps until there is room */
-    bool near;          /* it was told to run on the loop's core */
-    bool blocked;       /* a slow client holds the response ring */
-    bool watched;       /* the bell below is open */
+    int64_t service_ns;           /* what a call of it is expected to take; 0: not known */
+    size_t room_wanted;           /* in the ring, before more can be sent; 0: nothing waits */
+    bool unsent;                  /* calls behind the first wait for room in the ring */
+    bool sent;                    /* wake the worker if it sleeps */
+    bool made_room;               /* wake it if it sleeps until there is room */
+    bool near;                    /* it was told to run on the loop's core */
+    bool blocked;                 /* a slow client holds the response ring */
+    struct gw_write_waiter taken; /* until it has taken what was written */
+    bool watched;                 /* the bell below is open */
     uv_poll_t bell;
     struct gw_timer hushed; /* it made too much noise */
     uint32_t rings;         /* for nothing in a row */

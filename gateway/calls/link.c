@@ -242,7 +242,7 @@ finish_call(struct gw_link *link, struct gw_call *call, bool cut)
 
     call->conn = NULL;
     if (conn != NULL)
-        conn->call = NULL;
+        conn->exchange = NULL;
     if (cut && conn != NULL)
         gw_function_count_error(link->inst->gw, call->function, GW_FUNCTION_FAILED);
     if (!call->end_sent)
@@ -271,6 +271,16 @@ call_failed(struct gw_call *call, const struct frame *frame)
     return 1;
 }
 
+/* The slow client has taken what there was, or has gone. */
+static void
+on_taken(struct gw_write_waiter *waiter)
+{
+    struct gw_link *link = container_of(waiter, struct gw_link, taken);
+
+    link->blocked = false;
+    gw_link_poll(link);
+}
+
 static int
 call_frame(struct gw_link *link, const struct frame *frame)
 {
@@ -293,7 +303,8 @@ call_frame(struct gw_link *link, const struct frame *frame)
         return finish_call(link, call,
                            (frame->header.flags & FRAME_CUT) != 0 || call->declared_left > 0);
     if (status == 0 && conn != NULL && !conn->closing && conn->writes > 0) {
-        conn->blocks = link;
+        link->taken.done = on_taken;
+        conn->write_waiter = &link->taken;
         link->blocked = true;
     }
     return 1;

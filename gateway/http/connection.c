@@ -12,9 +12,6 @@
 #include <sys/socket.h>
 #include <utlist.h>
 
-#include "admin/admin.h"
-#include "calls/call.h"
-#include "calls/instance.h"
 #include "container.h"
 #include "gateway.h"
 #include "http/answer.h"
@@ -105,20 +102,26 @@ why_malformed(const struct gw_conn *conn, llhttp_errno_t status)
     return reason != NULL && reason[0] != '\0' ? reason : "malformed HTTP";
 }
 
+/* The handler hears that its client has gone. */
+static void
+leave_exchange(struct gw_conn *conn)
+{
+    void *exchange = conn->exchange;
+
+    conn->exchange = NULL;
+    if (exchange != NULL)
+        conn->handler->gone(exchange);
+}
+
 static void
 malformed(struct gw_conn *conn, llhttp_errno_t status)
 {
     const char *why = why_malformed(conn, status);
 
     conn->close_after = true;
-    if (conn->call != NULL) { /* the body was malformed */
-        gw_call_problem(conn->call, GW_BAD_REQUEST, NULL, "the body is malformed: %s", why);
+    if (conn->exchange != NULL && conn->handler->malformed(conn->exchange, why))
         return;
-    }
-    if (conn->admin != NULL)
-        gw_admin_gone(conn->admin);
-    conn->admin = NULL;
-    conn->route = GW_ROUTE_DISCARD;
+    leave_exchange(conn);
     if (conn->responded)
         return;
     if (conn->stopped && conn->bad == GW_HEADERS_TOO_LARGE)
@@ -135,8 +138,8 @@ malformed(struct gw_conn *conn, llhttp_errno_t status)
 static void
 hand_on(struct gw_conn *conn)
 {
-    if (conn->call != NULL && !conn->call->submitted)
-        gw_call_submit(conn->call);
+    if (conn->exchange != NULL && conn->handler->read_done != NULL)
+        conn->handler->read_done(conn->exchange);
     gw_conn_say_continue(conn);
 }
 
@@ -180,7 +183,6 @@ begin_next(struct gw_conn *conn)
     conn->started = conn->message_complete = conn->responded = false;
     conn->chunked = conn->head_only = conn->method_done = conn->paused = false;
     conn->method_len = 0;
-    conn->route = GW_ROUTE_NONE;
     gw_timer_set(conn->loop, &conn->timer, conn->loop->gw->keepalive_timeout_ms, conn->timer.fire);
 }
 
@@ -376,12 +378,20 @@ struct write_request {
 };
 
 static void
+tell_write_waiter(struct gw_conn *conn)
+{
+    struct gw_write_waiter *waiter = conn->write_waiter;
+
+    conn->write_waiter = NULL;
+    if (waiter != NULL)
+        waiter->done(waiter);
+}
+
+static void
 on_written(uv_write_t *req, int status)
 {
     struct write_request *w = req->data;
     struct gw_conn *conn = w->conn;
-    struct gw_link *link;
-
     gw_pool_give(&conn->loop->pool, w->buffer);
     free(w);
     conn->writes--;
@@ -394,12 +404,7 @@ on_written(uv_write_t *req, int status)
     if (conn->writes > 0)
         return;
     gw_timer_unset(conn->loop, &conn->timer);
-    link = conn->blocks;
-    conn->blocks = NULL;
-    if (link != NULL) {
-        link->blocked = false;
-        gw_link_poll(link);
-    }
+    tell_write_waiter(conn);
     if (conn->closing)
         return;
     if (conn->responded && !conn->message_complete)
@@ -511,12 +516,10 @@ void
 gw_conn_responded(struct gw_conn *conn)
 {
     conn->responded = true;
-    conn->call = NULL;
-    conn->admin = NULL;
+    conn->exchange = NULL;
     if (conn->closing)
         return;
     if (!conn->message_complete) {
-        conn->route = GW_ROUTE_DISCARD;
         conn->discarded = 0;
         gw_conn_expect_progress(conn);
     }
@@ -543,8 +546,6 @@ on_closed(uv_handle_t *handle)
 void
 gw_conn_close(struct gw_conn *conn)
 {
-    struct gw_link *link = conn->blocks;
-
     if (conn->closing)
         return;
     conn->closing = true;
@@ -552,17 +553,8 @@ gw_conn_close(struct gw_conn *conn)
     gw_conn_leave(conn);
     leave_backlog(conn);
     gw_timer_unset(conn->loop, &conn->timer);
-    if (conn->call != NULL)
-        gw_call_detach(conn->call, EPIPE);
-    conn->call = NULL;
-    if (conn->admin != NULL)
-        gw_admin_gone(conn->admin);
-    conn->admin = NULL;
-    conn->blocks = NULL;
-    if (link != NULL) {
-        link->blocked = false;
-        gw_link_poll(link);
-    }
+    leave_exchange(conn);
+    tell_write_waiter(conn);
     uv_close(&conn->u.handle, on_closed);
 }
 
@@ -605,8 +597,9 @@ linger(struct gw_conn *conn)
 static bool
 body_comes(struct gw_conn *conn)
 {
-    bool comes = conn->admin != NULL && !conn->message_complete && conn->writes == 0 &&
-                 conn->paced_bytes >= BODY_PACE && gw_now_ms() < conn->body_by_ms;
+    bool comes = conn->exchange != NULL && conn->handler->paced && !conn->message_complete &&
+                 conn->writes == 0 && conn->paced_bytes >= BODY_PACE &&
+                 gw_now_ms() < conn->body_by_ms;
 
     conn->paced_bytes = 0;
     return comes;
@@ -623,13 +616,12 @@ on_timer(struct gw_timer *timer)
         gw_conn_expect_progress(conn);
         return;
     }
-    if (!conn->started || conn->responded || conn->writes > 0 || conn->call != NULL) {
+    if (!conn->started || conn->responded || conn->writes > 0 ||
+        (conn->exchange != NULL && !conn->handler->paced)) {
         gw_conn_close(conn);
         return;
     }
-    if (conn->admin != NULL)
-        gw_admin_gone(conn->admin);
-    conn->admin = NULL;
+    leave_exchange(conn);
     conn->close_after = true;
     gw_answer_problem(conn, GW_REQUEST_TIMEOUT, NULL, NULL,
                       conn->head_done ? "the request's body did not come in time"

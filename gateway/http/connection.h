@@ -12,21 +12,16 @@
 #include "codes.h"
 #include "err.h"
 #include "gateway.h"
+#include "http/handler.h"
 #include "limits.h"
 #include "pool.h"
 #include "wheel.h"
-
-struct gw_call;
-struct gw_link;
-struct gw_request; /* of /v1: admin.h */
 
 /* A body that nobody wants is read to its end, so that the connection can go on, where it is
  * no longer than that. */
 #define DISCARD_BYTES INT64_C(16777216)
 
 #define TURN_CHUNKS 64 /* pieces of a chunked body in one turn: see turn_is_over */
-
-enum gw_route { GW_ROUTE_NONE, GW_ROUTE_CALL, GW_ROUTE_ADMIN, GW_ROUTE_DISCARD };
 
 struct gw_conn {
     union {
@@ -44,7 +39,9 @@ struct gw_conn {
     struct gw_timer timer;
     bool serves_calls, serves_admin, admin_alone;
     /* the request that is being read or answered */
-    enum gw_route route;
+    const struct gw_handler *handler;
+    void *exchange; /* of the handler; NULL: the request is answered, or its head not whole */
+    bool names_function;
     struct gw_buffer *head;
     uint32_t field_at, name_len, fields;
     struct frame_request request;   /* what is known of the head so far */
@@ -56,8 +53,6 @@ struct gw_conn {
     bool method_done;
     enum gw_code bad; /* why a callback stopped the parser, where stopped */
     bool stopped;
-    struct gw_call *call;
-    struct gw_request *admin;
     bool started, message_complete, responded, head_only, chunked;
     int retry_after_s; /* for a refusal; 0: soon */
     bool close_after, lingering, closing, feeding, head_done;
@@ -69,11 +64,11 @@ struct gw_conn {
     int64_t turn_until_ns;
     bool corked; /* answers are gathered in `cork`, and written when the turn ends */
     struct gw_buffer *cork;
-    int64_t discarded;      /* bytes of a body that nobody wanted */
-    int64_t paced_bytes;    /* of an operator's body, since its pace was looked at */
-    int64_t body_by_ms;     /* when that body has to be here whole */
-    uint32_t writes;        /* not yet done */
-    struct gw_link *blocks; /* waits until this connection's writes are done */
+    int64_t discarded;                    /* bytes of a body that nobody wanted */
+    int64_t paced_bytes;                  /* of an operator's body, since its pace was looked at */
+    int64_t body_by_ms;                   /* when that body has to be here whole */
+    uint32_t writes;                      /* not yet done */
+    struct gw_write_waiter *write_waiter; /* NULL: nobody waits for the writes */
 };
 
 /* connection.c */
@@ -99,6 +94,8 @@ void gw_conn_backlog_init(struct gw_loop *loop);
 
 /* parse.c */
 const llhttp_settings_t *gw_parser_settings(void);
+/* The target's NAME in /function/NAME: conn->function_len letters. */
+const char *gw_conn_function_name(const struct gw_conn *conn);
 /* The value of a field of the request's head, or NULL. Not for the hot path. */
 const char *gw_conn_field(const struct gw_conn *conn, const char *name);
 /* Reads the method. Returns how many bytes that took, or -EINVAL where it is none. */

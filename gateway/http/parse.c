@@ -7,9 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "admin/admin.h"
-#include "calls/call.h"
-#include "functions/function.h"
 #include "gateway.h"
 #include "http/answer.h"
 #include "http/connection.h"
@@ -77,7 +74,7 @@ on_message_begin(llhttp_t *parser)
     conn->call_id[0] = '\0';
     conn->has_host = conn->has_two_hosts = conn->head_done = false;
     conn->expects_continue = conn->said_continue = conn->stopped = false;
-    conn->route = GW_ROUTE_NONE;
+    conn->names_function = false;
     return 0;
 }
 
@@ -168,7 +165,7 @@ on_url_complete(llhttp_t *parser)
         conn->function_len = (uint32_t)n;
         request->path_at = conn->name_at + (uint32_t)(sizeof prefix - 1 + n) - base;
         request->path_len = (uint32_t)strlen(target + sizeof prefix - 1 + n);
-        conn->route = GW_ROUTE_CALL;
+        conn->names_function = true;
     }
     request->fields_at = conn->head->len - base;
     conn->field_at = 0;
@@ -275,6 +272,12 @@ on_header_value_complete(llhttp_t *parser)
 }
 
 const char *
+gw_conn_function_name(const struct gw_conn *conn)
+{
+    return (const char *)conn->head->bytes + conn->name_at + strlen("/function/");
+}
+
+const char *
 gw_conn_field(const struct gw_conn *conn, const char *wanted)
 {
     const char *at =
@@ -307,28 +310,36 @@ discard(struct gw_conn *conn, size_t n)
         conn->close_after = true;
 }
 
-/* ---- what to do with a request ---- */
-
-static void
-refuse(struct gw_conn *conn, enum gw_code code, const char *detail)
-{
-    conn->route = GW_ROUTE_DISCARD;
-    gw_answer_problem(conn, code, conn->call_id[0] != '\0' ? conn->call_id : NULL, NULL, "%s",
-                      detail);
-}
+/* ---- a request ---- */
 
 /* Only where the body is taken: after the token was checked and the call found its place. */
 void
 gw_conn_say_continue(struct gw_conn *conn)
 {
     uv_buf_t text = uv_buf_init((char *)"HTTP/1.1 100 Continue\r\n\r\n", 25);
-    bool wanted = conn->call != NULL || (conn->admin != NULL && !conn->admin->answered);
+    bool wanted = conn->exchange != NULL && conn->handler->takes_body(conn->exchange);
 
     if (!conn->expects_continue || conn->said_continue || conn->http10 || !conn->head_done ||
         conn->message_complete || conn->responded || !wanted)
         return;
     conn->said_continue = true;
     (void)gw_conn_write(conn, &text, 1);
+}
+
+/* 64 random bits at the start, then a permutation of a counter (splitmix64): ids
+ * differ within one daemon's life, and tell nothing about each other. */
+static void
+make_id(struct gw_loop *loop, char *id)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t z = loop->id_seed += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    z ^= z >> 31;
+    for (int i = 0; i < 16; i++, z >>= 4)
+        id[i] = digits[z & 15];
+    id[16] = '\0';
 }
 
 /* The call id ends the head. False without memory. */
@@ -345,7 +356,7 @@ finish_head(struct gw_conn *conn)
     request->body_len = length;
     request->id_at = conn->head->len - (uint32_t)sizeof *request;
     if (conn->call_id[0] == '\0')
-        gw_call_make_id(conn->loop, conn->call_id);
+        make_id(conn->loop, conn->call_id);
     id_len = strlen(conn->call_id) + 1;
     if (!grow_head(conn, id_len + 16))
         return false;
@@ -355,51 +366,6 @@ finish_head(struct gw_conn *conn)
         conn->head->bytes[conn->head->len++] = 0;
     request->body_at = conn->head->len;
     return true;
-}
-
-/* The call's record, or NULL with the code that the client is told; limit: the
- * function's max_body. */
-static enum gw_code
-make_call(struct gw_conn *conn, int64_t *limit)
-{
-    const char *name = (const char *)conn->head->bytes + conn->name_at + strlen("/function/");
-    struct gw *gw = conn->loop->gw;
-    gw_locked struct gw *held = gw_lock(gw);
-    struct gw_function *f = gw_function_find(gw, name, conn->function_len);
-
-    if (gw->draining)
-        return GW_DRAINING;
-    if (f == NULL || f->live == 0 || f->deleting)
-        return GW_FUNCTION_NOT_FOUND;
-    *limit = f->sch.settings.max_body;
-    if (conn->request.body_len > *limit) {
-        gw_function_count_error(gw, f, GW_BODY_TOO_LARGE);
-        return GW_BODY_TOO_LARGE;
-    }
-    conn->call = gw_call_new(conn, f);
-    return GW_INTERNAL;
-}
-
-static void
-begin_call(struct gw_conn *conn)
-{
-    int64_t limit = 0;
-    enum gw_code code = make_call(conn, &limit);
-
-    if (conn->call != NULL)
-        return;
-    if (code == GW_DRAINING) {
-        refuse(conn, code, "the daemon is stopping: try again later");
-    } else if (code == GW_FUNCTION_NOT_FOUND) {
-        refuse(conn, code, "no function of that name is deployed");
-    } else if (code == GW_BODY_TOO_LARGE) {
-        conn->route = GW_ROUTE_DISCARD;
-        gw_answer_problem(conn, code, conn->call_id, json_pack("{s:I}", "limit", (json_int_t)limit),
-                          "the body has %lld bytes, the function's max_body is %lld",
-                          (long long)conn->request.body_len, (long long)limit);
-    } else {
-        refuse(conn, code, "no memory for the call");
-    }
 }
 
 static int
@@ -420,15 +386,13 @@ on_headers_complete(llhttp_t *parser)
     conn->head_done = true;
     if (parser->upgrade) /* served as plain HTTP/1.1; what follows is not ours to read */
         conn->close_after = true;
-    if (conn->route == GW_ROUTE_CALL && conn->serves_calls) {
-        begin_call(conn);
-    } else {
-        conn->route = GW_ROUTE_ADMIN;
+    conn->handler = conn->loop->gw->route(conn);
+    if (conn->handler->paced) {
         conn->paced_bytes = 0;
         conn->body_by_ms = gw_now_ms() + BODY_MS;
         gw_conn_expect_progress(conn);
-        gw_admin_begin(conn);
     }
+    conn->handler->begin(conn);
     return 0;
 }
 
@@ -437,14 +401,11 @@ on_body(llhttp_t *parser, const char *at, size_t n)
 {
     struct gw_conn *conn = parser->data;
 
-    if (conn->route == GW_ROUTE_CALL && conn->call != NULL)
-        gw_call_body(conn->call, (const unsigned char *)at, n);
-    else if (conn->route == GW_ROUTE_ADMIN && conn->admin != NULL) {
-        conn->paced_bytes += (int64_t)n;
-        gw_admin_body(conn->admin, at, n);
-    } else if (conn->route == GW_ROUTE_DISCARD) {
+    conn->paced_bytes += (int64_t)n;
+    if (conn->exchange != NULL)
+        conn->handler->body(conn->exchange, (const unsigned char *)at, n);
+    else
         discard(conn, n);
-    }
     return 0;
 }
 
@@ -463,11 +424,10 @@ on_message_complete(llhttp_t *parser)
     struct gw_conn *conn = parser->data;
 
     conn->message_complete = true;
-    gw_timer_unset(conn->loop, &conn->timer);
-    if (conn->route == GW_ROUTE_CALL && conn->call != NULL)
-        gw_call_body_end(conn->call);
-    else if (conn->route == GW_ROUTE_ADMIN && conn->admin != NULL)
-        gw_admin_end(conn->admin);
+    if (conn->writes == 0) /* else it is the writes' */
+        gw_timer_unset(conn->loop, &conn->timer);
+    if (conn->exchange != NULL)
+        conn->handler->body_end(conn->exchange);
     return HPE_PAUSED;
 }
 

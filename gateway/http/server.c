@@ -79,7 +79,7 @@ anything_runs(struct gw_loop *loop)
 {
     for (int s = 0; s < GW_STANDINGS; s++)
         for (struct gw_conn *conn = loop->standing[s]; conn != NULL; conn = conn->next)
-            if (conn->call != NULL || conn->admin != NULL || conn->writes > 0)
+            if (conn->exchange != NULL || conn->writes > 0)
                 return true;
     return false;
 }

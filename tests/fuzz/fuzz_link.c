@@ -133,7 +133,7 @@ gw_call_problem(struct gw_call *call, enum gw_code code, json_t *facts, const ch
         return;
     end_of(conn);
     call->conn = NULL;
-    conn->call = NULL;
+    conn->exchange = NULL;
     call->end_sent = true;
 }
 
@@ -151,7 +151,7 @@ gw_call_free(struct gw_call *call)
     assert(in_flight > 0);
     in_flight--;
     if (call->conn != NULL)
-        call->conn->call = NULL;
+        call->conn->exchange = NULL;
     free(call);
 }
 
@@ -390,7 +390,7 @@ new_call(void)
     conn = &conns[serials++];
     call = calloc(1, sizeof *call);
     conn->loop = &loop;
-    conn->call = call;
+    conn->exchange = call;
     conn->head_only = (how & 1) != 0;
     conn->http10 = (how & 2) != 0;
     call->conn = (how & 4) != 0 ? NULL : conn;
@@ -523,7 +523,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (link->first != NULL && link->first->conn != NULL) { /* its client has gone */
                 link->first->conn->closing = true;
                 answered[index_of(link->first->conn)] = true;
-                link->first->conn->call = NULL;
+                link->first->conn->exchange = NULL;
                 gw_call_detach(link->first, EPIPE);
             }
             break;

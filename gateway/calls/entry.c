@@ -1,0 +1,109 @@
+/* entry.c: how a request becomes a call, and what its connection tells the call afterwards:
+ * the handler of /function/NAME.
+ */
+#include "calls/entry.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "calls/call.h"
+#include "functions/function.h"
+#include "gateway.h"
+#include "http/answer.h"
+#include "http/connection.h"
+
+/* The call's record as the connection's exchange, or none with the code that the client is
+ * told; limit: the function's max_body. */
+static enum gw_code
+make_call(struct gw_conn *conn, int64_t *limit)
+{
+    const char *name = gw_conn_function_name(conn);
+    struct gw *gw = conn->loop->gw;
+    gw_locked struct gw *held = gw_lock(gw);
+    struct gw_function *f = gw_function_find(gw, name, conn->function_len);
+
+    if (gw->draining)
+        return GW_DRAINING;
+    if (f == NULL || f->live == 0 || f->deleting)
+        return GW_FUNCTION_NOT_FOUND;
+    *limit = f->sch.settings.max_body;
+    if (conn->request.body_len > *limit) {
+        gw_function_count_error(gw, f, GW_BODY_TOO_LARGE);
+        return GW_BODY_TOO_LARGE;
+    }
+    conn->exchange = gw_call_new(conn, f);
+    return GW_INTERNAL; /* where there was no memory */
+}
+
+static void
+begin(struct gw_conn *conn)
+{
+    int64_t limit = 0;
+    enum gw_code code = make_call(conn, &limit);
+
+    if (conn->exchange != NULL)
+        return;
+    if (code == GW_DRAINING)
+        gw_answer_problem(conn, code, conn->call_id, NULL,
+                          "the daemon is stopping: try again later");
+    else if (code == GW_FUNCTION_NOT_FOUND)
+        gw_answer_problem(conn, code, conn->call_id, NULL, "no function of that name is deployed");
+    else if (code == GW_BODY_TOO_LARGE)
+        gw_answer_problem(conn, code, conn->call_id, json_pack("{s:I}", "limit", (json_int_t)limit),
+                          "the body has %lld bytes, the function's max_body is %lld",
+                          (long long)conn->request.body_len, (long long)limit);
+    else
+        gw_answer_problem(conn, code, conn->call_id, NULL, "no memory for the call");
+}
+
+static void
+body(void *exchange, const unsigned char *bytes, size_t n)
+{
+    gw_call_body(exchange, bytes, n);
+}
+
+static void
+body_end(void *exchange)
+{
+    gw_call_body_end(exchange);
+}
+
+/* With the bytes that came with its head the call is submitted. */
+static void
+read_done(void *exchange)
+{
+    struct gw_call *call = exchange;
+
+    if (!call->submitted)
+        gw_call_submit(call);
+}
+
+static bool
+takes_body(const void *exchange)
+{
+    (void)exchange;
+    return true;
+}
+
+static bool
+malformed(void *exchange, const char *why)
+{
+    gw_call_problem(exchange, GW_BAD_REQUEST, NULL, "the body is malformed: %s", why);
+    return true;
+}
+
+static void
+gone(void *exchange)
+{
+    gw_call_detach(exchange, EPIPE);
+}
+
+const struct gw_handler gw_call_handler = {
+    .begin = begin,
+    .body = body,
+    .body_end = body_end,
+    .read_done = read_done,
+    .takes_body = takes_body,
+    .malformed = malformed,
+    .gone = gone,
+};
