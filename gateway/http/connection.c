@@ -228,7 +228,7 @@ take_turn(struct gw_conn *conn, const char *bytes, size_t n)
 
     conn->turn_requests = conn->turn_chunks = 0;
     conn->turn_until_ns = gw_now_ns() + TURN_NS;
-    conn->corked = true;
+    conn->in_turn = conn->corked = true;
     while (at < n && !turn_is_over(conn)) {
         if (is_done(conn))
             begin_next(conn);
@@ -238,6 +238,7 @@ take_turn(struct gw_conn *conn, const char *bytes, size_t n)
         conn->turn_requests += conn->message_complete;
     }
     uncork(conn);
+    conn->in_turn = false;
     return at;
 }
 
@@ -246,7 +247,7 @@ take_turn(struct gw_conn *conn, const char *bytes, size_t n)
 static void
 go_on(struct gw_conn *conn)
 {
-    if (conn->closing || conn->feeding || conn->corked)
+    if (conn->closing || conn->feeding || conn->in_turn)
         return;
     if (conn->responded && conn->close_after) {
         linger(conn);
@@ -319,7 +320,7 @@ on_backlog(uv_idle_t *idle)
         struct gw_conn *conn = loop->backlog;
 
         leave_backlog(conn);
-        if (may_parse(conn))
+        if (conn->early != NULL && may_parse(conn))
             feed_early(conn);
         if (gw_now_ns() >= until_ns)
             break;
@@ -355,7 +356,7 @@ gw_conn_read_on(struct gw_conn *conn)
     if (conn->closing)
         return;
     if (conn->early != NULL) {
-        if (!conn->corked && may_parse(conn))
+        if (!conn->in_turn && may_parse(conn))
             enter_backlog(conn);
     } else if (!conn->reading) {
         conn->reading = uv_read_start(&conn->u.stream, on_alloc, on_read) == 0;

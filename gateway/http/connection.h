@@ -62,7 +62,8 @@ struct gw_conn {
     struct gw_buffer *early;             /* bytes that came before their turn */
     uint32_t turn_requests, turn_chunks; /* since its turn began: see turn_is_over */
     int64_t turn_until_ns;
-    bool corked; /* answers are gathered in `cork`, and written when the turn ends */
+    bool in_turn; /* the loop of take_turn runs, and goes on by itself */
+    bool corked;  /* answers are gathered in `cork`, and written when the turn ends */
     struct gw_buffer *cork;
     int64_t discarded;                    /* bytes of a body that nobody wanted */
     int64_t paced_bytes;                  /* of an operator's body, since its pace was looked at */

@@ -411,10 +411,12 @@ on_body(llhttp_t *parser, const char *at, size_t n)
 
 /* Many small pieces cost more than their bytes: they have a turn too. */
 static int
-on_chunk_complete(llhttp_t *parser)
+on_chunk_header(llhttp_t *parser)
 {
     struct gw_conn *conn = parser->data;
 
+    if (parser->content_length == 0)
+        return 0; /* the last one: what ends the request must not wait for further bytes */
     return ++conn->turn_chunks % TURN_CHUNKS == 0 ? HPE_PAUSED : 0;
 }
 
@@ -448,7 +450,7 @@ gw_parser_settings(void)
     parser_settings.on_header_value_complete = on_header_value_complete;
     parser_settings.on_headers_complete = on_headers_complete;
     parser_settings.on_body = on_body;
-    parser_settings.on_chunk_complete = on_chunk_complete;
+    parser_settings.on_chunk_header = on_chunk_header;
     parser_settings.on_message_complete = on_message_complete;
     return &parser_settings;
 }

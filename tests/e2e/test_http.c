@@ -221,6 +221,29 @@ test_a_body_of_many_chunks_and_what_follows_it_arrive(void **state)
     (void)close(fd);
 }
 
+/* The last chunk may be the one that ends a turn, with nothing behind it. */
+static void
+test_a_chunked_body_ends_with_its_last_chunk(void **state)
+{
+    for (int chunks = 1; chunks < 260; chunks++) {
+        static char all[4096];
+        size_t n = (size_t)sprintf(all, "POST /function/tell HTTP/1.1\r\n" HOST
+                                        "Transfer-Encoding: chunked\r\n\r\n");
+        int fd = raw_connect(*state);
+        char *got;
+
+        for (int i = 0; i < chunks; i++)
+            n += (size_t)sprintf(all + n, "1\r\na\r\n");
+        n += (size_t)sprintf(all + n, "0\r\n\r\n");
+        raw_send(fd, all, n);
+        got = raw_receive(fd, "a.");
+        if (strstr(got, "a.") == NULL)
+            fail_msg("%d chunks: %s", chunks, got);
+        free(got);
+        (void)close(fd);
+    }
+}
+
 /* An answer whose head is still to be written when the daemon begins to stop says so. */
 static void
 test_an_answer_while_draining_says_close(void **state)
@@ -257,6 +280,7 @@ main(void)
         cmocka_unit_test(test_each_request_gets_what_the_standards_say),
         cmocka_unit_test(test_a_connection_that_stays_serves_the_next_request),
         cmocka_unit_test(test_a_body_of_many_chunks_and_what_follows_it_arrive),
+        cmocka_unit_test(test_a_chunked_body_ends_with_its_last_chunk),
         cmocka_unit_test(test_an_answer_while_draining_says_close),
     };
 
