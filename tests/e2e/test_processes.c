@@ -274,7 +274,7 @@ test_two_workers_have_users_and_groups_of_their_own(void **state)
             continue;
         (void)!fgets(comm, sizeof comm, file);
         (void)fclose(file);
-        if (strcmp(comm, "hearth-worker\n") == 0 && count_processes(pid, "hearth-worker") == 1)
+        if (strcmp(comm, "hearth-worker\n") == 0 && is_below(pid, d.pid))
             second = pid;
     }
     if (second != 0)
