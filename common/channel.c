@@ -1,5 +1,5 @@
 /* channel.c: the rings and the doorbells of one worker.
- * Invariant: 0 <= tail - head <= LIMIT_RING on both rings, or the peer lies.
+ * Invariant: 0 <= tail - head <= LIMIT_RING on both rings, or the peer breaks the protocol.
  */
 #include "channel.h"
 
@@ -15,14 +15,17 @@
 
 #include "cleanup.h"
 #include "limits.h"
+#include "output.h"
 
 #define CHAN_MAGIC   0x48727468u /* "Hrth" */
-#define CHAN_VERSION 2u
+#define CHAN_VERSION 4u
 #define CHAN_PAGE    4096u
-#define CHAN_FILE    (CHAN_PAGE + 2 * LIMIT_RING)
+#define CHAN_FILE    (CHAN_PAGE + 2 * LIMIT_RING + OUTPUT_BYTES)
 #define CHAN_GUARD   LIMIT_RING
-/* address space: guard, control page, responses twice, guard, requests twice, guard */
-#define CHAN_SPAN   (CHAN_PAGE + 4 * LIMIT_RING + 3 * CHAN_GUARD)
+#define CHAN_OUTPUT  (OUTPUT_HEAD + 2 * LIMIT_OUTPUT)
+/* address space: guard, output (its ring twice), control page, responses twice, guard, requests
+ * twice, guard */
+#define CHAN_SPAN   (CHAN_OUTPUT + CHAN_PAGE + 4 * LIMIT_RING + 3 * CHAN_GUARD)
 #define CHAN_SEALS  (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define FRAME_ALIGN 16u
 
@@ -72,22 +75,25 @@ check_file(int fd, struct hearth_err *err)
     return 0;
 }
 
-/* Maps n bytes of the file at a fixed place inside our own reservation. */
+/* Maps n bytes of the file at a fixed address in our reservation. */
 static bool
-map_at(unsigned char *place, size_t n, int fd, off_t offset)
+map_at(unsigned char *at, size_t n, int fd, off_t offset)
 {
-    return mmap(place, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset) == place;
+    return mmap(at, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset) == at;
 }
 
-/* The control page and both rings. What is not mapped of the reservation stays without
- * access: who reads on past a request, or past memory that happens to lie below all
- * this, meets a fault and no response. */
+/* The control page and both rings. The rest of the reservation stays without access: a read past a
+ * request, or past memory below the reservation, is a fault and does not reach a response. */
 static bool
 map_all(unsigned char *shared, unsigned char *response, unsigned char *request, int fd)
 {
     const off_t response_at = CHAN_PAGE, request_at = CHAN_PAGE + LIMIT_RING;
+    const off_t output_at = CHAN_PAGE + 2 * LIMIT_RING;
+    unsigned char *output = shared - CHAN_OUTPUT, *ring = output + OUTPUT_HEAD;
 
-    return map_at(shared, CHAN_PAGE, fd, 0) && map_at(response, LIMIT_RING, fd, response_at) &&
+    return map_at(output, OUTPUT_BYTES, fd, output_at) &&
+           map_at(ring + LIMIT_OUTPUT, LIMIT_OUTPUT, fd, output_at + OUTPUT_HEAD) &&
+           map_at(shared, CHAN_PAGE, fd, 0) && map_at(response, LIMIT_RING, fd, response_at) &&
            map_at(response + LIMIT_RING, LIMIT_RING, fd, response_at) &&
            map_at(request, LIMIT_RING, fd, request_at) &&
            map_at(request + LIMIT_RING, LIMIT_RING, fd, request_at);
@@ -104,7 +110,7 @@ chan_open(struct chan *chan, enum chan_side side, int fd, struct hearth_err *err
     base = mmap(NULL, CHAN_SPAN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED)
         return err_set(err, errno, "reserve room for a channel");
-    shared = base + CHAN_GUARD;
+    shared = base + CHAN_GUARD + CHAN_OUTPUT;
     response = shared + CHAN_PAGE;
     request = response + 2 * LIMIT_RING + CHAN_GUARD;
     if (!map_all(shared, response, request, fd)) {
@@ -115,6 +121,8 @@ chan_open(struct chan *chan, enum chan_side side, int fd, struct hearth_err *err
     memset(chan, 0, sizeof *chan);
     chan->shared = (struct chan_shared *)(void *)shared;
     chan->side = side;
+    chan->output.shared = (struct output_shared *)(void *)(shared - CHAN_OUTPUT);
+    chan->output.ring = shared - CHAN_OUTPUT + OUTPUT_HEAD;
     if (chan->shared->magic != CHAN_MAGIC || chan->shared->version != CHAN_VERSION) {
         chan_close(chan);
         return err_set(err, EPROTO, "the channel's control page is of another version");
@@ -127,15 +135,23 @@ chan_open(struct chan *chan, enum chan_side side, int fd, struct hearth_err *err
 }
 
 void
+chan_prefault(struct chan *chan)
+{
+    for (size_t at = 0; at < OUTPUT_HEAD; at += 4096)
+        (void)*((volatile unsigned char *)chan->output.shared + at);
+    *(volatile unsigned char *)chan->out_bytes = 0;
+}
+
+void
 chan_close(struct chan *chan)
 {
     if (chan->shared != NULL)
-        (void)munmap((unsigned char *)chan->shared - CHAN_GUARD, CHAN_SPAN);
+        (void)munmap((unsigned char *)chan->shared - CHAN_OUTPUT - CHAN_GUARD, CHAN_SPAN);
     chan->shared = NULL;
 }
 
-/* Bytes that may be written now; reads the peer's position only when the one
- * known does not suffice. -1 where that position is impossible. */
+/* Bytes that may be written now. Reads the position of the peer only if the known one is not
+ * enough. -1 if that position is impossible. */
 static int64_t
 free_bytes(struct chan *chan, size_t wanted)
 {
@@ -152,8 +168,8 @@ free_bytes(struct chan *chan, size_t wanted)
     return (int64_t)(LIMIT_RING - used);
 }
 
-/* An empty ring is taken up again from its start, so that light traffic stays
- * within a few pages instead of walking through all of them and the cache. */
+/* An empty ring is used again from its start, so that light traffic stays within a few pages, and
+ * in the cache. */
 static size_t
 padding_to_start(struct chan *chan)
 {
@@ -248,9 +264,8 @@ available(struct chan *chan)
     return (int64_t)(tail - chan->in_head);
 }
 
-/* A padding frame is legal only where chan_reserve makes one: past the warm part
- * of the ring, and reaching to its start. So two never follow each other, and a
- * peer cannot keep us here with nothing but padding. */
+/* A padding frame is valid only where chan_reserve makes one: past LIMIT_RING_WARM, and up to the
+ * end of the ring. So two cannot follow each other, and a peer cannot keep us here with padding. */
 static int
 check_header(const struct frame_header *header, int64_t there, size_t at)
 {
@@ -283,8 +298,8 @@ chan_peek(struct chan *chan, struct frame *frame)
     }
 }
 
-/* Nothing of a request stays in the ring. Not the header: its claim word must not say
- * again that the request may be taken back. Not padding, where requests were wiped. */
+/* Wipes a request from the ring. The header stays: its claim word must not allow the request to be
+ * recalled again. Padding needs no wiping: requests there were wiped. */
 static void
 wipe(const struct frame *frame)
 {
@@ -325,8 +340,8 @@ chan_revoke(struct chan *chan, uint64_t position)
     uint64_t head = atomic_load_explicit(&chan->out->head, memory_order_acquire);
     uint16_t none = CLAIM_NONE;
 
-    /* consumed already: its bytes may be another frame's by now. Not consumed: they
-     * stay, since only we write here. A worker that lies spoils its own ring. */
+    /* if it was consumed, its bytes may belong to another frame. If not, they are unchanged, since
+     * only we write here. A worker with a false position damages only its own ring. */
     if (head > position || chan->out_tail - head > LIMIT_RING)
         return false;
     return atomic_compare_exchange_strong(claim_at(chan->out_bytes, position), &none,
@@ -403,7 +418,7 @@ worker_may_go_on(struct chan *chan, size_t want_room, uint64_t serial)
     return serial != 0 && atomic_load(&chan->shared->cancelled) == serial;
 }
 
-/* The gateway wakes the worker with the frame that follows: to retire. */
+/* The gateway wakes the worker with the next frame: FRAME_RETIRE. */
 bool
 chan_worker_wait_revoked(struct chan *chan)
 {

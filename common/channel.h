@@ -1,24 +1,24 @@
-/* channel.h: how calls travel between the gateway and one worker.
+/* channel.h: shared memory that carries calls between the gateway and one worker.
  *
  * One sealed memory file holds a control page and two byte rings, requests
  * (gateway to worker) and responses (worker to gateway), each with a single
  * producer and a single consumer. Each ring is mapped twice in a row, so that
  * every frame is contiguous. Positions are 64-bit and only ever grow. The request
- * ring is mapped last; before it, behind it and before all is a guard without access.
+ * ring is mapped last; before it, behind it and before all is a guard without access. A third
+ * part of the file is what the function prints: see output.h.
  *
- * Waking: the worker sleeps on a futex word in the control page, the gateway in
- * its loop on an eventfd (its loops, each on one of its own). Who is about to sleep says so first
- * and looks once more; the other side wakes it only then.
+ * Waking: the worker sleeps on a futex word in the control page; each loop of the gateway sleeps on
+ * an eventfd. Before it sleeps, a side marks itself asleep and looks once more; the other side
+ * wakes it only if it is marked.
  *
- * Requests are other clients' secrets: the worker wipes each frame that it consumes,
- * so that in the request ring there is never more than what was sent and is not yet
- * done. A function that reads past its own request meets zeros and then the guard,
- * unless further requests were sent ahead: these lie behind it.
+ * Requests are secrets of clients: the worker wipes each frame that it consumes, so the request
+ * ring has only requests that were sent and are not done. A function that reads past its own
+ * request finds zeros and then the guard; or requests that were sent ahead, which lie behind it.
  *
- * Trust: each side keeps its own positions in private memory and reads only the
- * other's from the shared page. The gateway takes nothing on trust that a worker
- * can write: positions are range-checked, a frame's header is copied before it
- * is checked, and a violation is -EPROTO, for which the caller ends the worker.
+ * Trust: each side keeps its own positions in private memory and reads only those of the other side
+ * from the shared page. The gateway checks all that a worker can write: the range of positions; the
+ * header of a frame, which it copies first. A violation is -EPROTO, and the caller kills the
+ * worker.
  */
 #ifndef COMMON_CHANNEL_H
 #define COMMON_CHANNEL_H
@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "output.h"
 
 enum chan_side { CHAN_GATEWAY, CHAN_WORKER };
 
@@ -36,6 +37,8 @@ struct chan_ring {
     _Alignas(64) _Atomic uint64_t tail; /* written by the producer */
     _Alignas(64) _Atomic uint64_t head; /* written by the consumer */
 };
+
+#define CHAN_SYSCALLS 512
 
 /* The control page. Fixed layout: both programs are built from this header. */
 struct chan_shared {
@@ -45,13 +48,16 @@ struct chan_shared {
     struct chan_ring response;
     _Alignas(64) _Atomic uint32_t worker_bell; /* futex word */
     _Atomic uint32_t worker_asleep;
-    _Alignas(64) _Atomic uint32_t gateway_asleep; /* 0: awake; else the bell to ring */
+    _Alignas(64) _Atomic uint32_t gateway_asleep; /* 0: awake; or the bell to ring */
     _Alignas(64) _Atomic uint64_t cancelled;      /* serial of the call whose client has gone */
     _Atomic int32_t cancelled_why;                /* errno for who waits for its body; set before */
     _Atomic uint64_t memory_limit;                /* bytes, for hearth_memory_limit */
     _Atomic uint64_t recycle_at;                  /* bytes; see FRAME_FULL; 0: never */
     _Atomic uint32_t core;                        /* see chan_hint_core */
+    _Atomic uint64_t heap;                        /* bytes that malloc gave out, by the worker */
     _Alignas(64) _Atomic uint32_t trapped;        /* why the worker dies, as it noted itself */
+    _Atomic uint32_t refusals;                    /* changes with each of the next */
+    _Atomic uint32_t refused[CHAN_SYSCALLS];      /* by number: how often a call was refused */
 };
 
 /* chan_shared.trapped: 0 nothing noted; below CHAN_NOTED_SIGNAL, 1 + the number of
@@ -59,36 +65,42 @@ struct chan_shared {
  * process sent itself. A note explains a death that the kernel reported; alone it
  * means nothing. */
 #define CHAN_NOTED_SIGNAL 0x10000u
+#define CHAN_NOTED_STACK  0x20000u /* SIGSEGV: the stack has overflowed */
 
 struct chan {
     struct chan_shared *shared;
     enum chan_side side;
     struct chan_ring *out, *in;
     unsigned char *out_bytes, *in_bytes; /* 2 * LIMIT_RING each */
-    uint64_t out_tail, out_head;         /* own position, and the peer's as last read */
+    uint64_t out_tail, out_head;         /* own position, and that of the peer as last read */
     uint64_t in_head, in_tail;
+    struct output output;
     size_t reserved; /* bytes of padding in front of the reserved frame */
 };
 
 enum frame_type {
-    FRAME_PAD,      /* either way: nothing; moves the ring to its start */
+    FRAME_PAD,      /* both: no content; the next frame is at the start of the ring */
     FRAME_SETUP,    /* gateway, once, first: the env, "NAME=value" each ended by a NUL */
     FRAME_REQUEST,  /* gateway: struct frame_request, strings, body */
-    FRAME_BODY,     /* either way: bytes of the request's or the response's body */
-    FRAME_ABORT,    /* gateway: no more of this request's body will come */
+    FRAME_BODY,     /* both: bytes of the body of the request or response */
+    FRAME_ABORT,    /* gateway: the rest of the body of this request will not come */
     FRAME_RETIRE,   /* gateway: run hearth_fini and exit */
+    FRAME_TRIM,     /* gateway, between two calls: give back free heap; answered with TRIMMED */
+    FRAME_PROFILE,  /* gateway, between two calls: one byte, 1 to sample allocations, 0 to end */
     FRAME_READY,    /* worker: loaded, initialised, filtered */
-    FRAME_UNFIT,    /* worker: could not load or initialise; payload: why, as text */
+    FRAME_UNFIT,    /* worker: could not load or initialise; payload: the reason, as text */
     FRAME_RESPONSE, /* worker: struct frame_response, fields, body */
     FRAME_FAILED,   /* worker: the handler returned int32 before a response */
+    FRAME_TRIMMED,  /* worker: free heap was given back */
+    FRAME_PROFILED, /* worker: text of worker/profile.h */
     FRAME_TYPES
 };
 
 enum frame_flags {
     FRAME_END = 1, /* the last of its request or response */
-    FRAME_CUT = 2, /* with END on a response: the handler failed half way */
-    /* with END on a response: after this call the instance uses more than recycle_at. It begins
-     * no other one: what was sent ahead is to be taken back, and the instance retired */
+    FRAME_CUT = 2, /* with END on a response: it is incomplete */
+    /* with END on a response: after this call the instance uses more than recycle_at. It begins no
+     * other call: the gateway recalls the calls sent ahead, and retires the instance */
     FRAME_FULL = 4,
 };
 
@@ -113,7 +125,7 @@ struct frame_request {
     uint32_t body_at; /* from the start of the payload */
     uint16_t fields;
     uint16_t method_len;
-    int64_t body_len; /* as declared by the client; -1 where it is chunked */
+    int64_t body_len; /* as declared by the client; -1: chunked */
 };
 
 /* The payload of FRAME_RESPONSE begins with this; fields_bytes of fields follow,
@@ -122,7 +134,7 @@ struct frame_response {
     uint16_t status;
     uint16_t fields;
     uint32_t fields_bytes;
-    int64_t declared; /* Content-Length as the function set it; -1: it did not */
+    int64_t declared; /* Content-Length that the function set; -1: none */
 };
 
 struct frame {
@@ -135,58 +147,60 @@ struct frame {
  * 0 and a close-on-exec descriptor that the caller owns, or a negative errno. */
 int chan_create(int *fd, struct hearth_err *err);
 
-/* Maps the file for one side; refuses one of another size, seal or version. The
- * descriptor may be closed afterwards. 0 or a negative errno, nothing mapped. */
+/* Maps the file for one side, after a check of size, seals and version. The descriptor may be
+ * closed afterwards. 0; or a negative errno, and nothing is mapped. */
 int chan_open(struct chan *chan, enum chan_side side, int fd, struct hearth_err *err);
+/* Before the first frame: makes the pages that this side needs for it, so that a call does not wait
+ * for them. */
+void chan_prefault(struct chan *chan);
 void chan_close(struct chan *chan);
 
 /* Producer. chan_reserve gives room for a frame with up to n payload bytes
  * (n <= LIMIT_FRAME), or NULL while the ring is too full (errno EAGAIN) or the
  * peer's position is impossible (EPROTO). A reservation may be abandoned.
- * chan_commit publishes it and returns its position; it does not wake anyone. */
+ * chan_commit publishes the frame and returns its position; it does not wake the peer. */
 unsigned char *chan_reserve(struct chan *chan, size_t n);
 uint64_t chan_commit(struct chan *chan, enum frame_type type, unsigned flags, uint64_t serial,
                      size_t len);
-/* Room for payload bytes right now, at most LIMIT_FRAME; 0 where there is none. */
+/* Room for payload bytes now, at most LIMIT_FRAME; 0: none. */
 size_t chan_room(struct chan *chan);
 
-/* Consumer. 1 and the next frame, which stays valid until it is consumed; 0
- * where there is none; -EPROTO where the peer broke the protocol. The worker's
- * chan_consume leaves zeros where the payload and its alignment were. */
+/* Consumer. 1 and the next frame, which is valid until it is consumed; 0 if there is none; -EPROTO
+ * if the peer broke the protocol. The worker's chan_consume overwrites payload and alignment with
+ * zeros. */
 int chan_peek(struct chan *chan, struct frame *frame);
 void chan_consume(struct chan *chan, const struct frame *frame);
-/* Whether something new is there, at the price of one load. */
+/* Whether there is a new frame; costs one load. */
 bool chan_ready(struct chan *chan);
 
-/* A request that was sent ahead can be taken back as long as the worker has not
- * begun it. The worker, before it begins the frame that it peeked at: false where
- * it was taken back, and is to be consumed unread. */
+/* A request that was sent ahead can be recalled until the worker begins it. The worker calls this
+ * before it begins the frame that it peeked at. False: it was recalled, and is to be consumed
+ * unread. */
 bool chan_claim(struct chan *chan);
-/* The worker, before a request that it does not want to begin: sleeps until it was taken
- * back; false where the next frame is another one. The frame is to be consumed unread. */
+/* The worker, before a request that it will not begin: sleeps until it was recalled. The frame is
+ * to be consumed unread. False: the next frame is not a request. */
 bool chan_worker_wait_revoked(struct chan *chan);
-/* The gateway: true where the frame at this position was taken back in time. */
+/* The gateway recalls the frame at this position. False: the worker has begun it. */
 bool chan_revoke(struct chan *chan, uint64_t position);
 
-/* The gateway, after a commit: wakes the worker if it sleeps; after a consume: if
- * it sleeps until there is room. A worker that waits for its next request has no
- * use for room, and a wake-up for nothing costs as much as a call. */
+/* The gateway. After a commit: wakes the worker if it sleeps. After a consume: wakes it if it
+ * sleeps until there is room. A worker that waits for a request needs no room, and a useless
+ * wake-up costs as much as a call. */
 void chan_wake_worker(struct chan *chan);
 void chan_wake_worker_for_room(struct chan *chan);
-/* The gateway: says that it is about to sleep, and which of its bells is to wake it,
- * from 1: each of its loops has one. Then look once more. 0: it is awake. */
+/* The gateway: it is about to sleep, and this bell is to wake it, from 1: each loop has one. Then
+ * it must look once more. 0: it is awake. */
 void chan_gateway_sleeps(struct chan *chan, uint32_t bell);
 
-/* The gateway: a worker does best on this core (1 is the first); 0: on any. The
- * worker looks at it before every request. */
+/* The gateway: the best core for the worker (1 is the first); 0: any. The worker reads it before
+ * each request. */
 void chan_hint_core(struct chan *chan, uint32_t core);
 uint32_t chan_hinted_core(const struct chan *chan);
 
-/* The worker, after a commit: where the gateway sleeps, the bell whose eventfd has to
- * be written; else 0. */
+/* The worker, after a commit: the bell whose eventfd has to be written; 0: the gateway is awake. */
 uint32_t chan_gateway_wants_bell(struct chan *chan);
-/* The worker: sleeps until a frame is there or, with want_room, until there is
- * room for that many payload bytes, or until call `serial` is cancelled. */
+/* The worker: sleeps until there is a frame; with want_room, until there is room for that many
+ * bytes of payload; or until call `serial` is cancelled. */
 void chan_worker_wait(struct chan *chan, size_t want_room, uint64_t serial);
 
 #endif

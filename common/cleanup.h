@@ -1,5 +1,5 @@
-/* cleanup.h: release of scope-bound things by the compiler's cleanup attribute.
- * A thing that leaves its scope alive is taken out with take_fd or take_ptr.
+/* cleanup.h: releases scope-bound resources, by the cleanup attribute of the compiler. A resource
+ * that is to outlive its scope is taken out with take_fd or take_ptr.
  */
 #ifndef COMMON_CLEANUP_H
 #define COMMON_CLEANUP_H

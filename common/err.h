@@ -1,4 +1,4 @@
-/* err.h: the error record that a failing call fills for a human to read. */
+/* err.h: the error record that a failing call fills, for people to read. */
 #ifndef COMMON_ERR_H
 #define COMMON_ERR_H
 
@@ -7,13 +7,13 @@ struct hearth_err {
     char text[192]; /* one sentence, no newline */
 };
 
-/* Fills the record with the sentence, and with the text of the errno behind it
- * where errno_code is not 0. Returns -errno_code (-EINVAL for 0), so that a
- * failing function ends with `return err_set(…)`. err may be NULL. */
+/* Fills the record with the sentence and, if errno_code is not 0, the text of the errno. Returns
+ * -errno_code (-EINVAL for 0), so that a failing function ends with `return err_set(…)`. err may be
+ * NULL. */
 int err_set(struct hearth_err *err, int errno_code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "context: " before what the record says already. Returns err->code. */
+/* Puts "context: " before the text of the record. Returns err->code. */
 int err_prefix(struct hearth_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,10 +1,10 @@
-/* fields.c: see fields.h. */
+/* fields.c: the table of fields, and the syntax of names and values. */
 #include "fields.h"
 
 #include <stdint.h>
 #include <strings.h>
 
-/* Every field that is not the function's as it likes. */
+/* All fields that are not FIELD_FREE. */
 #define FIELDS(X)                                                                                  \
     X("Connection", FIELD_PLATFORM)                                                                \
     X("Keep-Alive", FIELD_PLATFORM)                                                                \
@@ -15,6 +15,8 @@
     X("Upgrade", FIELD_PLATFORM)                                                                   \
     X("X-Call-Id", FIELD_PLATFORM)                                                                 \
     X("Server-Timing", FIELD_PLATFORM)                                                             \
+    X("X-Memory-Peak", FIELD_PLATFORM)                                                             \
+    X("X-Memory-Limit", FIELD_PLATFORM)                                                            \
     X("Content-Length", FIELD_LENGTH)                                                              \
     X("Content-Type", FIELD_TYPE)                                                                  \
     X("Date", FIELD_DATE)

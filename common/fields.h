@@ -1,6 +1,6 @@
-/* fields.h: which fields a function may set in a response, and what a field may look like.
- * The worker refuses what breaks this with an errno, for the function to see; the gateway
- * asks the same of every frame, since a worker may be anyone's.
+/* fields.h: which fields a function may set in a response, and their syntax. The worker rejects an
+ * invalid field with an errno; the gateway checks the fields of each frame again, since a worker
+ * may be compromised.
  */
 #ifndef COMMON_FIELDS_H
 #define COMMON_FIELDS_H
@@ -9,18 +9,18 @@
 #include <stddef.h>
 
 enum field_kind {
-    FIELD_FREE,     /* the function's, as often as it likes */
-    FIELD_PLATFORM, /* how the connection is framed, what the platform says: never */
-    FIELD_LENGTH,   /* Content-Length: kept to, and sent by the platform */
-    FIELD_TYPE,     /* from here on: the function's, once */
+    FIELD_FREE,     /* set by the function, any number of times */
+    FIELD_PLATFORM, /* connection framing and fields of the platform: not allowed */
+    FIELD_LENGTH,   /* Content-Length: enforced, and sent by the platform */
+    FIELD_TYPE,     /* from here on: set by the function, once */
     FIELD_DATE,
 };
 
-/* Any case; the name has n letters, and need not end with a NUL. */
+/* Case does not matter. The name has n letters, without a NUL. */
 enum field_kind field_kind(const char *name, size_t n);
 
-/* Takes note of a field of this kind in *seen (0 at first): false where it may stand once,
- * and did already. */
+/* Adds a field of this kind to *seen (0 at first). False if only one is allowed, and this is the
+ * second. */
 bool field_count(unsigned *seen, enum field_kind kind);
 bool field_seen(unsigned seen, enum field_kind kind);
 

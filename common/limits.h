@@ -1,4 +1,4 @@
-/* limits.h: every bound on a request's path, in one place. Sizes in bytes. */
+/* limits.h: bounds that several programs use. Sizes in bytes. */
 #ifndef COMMON_LIMITS_H
 #define COMMON_LIMITS_H
 
@@ -7,7 +7,7 @@
 #define LIMIT_HEAD      (32 * 1024) /* request target and header fields together */
 #define LIMIT_FIELDS    100         /* header fields of a request or a response */
 #define LIMIT_METHOD    64          /* letters of a request's method */
-#define LIMIT_CALL_ID   64          /* letters of an X-Call-Id that is kept */
+#define LIMIT_CALL_ID   64          /* letters of an X-Call-Id */
 #define LIMIT_RESP_HEAD (16 * 1024) /* header fields of a response, encoded */
 
 /* the channel: see channel.h */
@@ -15,23 +15,29 @@
 #define LIMIT_FRAME_BODY (64 * 1024)             /* body bytes in one frame */
 #define LIMIT_FRAME_HEAD (LIMIT_HEAD + 4 * 1024) /* an encoded request head */
 #define LIMIT_FRAME      (LIMIT_FRAME_HEAD + LIMIT_FRAME_BODY + 64)
-#define LIMIT_RING_WARM  (24 * 1024) /* an empty ring is restarted beyond this: see channel.c */
+#define LIMIT_RING_WARM                                                                            \
+    (24 * 1024) /* beyond this, an empty ring is used from its start: channel.c */
+
+#define LIMIT_OUTPUT      (1024 * 1024) /* what an instance has printed and nobody has taken yet */
+#define LIMIT_OUTPUT_WARM (16 * 1024)   /* an empty ring of output is restarted beyond this */
 
 /* administration */
 #define LIMIT_DEPLOY_BODY  (32 * 1024 * 1024)
 #define LIMIT_JSON_BODY    (256 * 1024)
-#define LIMIT_BUNDLE_FILES 512
+#define LIMIT_BUNDLE_FILES 4096
 #define LIMIT_BUNDLE_BYTES (64 * 1024 * 1024) /* expanded */
 #define LIMIT_OBJECT       (64 * 1024 * 1024) /* a built function */
 #define LIMIT_OBJECT_SPAN  (INT64_C(8) << 30) /* address space of one that is loaded */
 #define LIMIT_DIAGNOSTICS  (256 * 1024)       /* what the compiler may say */
+#define LIMIT_BUILD_CACHE  (32 * 1024 * 1024) /* object files kept for one function */
 #define LIMIT_LIBS         16
 #define LIMIT_LIB_NAME     31
-#define LIMIT_ENV          (16 * 1024) /* all of a function's env, encoded */
+#define LIMIT_ENV          (16 * 1024) /* the env of a function, encoded */
 
 /* the host */
-#define LIMIT_INSTANCES 4096
-#define LIMIT_LOG_LINE  2048
-#define LIMIT_THREADS   64
+#define LIMIT_INSTANCES        4096
+#define LIMIT_LOG_LINE         2048
+#define LIMIT_FUNCTION_THREADS 64 /* threads of one instance */
+#define LIMIT_THREADS          64
 
 #endif

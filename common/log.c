@@ -1,6 +1,5 @@
-/* log.c: the daemon's own log. One write per line, so that lines of several
- * processes do not mix; control characters are replaced, so that no text from
- * outside can forge a line. */
+/* log.c: the log of the daemon. One write for each line, so that lines of several processes do not
+ * mix. Control characters are replaced, so that text from outside cannot forge a line. */
 #include "log.h"
 
 #include <stdarg.h>
@@ -24,7 +23,7 @@ log_open(const char *program, enum log_level least)
 void
 log_at(enum log_level level, const char *fmt, ...)
 {
-    static const char *const names[] = {"debug", "info", "warning", "error"};
+    static const char *const names[] = {"info", "warning", "error"};
     char line[1024];
     struct timespec now;
     struct tm tm;

@@ -1,4 +1,4 @@
-/* name.c: see name.h. ASCII only, whatever the locale. */
+/* name.c: checks of names. ASCII only, in every locale. */
 #include "name.h"
 
 #include "limits.h"

@@ -1,5 +1,5 @@
-/* signals.c: see signals.h. By system calls: the C library's functions refuse the two signals
- * that it keeps for itself, and whoever sends one of these ends the process like any other.
+/* signals.c: sets what signals do, by system calls: the functions of the C library reject the two
+ * signals that it reserves for itself, but these can end the process like any other.
  */
 #include "signals.h"
 
@@ -20,12 +20,12 @@ struct action {
     uint64_t mask;
 };
 
-/* Not touched: what cannot be, the faults, of which a debugger or a sanitizer may have its own
- * handler, and what ends no process by default. */
+/* Not changed: signals that cannot be; faults, for which a debugger or a sanitizer may have a
+ * handler; and signals that end no process by default. */
 static const int left_alone[] = {
-    SIGKILL, SIGSTOP,                                              /* cannot be */
+    SIGKILL, SIGSTOP,                                              /* cannot be changed */
     SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP,  SIGABRT, SIGSYS, /* faults */
-    SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGURG,          /* job control, and no end */
+    SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGURG, /* job control; no end by default */
 };
 
 static bool

@@ -1,10 +1,10 @@
-/* text.c: text from outside made fit to be shown: see text.h. */
+/* text.c: makes text from outside printable. */
 #include "text.h"
 
 #include <stdint.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 sequence that begins here, of which n are there; 0: it is none. */
+/* Bytes of the UTF-8 sequence that begins here, of at most n; 0: it is not valid. */
 static size_t
 sequence(const unsigned char *at, size_t n)
 {
@@ -34,21 +34,43 @@ sequence(const unsigned char *at, size_t n)
     return 0;
 }
 
+/* Bytes of the character that begins here and can be shown; 0: it cannot. */
+static size_t
+shown(const unsigned char *at, size_t n, bool keep_tabs)
+{
+    size_t len = at[0] < 0x80 ? 1 : sequence(at, n);
+
+    if (len == 1 && (at[0] < 0x20 || at[0] == 0x7f) && !(keep_tabs && at[0] == '\t'))
+        return 0;
+    return len;
+}
+
 void
 text_printable_bytes(char *bytes, size_t n, bool keep_tabs)
 {
     unsigned char *at = (unsigned char *)bytes;
 
     for (size_t i = 0; i < n;) {
-        size_t len = at[i] < 0x80 ? 1 : sequence(at + i, n - i);
+        size_t len = shown(at + i, n - i, keep_tabs);
 
-        if (len == 0 ||
-            (len == 1 && (at[i] < 0x20 || at[i] == 0x7f) && !(keep_tabs && at[i] == '\t'))) {
+        if (len == 0) {
             at[i] = '?';
             len = 1;
         }
         i += len;
     }
+}
+
+bool
+text_is_printable(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t n = strlen(text);
+
+    for (size_t i = 0, len; i < n; i += len)
+        if ((len = shown(at + i, n - i, false)) == 0)
+            return false;
+    return true;
 }
 
 void

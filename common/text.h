@@ -1,16 +1,27 @@
-/* text.h: text from outside that is to be shown: in answers, in logs, in a terminal. */
+/* text.h: small helpers for text; above all, text from outside that is to be shown: in answers, in
+ * logs, in a terminal. */
 #ifndef COMMON_TEXT_H
 #define COMMON_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
-/* Replaces what cannot be shown by '?', in place, byte for byte: control characters (DEL and
- * those of Unicode's C1 set too, which a terminal obeys) and bytes that are no UTF-8 (RFC
- * 3629: no overlong forms, no surrogates, nothing over U+10FFFF). All other text stays as it
- * is. keep_tabs: a tab may stay. */
+/* Replaces each byte that is not printable by '?', in place: control characters (also DEL and the
+ * C1 set of Unicode, which terminals obey) and bytes that are not valid UTF-8 (RFC 3629: no
+ * overlong forms, no surrogates, nothing over U+10FFFF). Other text is unchanged. keep_tabs: tabs
+ * stay. */
 void text_printable(char *text, bool keep_tabs);
-/* The same for n bytes that need not be ended by a NUL, and of which none is special. */
+/* The same for n bytes; a NUL is a byte like any other. */
 void text_printable_bytes(char *bytes, size_t n, bool keep_tabs);
+
+/* Whether text_printable (without tabs) would leave it as it is. */
+bool text_is_printable(const char *text);
+
+static inline bool
+starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
 
 #endif

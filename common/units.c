@@ -1,5 +1,5 @@
-/* units.c: sizes and times as people write them. Nothing is rounded: "1.5G" is refused, and
- * so are decimals of a time that give no whole milliseconds. */
+/* units.c: sizes and times as people write them. Nothing is rounded: "1.5G" is invalid, and so are
+ * times that are not a whole number of milliseconds. */
 #include "units.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ static const struct unit size_units[] = {
     {"", 1}, {"B", 1}, {"K", INT64_C(1) << 10}, {"M", INT64_C(1) << 20}, {"G", INT64_C(1) << 30},
 };
 
-/* no unit means none: 5 is seconds to one and milliseconds to another */
+/* a unit is required: 5 could be seconds or milliseconds */
 static const struct unit time_units[] = {
     {"ms", 1},
     {"s", 1000},
@@ -38,7 +38,7 @@ take_digits(const char **at, int64_t *value)
     return *at > from ? 0 : -EINVAL;
 }
 
-/* "1.5s": the decimals give a whole number of milliseconds, or it is refused. */
+/* "1.5s" is valid: a whole number of milliseconds. */
 static int
 parse(const char *text, const struct unit *units, size_t n, bool decimals, int64_t *out)
 {
@@ -68,18 +68,6 @@ parse(const char *text, const struct unit *units, size_t n, bool decimals, int64
     return -EINVAL;
 }
 
-static const char *
-format(int64_t value, const struct unit *units, size_t n, char *buf, size_t size)
-{
-    const struct unit *best = &units[0];
-
-    for (size_t i = 1; i < n && value != 0; i++)
-        if (value % units[i].factor == 0)
-            best = &units[i];
-    (void)snprintf(buf, size, "%lld%s", (long long)(value / best->factor), best->suffix);
-    return buf;
-}
-
 int
 units_parse_size(const char *text, int64_t *bytes)
 {
@@ -99,11 +87,11 @@ units_parse_time(const char *text, int64_t *ms)
 const char *
 units_format_size(int64_t bytes, char *buf, size_t n)
 {
-    return format(bytes, size_units, COUNT(size_units), buf, n);
-}
+    const struct unit *best = &size_units[0];
 
-const char *
-units_format_time(int64_t ms, char *buf, size_t n)
-{
-    return format(ms, time_units, COUNT(time_units), buf, n);
+    for (size_t i = 1; i < COUNT(size_units) && bytes != 0; i++)
+        if (bytes % size_units[i].factor == 0)
+            best = &size_units[i];
+    (void)snprintf(buf, n, "%lld%s", (long long)(bytes / best->factor), best->suffix);
+    return buf;
 }

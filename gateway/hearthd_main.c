@@ -1,5 +1,5 @@
-/* hearthd_main.c: hearthd: reads and checks the configuration, then becomes the
- * launcher, which raises the walls and starts everything else. */
+/* hearthd_main.c: hearthd: reads and checks the configuration, then executes the launcher, which
+ * sets up the isolation and starts everything else. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -18,8 +18,8 @@ help(void)
                  "usage: hearthd [options]\n\n");
     gw_config_usage();
     (void)printf("  %-20s %s\n  %-20s %s\n\n", "--version", "print the version", "--help",
-                 "print this");
-    (void)printf("Every option but the last four is also a key of the configuration file.\n");
+                 "print this help");
+    (void)printf("Every option except the last four is also a key of the configuration file.\n");
 }
 
 /* PREFIX/bin/hearthd gives PREFIX/libexec/hearth/hearth-launcher. */
@@ -30,7 +30,7 @@ launcher_path(char *path, size_t n, struct hearth_err *err)
     ssize_t got = readlink("/proc/self/exe", own, sizeof own - 1);
 
     if (got < 0)
-        return err_set(err, errno, "find this program");
+        return err_set(err, errno, "find the path of this program");
     own[got] = '\0';
     for (int i = 0; i < 2; i++)
         if (strrchr(own, '/') != NULL)
@@ -65,16 +65,16 @@ become_launcher(struct gw_config *config, struct hearth_err *err)
                    (long long)config->build_memory);
     (void)gw_config_to_arguments(config, storage, argv + 8);
     (void)execv(path, argv);
-    return err_set(err, errno, "execute %s (is Hearth installed whole?)", path);
+    return err_set(err, errno, "execute %s (is the installation of Hearth complete?)", path);
 }
 
-/* Whoever starts it may have closed them. Then what is opened next would get their numbers, and
- * everything that is written for a human would go into it. */
+/* The parent may have closed descriptors 0 to 2. The next files to be opened would then get these
+ * numbers, and messages for humans would be written into them. */
 static int
 open_standard_files(struct hearth_err *err)
 {
     for (int fd = 0; fd < 3; fd++)
-        /* open takes the lowest number there is: this one */
+        /* open returns the lowest free number: this one */
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
             return err_set(err, errno, "open /dev/null as descriptor %d", fd);
     return 0;
@@ -107,7 +107,7 @@ main(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (config.check) {
-        (void)printf("hearthd: the configuration is fine\n");
+        (void)printf("hearthd: the configuration is valid\n");
         return 0;
     }
     (void)become_launcher(&config, &err);

@@ -9,9 +9,10 @@
  *         return hearth_printf(call, "hello, %s\n", "world");
  *     }
  *
- * An instance runs one call at a time, in one thread. What a function may do
- * besides computing stands in Hearth's documentation: no files, no network, no
- * processes, no threads.
+ * An instance runs one call at a time. Besides computing, a function may read its small root
+ * folder and the files of its bundle (/function), write to /tmp (setting tmp), and make threads
+ * (setting threads). It has no network and no child processes. README.md and SECURITY.md have the
+ * details.
  */
 #ifndef HEARTH_H
 #define HEARTH_H
@@ -46,8 +47,13 @@ typedef struct hearth_call hearth_call;
 HEARTH_EXPORT int hearth_handle(hearth_call *call);
 /* Optional: once per instance, before its first call. Not 0 is init_failed. */
 HEARTH_EXPORT int hearth_init(void);
-/* Optional: once per instance, when it is retired between two calls. */
+/* Optional: once per instance, when it is retired between two calls. What was given to atexit,
+ * and destructors, run after it. */
 HEARTH_EXPORT void hearth_fini(void);
+/* Optional: between two calls, when the instance uses more than the setting recycle_memory allows.
+ * It should free what it can do without, such as a cache. If the instance uses too much even then,
+ * it is retired. */
+HEARTH_EXPORT void hearth_memory_low(void);
 
 /* ---- the request ---- */
 
@@ -119,6 +125,12 @@ int hearth_log(hearth_call *call, enum hearth_level level, const char *fmt, ...)
 
 /* A value of the function's `env` setting; NULL where there is none. */
 const char *hearth_env(const char *name);
+/* A file of the function's bundle that is no source or header, by its name in the bundle
+ * ("data/words.txt"), mapped read-only. It stays until the instance ends, and a file is mapped
+ * once however often this is called. *len: its bytes; len may be NULL. Instances share its memory:
+ * it counts to the one that read it first. The file is also at /function/NAME. NULL with errno:
+ * ENOENT where there is none, EINVAL for a name that begins with "/" or has a part "..". */
+const void *hearth_file(const char *name, size_t *len);
 /* What is left of the timeout. The instance is killed when it reaches 0. */
 int64_t hearth_deadline_ms(hearth_call *call);
 /* This instance's memory limit now, and the bytes that it uses of it. */

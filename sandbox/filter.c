@@ -1,10 +1,11 @@
-/* filter.c: turns the table into programs. Default deny: a call without a row
- * ends a worker or the gateway, a foreign architecture ends anyone.
+/* filter.c: turns the table into programs. Default deny: a call without a row does nothing. It
+ * kills the gateway; a foreign architecture kills any process.
  *
- * Workers get SIGSYS delivered rather than being killed at once, so that the
- * handler that the worker set before can note the number for the error's text;
- * it then dies of SIGSYS for good. A function cannot take that handler away:
- * rt_sigaction and blocking masks are refused.
+ * In a worker such a call delivers SIGSYS. The handler that the worker installed before
+ * (worker/refusals.c) answers it with the errno of sbx_answers, or notes its number and dies. A
+ * function cannot take that handler away: no other one of SIGSYS can be set, and SIGSYS is never
+ * blocked. It can spoil the handler's memory, since that is its own: then an error code or a
+ * report is wrong, but the call is not made.
  */
 #include "filter.h"
 
@@ -21,10 +22,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "filter_table.h"
+#include "inherit.h"
 
 #define CLONE_NAMESPACES                                                                           \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
@@ -38,8 +42,9 @@ default_action(enum sbx_profile profile)
 {
     switch (profile) {
     case SBX_PROFILE_LOAD:
-    case SBX_PROFILE_RUN:
         return SCMP_ACT_TRAP;
+    case SBX_PROFILE_RUN: /* LOAD is in force too */
+        return SCMP_ACT_ALLOW;
     case SBX_PROFILE_BUILD:
         return SCMP_ACT_ERRNO(ENOSYS);
     default:
@@ -80,20 +85,85 @@ add_commands(scmp_filter_ctx ctx, uint32_t action, int nr, const int *commands, 
     return status;
 }
 
+/* A descriptor below those whose open files the gateway shares. The kernel looks at the lower half
+ * of the register alone. */
+#define OWN_DESCRIPTOR                                                                             \
+    SCMP_A0(SCMP_CMP_MASKED_EQ, UINT64_C(0xffffffff) & ~((uint64_t)INHERIT_WORKER_BELLS - 1), 0)
+
+/* The same for a call whose first argument is a descriptor, which must be the worker's own. */
+static int
+add_own_commands(scmp_filter_ctx ctx, uint32_t action, int nr, const int *commands, size_t n)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = seccomp_rule_add(ctx, action, nr, 2, OWN_DESCRIPTOR,
+                                  SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+    return status;
+}
+
+/* Calls of a worker on descriptors, advice and options. */
+static int
+add_worker_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
+{
+    static const int any_fcntl[] = {F_GETFD, F_SETFD, F_GETFL};
+    static const int own_fcntl[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_SETFL};
+    static const int any_ioctl[] = {TCGETS, TIOCGWINSZ, FIONREAD, FIOCLEX, FIONCLEX};
+    static const int own_ioctl[] = {FIONBIO};
+    static const int advice[] = {MADV_NORMAL,   MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED,
+                                 MADV_DONTNEED, MADV_FREE,   MADV_HUGEPAGE,   MADV_NOHUGEPAGE,
+                                 MADV_DONTDUMP, MADV_DODUMP};
+    static const int options[] = {PR_SET_NAME,       PR_GET_NAME,         PR_GET_DUMPABLE,
+                                  PR_GET_TIMERSLACK, PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG,
+                                  PR_CAPBSET_READ};
+    int status = 0;
+
+    switch (when) {
+    case SBX_OWN_FCNTL:
+        status = add_commands(ctx, action, nr, any_fcntl, sizeof any_fcntl / sizeof any_fcntl[0]);
+        return status == 0 ? add_own_commands(ctx, action, nr, own_fcntl,
+                                              sizeof own_fcntl / sizeof own_fcntl[0])
+                           : status;
+    case SBX_OWN_IOCTL:
+        status = add_commands(ctx, action, nr, any_ioctl, sizeof any_ioctl / sizeof any_ioctl[0]);
+        return status == 0 ? add_own_commands(ctx, action, nr, own_ioctl, 1) : status;
+    case SBX_OWN_COPY:
+        return seccomp_rule_add(ctx, action, nr, 1, OWN_DESCRIPTOR);
+    case SBX_ADVICE:
+        for (size_t i = 0; i < sizeof advice / sizeof advice[0] && status == 0; i++)
+            status =
+                seccomp_rule_add(ctx, action, nr, 1, SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)advice[i]));
+        return status;
+    case SBX_OWN_PRCTL:
+        for (size_t i = 0; i < sizeof options / sizeof options[0] && status == 0; i++)
+            status = seccomp_rule_add(ctx, action, nr, 1,
+                                      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)options[i]));
+        return status;
+    case SBX_OWN_HANDLER:
+        return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_NE, SIGSYS));
+    case SBX_UNIX_PAIR:
+        return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+    default:
+        return -EINVAL;
+    }
+}
+
 /* Adds the row's conditions with the action; each line is one alternative. */
 static int
 add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
 {
     static const int stream[] = {FIONBIO, FIONREAD, FIOCLEX};
-    static const int plain[] = {F_GETFD, F_SETFD, F_GETFL};
     static const int file[] = {F_GETFD, F_SETFD,         F_GETFL,    F_SETFL,
                                F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS};
-    static const int lock[] = {F_SETLK};
+    static const int lock[] = {F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW};
     int status = 0;
 
     switch (when) {
     case SBX_ALWAYS:
         return seccomp_rule_add(ctx, action, nr, 0);
+    case SBX_EXEC:
+        return seccomp_rule_add(ctx, action, nr, 1,
+                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
     case SBX_NOT_EXEC:
         return seccomp_rule_add(ctx, action, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     case SBX_NOT_WX:
@@ -119,6 +189,10 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
     case SBX_MAP_DATA:
         return seccomp_rule_add(ctx, action, nr, 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
                                 SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0));
+    case SBX_CODE_WITHOUT_FILE:
+        return seccomp_rule_add(ctx, action, nr, 2,
+                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC),
+                                SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
     case SBX_MAP_CODE:
         return add_map_code(ctx, action, nr);
     case SBX_PLAIN_CLONE:
@@ -129,8 +203,6 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
     case SBX_STREAM_IOCTL:
         return add_commands(ctx, action, nr, stream, sizeof stream / sizeof stream[0]);
-    case SBX_PLAIN_FCNTL:
-        return add_commands(ctx, action, nr, plain, sizeof plain / sizeof plain[0]);
     case SBX_FILE_FCNTL:
         return add_commands(ctx, action, nr, file, sizeof file / sizeof file[0]);
     case SBX_LOCK_FCNTL:
@@ -146,44 +218,40 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
         return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, 0));
     case SBX_NARROW:
         return seccomp_rule_add(ctx, action, nr, 3, SCMP_A0(SCMP_CMP_EQ, SECCOMP_SET_MODE_FILTER),
-                                SCMP_A1(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, RUN_AT, 0));
+                                SCMP_A1(SCMP_CMP_EQ, SECCOMP_FILTER_FLAG_TSYNC),
+                                SCMP_A2(SCMP_CMP_EQ, RUN_AT, 0));
+    default:
+        return add_worker_conditions(ctx, action, nr, when);
     }
-    return -EINVAL;
-}
-
-/* The rest of a conditioned call that has an errno: refuse without ending. */
-static int
-add_refusal(scmp_filter_ctx ctx, int nr, const struct sbx_rule *rule)
-{
-    uint32_t refuse = SCMP_ACT_ERRNO((unsigned)rule->error), otherwise = 0;
-
-    /* what the profile does anyway is no rule to libseccomp */
-    if (seccomp_attr_get(ctx, SCMP_FLTATR_ACT_DEFAULT, &otherwise) == 0 && otherwise == refuse)
-        return 0;
-    if (rule->when == SBX_ALWAYS)
-        return seccomp_rule_add(ctx, refuse, nr, 0);
-    /* SBX_UNBLOCK: the complement of its two alternatives */
-    return seccomp_rule_add(ctx, refuse, nr, 2, SCMP_A0(SCMP_CMP_NE, SIG_UNBLOCK),
-                            SCMP_A1(SCMP_CMP_NE, 0));
 }
 
 static int
 add_rule(scmp_filter_ctx ctx, const struct sbx_rule *rule)
 {
     int nr = seccomp_syscall_resolve_name(rule->call);
-    int status = 0;
+    uint32_t refuse = SCMP_ACT_ERRNO((unsigned)(rule->error == SBX_PRETEND ? 0 : rule->error));
+    uint32_t otherwise = 0;
 
     if (nr == __NR_SCMP_ERROR)
         return -ENOSYS;
     if (nr < 0) /* this architecture has no such call */
         return 0;
-    if (rule->error == SBX_PRETEND)
-        return add_conditions(ctx, SCMP_ACT_ERRNO(0), nr, rule->when);
-    if (rule->error == 0 || rule->when != SBX_ALWAYS)
-        status = add_conditions(ctx, SCMP_ACT_ALLOW, nr, rule->when);
-    if (status == 0 && rule->error != 0)
-        status = add_refusal(ctx, nr, rule);
-    return status;
+    if (rule->error == 0)
+        return add_conditions(ctx, SCMP_ACT_ALLOW, nr, rule->when);
+    if (rule->error == SBX_TAKEN)
+        return add_conditions(ctx, SCMP_ACT_TRAP, nr, rule->when);
+    /* what the profile does anyway is no rule to libseccomp */
+    if (seccomp_attr_get(ctx, SCMP_FLTATR_ACT_DEFAULT, &otherwise) == 0 && otherwise == refuse)
+        return 0;
+    return add_conditions(ctx, refuse, nr, rule->when);
+}
+
+/* How a worker dies of its own will: uncaught. */
+static int
+add_doom(scmp_filter_ctx ctx)
+{
+    return seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SBX_DOOM_SYSCALL, 1,
+                            SCMP_A0(SCMP_CMP_EQ, SBX_DOOM_ARGUMENT));
 }
 
 static void
@@ -197,7 +265,8 @@ release(scmp_filter_ctx *ctx)
 static int
 make(unsigned profiles, uint64_t extras, scmp_filter_ctx *out, struct hearth_err *err)
 {
-    enum sbx_profile profile = (enum sbx_profile)(profiles & ~(unsigned)SBX_PROFILE_FILES);
+    const unsigned additional = SBX_PROFILE_FILES | SBX_PROFILE_THREADS;
+    enum sbx_profile profile = (enum sbx_profile)(profiles & ~additional);
     __attribute__((cleanup(release))) scmp_filter_ctx ctx = seccomp_init(default_action(profile));
     int status;
 
@@ -218,10 +287,12 @@ make(unsigned profiles, uint64_t extras, scmp_filter_ctx *out, struct hearth_err
     for (unsigned i = 0; i < sbx_extras_count; i++) {
         struct sbx_rule rule = {.call = sbx_extras[i].call, .when = sbx_extras[i].when};
 
-        status = (extras >> i & 1) != 0 ? add_rule(ctx, &rule) : 0;
+        status = (extras >> i & 1) != 0 && !sbx_extras[i].usual ? add_rule(ctx, &rule) : 0;
         if (status < 0)
             return err_set(err, -status, "add %s to a system-call filter", rule.call);
     }
+    if (default_action(profile) == SCMP_ACT_TRAP && (status = add_doom(ctx)) < 0)
+        return err_set(err, -status, "add an end to a system-call filter");
     *out = take_ptr(ctx);
     return 0;
 }
@@ -264,19 +335,37 @@ open_read_only(int made, int *fd, struct hearth_err *err)
     return 0;
 }
 
+static void
+fill_answers(const struct sbx_wider *wider, uint8_t answers[SBX_SYSCALLS])
+{
+    memset(answers, ENOSYS, SBX_SYSCALLS);
+    for (unsigned i = 0; i < sbx_answers_count; i++) {
+        const struct sbx_answer *answer = &sbx_answers[i];
+        int nr = seccomp_syscall_resolve_name(answer->call);
+
+        if (nr >= 0 && nr < SBX_SYSCALLS)
+            answers[nr] = (uint8_t)answer->error;
+    }
+    for (int nr = 0; nr < SBX_SYSCALLS && wider->strict; nr++)
+        if (answers[nr] != SBX_EMULATED)
+            answers[nr] = SBX_DEADLY;
+}
+
 int
 sbx_filter_worker_file(const struct sbx_wider *wider, int *fd, struct hearth_err *err)
 {
     cleanup_close int made = memfd_create("hearth-filters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    unsigned files = wider->files ? SBX_PROFILE_FILES : 0;
-    struct sbx_filter_file head = {0};
+    unsigned also =
+        (wider->files ? SBX_PROFILE_FILES : 0) | (wider->threads > 0 ? SBX_PROFILE_THREADS : 0);
+    struct sbx_filter_file head = {.threads = wider->threads + 1, .strict = wider->strict};
     int status;
 
+    fill_answers(wider, head.answers);
     if (made < 0 || pwrite(made, &head, sizeof head, 0) != (ssize_t)sizeof head)
         return err_set(err, errno, "make the file of system-call filters");
-    status = append(made, SBX_PROFILE_LOAD | files, wider->calls, &head.load, err);
+    status = append(made, SBX_PROFILE_LOAD | also, wider->calls, &head.load, err);
     if (status == 0)
-        status = append(made, SBX_PROFILE_RUN | files, wider->calls, &head.run, err);
+        status = append(made, SBX_PROFILE_RUN, 0, &head.run, err);
     if (status < 0)
         return status;
     if (pwrite(made, &head, sizeof head, 0) != (ssize_t)sizeof head ||
@@ -296,7 +385,7 @@ sbx_filter_apply(enum sbx_profile profile, struct hearth_err *err)
     (void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
     status = seccomp_load(ctx);
     if (status < 0)
-        return err_set(err, -status, "wall \"seccomp\": load the filter");
+        return err_set(err, -status, "layer \"seccomp\": load the filter");
     return 0;
 }
 
@@ -307,6 +396,28 @@ sbx_filter_syscall_name(int number, char *buf, size_t n)
 
     (void)snprintf(buf, n, "%s", name != NULL ? name : "unknown");
     return buf;
+}
+
+int
+sbx_filter_refusal(int number, const char **setting)
+{
+    char name[32];
+    int error = ENOSYS;
+
+    (void)sbx_filter_syscall_name(number, name, sizeof name);
+    for (unsigned i = 0; i < sbx_answers_count; i++)
+        if (strcmp(sbx_answers[i].call, name) == 0)
+            error = sbx_answers[i].error;
+    if (error == SBX_DEADLY || error == SBX_EMULATED)
+        error = 0;
+    *setting = NULL;
+    if (error == EROFS)
+        *setting = "tmp";
+    else if (strcmp(name, "clone") == 0)
+        *setting = "threads";
+    else if ((sbx_extra_bit(name, strlen(name)) & sbx_extra_unusual()) != 0)
+        *setting = "syscalls";
+    return error;
 }
 
 /* ---- what an operator may allow ---- */
@@ -324,6 +435,16 @@ uint64_t
 sbx_extra_all(void)
 {
     return (UINT64_C(1) << sbx_extras_count) - 1;
+}
+
+uint64_t
+sbx_extra_unusual(void)
+{
+    uint64_t bits = 0;
+
+    for (unsigned i = 0; i < sbx_extras_count; i++)
+        bits |= sbx_extras[i].usual ? 0 : UINT64_C(1) << i;
+    return bits;
 }
 
 const char *

@@ -1,5 +1,5 @@
-/* landlock.c: see landlock.h. By system calls: the C library has no names for them, and
- * the headers of older kernels do not know all rights. Numbers: linux/landlock.h. */
+/* landlock.c: Landlock by its system calls: the C library has no functions for them, and the
+ * headers of older kernels lack some rights. The numbers are those of linux/landlock.h. */
 #include "landlock.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "cleanup.h"
 
-#define CREATE_VERSION 1u /* landlock_create_ruleset: only tell the ABI */
+#define CREATE_VERSION 1u /* landlock_create_ruleset: return the ABI */
 #define RULE_BENEATH   1u
 
 /* rights to files, by their bits */
@@ -74,53 +74,52 @@ sbx_landlock_begin(int *rules, struct hearth_err *err)
     if (abi == 0)
         return 0;
     *rules = (int)create(&set, size, 0);
-    return *rules < 0 ? err_set(err, errno, "wall \"landlock\": make a set of rules") : 0;
+    return *rules < 0 ? err_set(err, errno, "layer \"landlock\": make a set of rules") : 0;
 }
 
 static int
-allow(int rules, int fd, uint64_t rights, struct hearth_err *err)
+allow(int rules, int fd, uint64_t rights, int abi, struct hearth_err *err)
 {
     struct beneath rule = {.allowed = rights, .parent = fd};
     struct stat st;
 
     if (fstat(fd, &st) != 0)
-        return err_set(err, errno, "wall \"landlock\": look at a path");
+        return err_set(err, errno, "layer \"landlock\": look at a path");
     if (!S_ISDIR(st.st_mode))
         rule.allowed &= FS_OF_FILES;
-    rule.allowed &= known_rights(sbx_landlock_abi());
+    rule.allowed &= known_rights(abi);
     if (syscall(SYS_landlock_add_rule, rules, RULE_BENEATH, &rule, 0) != 0)
-        return err_set(err, errno, "wall \"landlock\": add a rule");
+        return err_set(err, errno, "layer \"landlock\": add a rule");
     return 0;
 }
+
+static const uint64_t rights_of[] = {
+    [SBX_LANDLOCK_READ] = FS_READ,
+    [SBX_LANDLOCK_LIST] = FS_READ | FS_LIST,
+    [SBX_LANDLOCK_WRITE] = FS_READ | FS_WRITE,
+    [SBX_LANDLOCK_EXECUTE] = FS_READ | FS_LIST | FS_EXECUTE,
+    [SBX_LANDLOCK_CHANGE] = FS_READ | FS_LIST | FS_WRITE | FS_RMDIR | FS_UNLINK | FS_MKDIR |
+                            FS_MAKE | FS_REFER | FS_TRUNCATE,
+};
 
 int
 sbx_landlock_allow(int rules, const char *path, enum sbx_landlock_access access,
                    struct hearth_err *err)
 {
-    static const uint64_t rights[] = {
-        [SBX_LANDLOCK_READ] = FS_READ,
-        [SBX_LANDLOCK_EXECUTE] = FS_READ | FS_LIST | FS_EXECUTE,
-        [SBX_LANDLOCK_CHANGE] = FS_READ | FS_LIST | FS_WRITE | FS_RMDIR | FS_UNLINK | FS_MKDIR |
-                                FS_MAKE | FS_REFER | FS_TRUNCATE,
-    };
     cleanup_close int fd = -1;
 
     if (rules < 0)
         return 0;
     fd = open(path, O_PATH | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT ? 0 : err_set(err, errno, "wall \"landlock\": open %s", path);
-    return allow(rules, fd, rights[access], err);
+        return errno == ENOENT ? 0 : err_set(err, errno, "layer \"landlock\": open %s", path);
+    return allow(rules, fd, rights_of[access], sbx_landlock_abi(), err);
 }
 
 int
-sbx_landlock_allow_file(int rules, int fd, struct hearth_err *err)
+sbx_landlock_allow_fd(int rules, int fd, enum sbx_landlock_access access, struct hearth_err *err)
 {
-    struct beneath rule = {.allowed = FS_READ, .parent = fd};
-
-    if (rules >= 0 && syscall(SYS_landlock_add_rule, rules, RULE_BENEATH, &rule, 0) != 0)
-        return err_set(err, errno, "wall \"landlock\": add a rule");
-    return 0;
+    return rules >= 0 ? allow(rules, fd, rights_of[access], 1, err) : 0;
 }
 
 int
@@ -129,7 +128,7 @@ sbx_landlock_enforce(int rules, struct hearth_err *err)
     if (rules < 0)
         return 0;
     if (syscall(SYS_landlock_restrict_self, rules, 0) != 0)
-        return err_set(err, errno, "wall \"landlock\": enforce the rules");
+        return err_set(err, errno, "layer \"landlock\": enforce the rules");
     (void)close(rules);
     return 0;
 }

@@ -1,16 +1,20 @@
-/* launch.c: encoding, checking, sending and receiving of the launcher's messages.
- * Used by both sides; links on its own, so that it can be fuzzed alone. */
+/* launch.c: encodes, checks, sends and receives the messages of the launcher. Used by both sides.
+ * Links alone, for the fuzzer. */
 #include "launch.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fd_passing.h"
 #include "name.h"
 
 #define HEAD_BYTES offsetof(struct launch_message, u)
+
+static_assert(LAUNCH_FDS_MAX <= FD_PASSING_MAX, "one message carries them");
 
 size_t
 launch_size(unsigned type)
@@ -57,11 +61,14 @@ body_ok(const struct launch_message *msg)
 {
     switch (msg->type) {
     case LAUNCH_START:
-        return name_ok(msg->u.start.name) && msg->u.start.version > 0 && msg->u.start.staged <= 1;
+        return name_ok(msg->u.start.name) && msg->u.start.version > 0 && msg->u.start.staged <= 1 &&
+               msg->u.start.strict <= 1 && msg->u.start.threads >= 1 &&
+               msg->u.start.threads <= LIMIT_FUNCTION_THREADS && msg->u.start.stack_bytes > 0;
     case LAUNCH_BUILD:
         return build_ok(&msg->u.build);
     case LAUNCH_DIED:
-        return msg->u.died.cause <= LAUNCH_CAUSE_NO_WALL &&
+        return msg->u.died.cause <= LAUNCH_CAUSE_NOT_ISOLATED &&
+               msg->u.died.killer <= LAUNCH_KILLER_HOST &&
                ended(msg->u.died.text, sizeof msg->u.died.text);
     case LAUNCH_BUILT:
         return msg->u.built.result <= LAUNCH_BUILD_BROKEN &&
@@ -86,85 +93,27 @@ launch_decode(const void *bytes, size_t len, struct launch_message *msg)
 int
 launch_send(int sock, struct launch_message *msg, const int *fds, unsigned n_fds)
 {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(LAUNCH_FDS_MAX * sizeof(int))];
-    struct iovec iov = {.iov_base = msg, .iov_len = launch_size(msg->type)};
-    struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
-    ssize_t sent;
+    size_t len = launch_size(msg->type);
 
-    if (iov.iov_len == 0 || n_fds > LAUNCH_FDS_MAX)
+    if (len == 0 || n_fds > LAUNCH_FDS_MAX)
         return -EINVAL;
     msg->version = LAUNCH_VERSION;
-    msg->length = (uint32_t)iov.iov_len;
-    if (n_fds > 0) {
-        struct cmsghdr *cmsg;
-
-        memset(control, 0, sizeof control);
-        hdr.msg_control = control;
-        hdr.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-        cmsg = CMSG_FIRSTHDR(&hdr);
-        cmsg->cmsg_level = SOL_SOCKET;
-        cmsg->cmsg_type = SCM_RIGHTS;
-        cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-        memcpy(CMSG_DATA(cmsg), fds, n_fds * sizeof(int));
-    }
-    do {
-        sent = sendmsg(sock, &hdr, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    return sent < 0 ? -errno : 0;
-}
-
-/* Moves the descriptors of a received packet to the caller; closes those that
- * have no room. Returns false where any had none. */
-static bool
-collect_fds(struct msghdr *hdr, int *fds, unsigned *n_fds)
-{
-    unsigned room = *n_fds;
-    bool all = true;
-
-    *n_fds = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c != NULL; c = CMSG_NXTHDR(hdr, c)) {
-        size_t n;
-
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < n; i++) {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            if (*n_fds < room) {
-                fds[(*n_fds)++] = fd;
-            } else {
-                (void)close(fd);
-                all = false;
-            }
-        }
-    }
-    return all && (hdr->msg_flags & MSG_CTRUNC) == 0;
+    msg->length = (uint32_t)len;
+    return fd_send(sock, msg, len, fds, n_fds, 0);
 }
 
 int
 launch_receive(int sock, struct launch_message *msg, int *fds, unsigned *n_fds)
 {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(LAUNCH_FDS_MAX * sizeof(int))];
     char bytes[sizeof *msg + 1];
-    struct iovec iov = {.iov_base = bytes, .iov_len = sizeof bytes};
-    struct msghdr hdr = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    ssize_t got;
-    bool whole;
+    bool all;
+    ssize_t got = fd_receive(sock, bytes, sizeof bytes, fds, n_fds, &all, MSG_DONTWAIT);
     int status;
 
-    do {
-        got = recvmsg(sock, &hdr, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    } while (got < 0 && errno == EINTR);
-    if (got <= 0) {
-        *n_fds = 0;
-        return got < 0 ? -errno : 0;
-    }
-    whole = collect_fds(&hdr, fds, n_fds);
+    if (got <= 0)
+        return (int)got;
     status = launch_decode(bytes, (size_t)got, msg);
-    if (whole && status == 0)
+    if (all && status == 0)
         return 1;
     while (*n_fds > 0)
         (void)close(fds[--*n_fds]);

@@ -1,4 +1,4 @@
-/* launch_client.c: see launch_client.h. */
+/* launch_client.c: a queue of messages in front of a socket that may be full. */
 #include "launch_client.h"
 
 #include <errno.h>
@@ -63,7 +63,7 @@ on_socket(uv_poll_t *poll, int status, int events)
 
         if (got == -EAGAIN)
             return;
-        if (got != 1 && got != -EMFILE) { /* the one for whom it was hears that it has none */
+        if (got != 1 && got != -EMFILE) { /* -EMFILE: the receiver gets no descriptors */
             lost(client);
             return;
         }

@@ -1,104 +1,54 @@
-/* budget.c: the memory of all instances together. What is counted is each slot's limit,
- * from the decision to launch it until it is gone; the sum never passes the budget. A
- * launch that does not fit makes room: idle instances go, the one that is worth least
- * first (greedy-dual with frequency, cost and size: Fuerst and Sharma, "FaasCache",
- * ASPLOS 2021), and the function waits in line for it. Where nothing is idle, a function
- * without any instance may have one of those of the function with the most.
+/* budget.c: the memory of all instances together. It counts the limit of each slot, from the
+ * decision to launch it until it is gone; the sum never exceeds the budget. If a launch does not
+ * fit, idle instances are retired, the least valuable first (greedy-dual with frequency, cost and
+ * size: Fuerst and Sharma, "FaasCache", ASPLOS 2021), and the function waits in line. If no
+ * instance is idle, a function without any instance gets one from the function with the most.
  */
-#include <stdlib.h>
+#include "budget.h"
 
-#include "internal.h"
+#include "container.h"
+#include "slots.h"
+#include "timers.h"
 
 bool
-sch_has_room(const struct sch *sch, int64_t bytes)
+sch_memory_fits(const struct sch *sch, int64_t bytes)
 {
     return sch->config.memory_budget == 0 || sch->used_bytes + bytes <= sch->config.memory_budget;
 }
 
-/* What will be free once all that is on its way out has gone. */
+/* What will be free once all retiring slots are gone. */
 static int64_t
-room_to_come(const struct sch *sch)
+free_soon(const struct sch *sch)
 {
     return sch->config.memory_budget - sch->used_bytes + sch->leaving_bytes;
 }
 
 /* ---- functions by the value of their oldest idle instance, the least first ---- */
 
-static void
-place_value(struct sch *sch, uint32_t at, struct sch_function *f)
+static bool
+is_worth_less(const struct sch_heap_node *a, const struct sch_heap_node *b)
 {
-    sch->values[at] = f;
-    f->value_at = at + 1;
+    return container_of(a, struct sch_function, worth)->value <
+           container_of(b, struct sch_function, worth)->value;
 }
 
-static void
-move_value(struct sch *sch, uint32_t at)
-{
-    struct sch_function *f = sch->values[at];
-
-    for (; at > 0 && sch->values[(at - 1) / 2]->value > f->value; at = (at - 1) / 2)
-        place_value(sch, at, sch->values[(at - 1) / 2]);
-    for (uint32_t child; (child = 2 * at + 1) < sch->values_count; at = child) {
-        if (child + 1 < sch->values_count &&
-            sch->values[child + 1]->value < sch->values[child]->value)
-            child++;
-        if (sch->values[child]->value >= f->value)
-            break;
-        place_value(sch, at, sch->values[child]);
-    }
-    place_value(sch, at, f);
-}
-
-static void
-set_value(struct sch *sch, struct sch_function *f, double value)
-{
-    f->value = value;
-    move_value(sch, f->value_at - 1);
-}
-
-static void
-forget_value(struct sch *sch, struct sch_function *f)
-{
-    uint32_t at = f->value_at - 1;
-    struct sch_function *last;
-
-    if (f->value_at == 0)
-        return;
-    f->value_at = 0;
-    last = sch->values[--sch->values_count];
-    if (last == f)
-        return;
-    place_value(sch, at, last);
-    move_value(sch, at);
-}
-
-/* Its function gets an entry, where it has none. */
+/* Its function gets an entry, if it has none. Without memory for that it cannot be evicted until
+ * it is idle again. */
 static void
 enter_value(struct sch *sch, struct sch_slot *slot)
 {
     struct sch_function *f = slot->function;
 
-    if (f->value_at != 0)
+    if (f->worth.at != 0)
         return;
-    if (sch->values_count == sch->values_room) {
-        uint32_t room = sch->values_room > 0 ? 2 * sch->values_room : 64;
-        struct sch_function **wider = realloc(sch->values, room * sizeof(struct sch_function *));
-
-        if (wider == NULL)
-            return; /* it cannot be evicted until it is idle again */
-        sch->values = wider;
-        sch->values_room = room;
-    }
     f->value = slot->value;
-    sch->values_count++;
-    place_value(sch, sch->values_count - 1, f);
-    move_value(sch, sch->values_count - 1);
+    (void)sch_heap_add(&sch->values, &f->worth, is_worth_less);
 }
 
-/* Clock + frequency * cost / size: what an instance was worth when it was used last. The
- * frequency is the instance's own, not its function's: else those that only one burst of a
- * busy function needed would be kept for ever. In a simulated day (docs/scheduling.md) that
- * made 7.6 % of calls cold instead of 10.5 %. */
+/* Clock + frequency * cost / size: the value of an instance when it was last used. The frequency is
+ * that of the instance, not of its function: otherwise instances that only one burst of a busy
+ * function needed would stay for ever. In a simulated day (docs/scheduling.md), 7.6 % of calls
+ * were cold with this, and 10.5 % without. */
 void
 sch_slot_value(struct sch *sch, struct sch_slot *slot)
 {
@@ -110,35 +60,36 @@ sch_slot_value(struct sch *sch, struct sch_slot *slot)
     enter_value(sch, slot);
 }
 
-/* ---- who has slots ---- */
+/* ---- functions with slots ---- */
 
 void
-sch_staff(struct sch *sch, struct sch_function *f)
+sch_slot_added(struct sch *sch, struct sch_function *f)
 {
     if (f->slots_count++ > 0)
         return;
-    f->staff_prev = NULL;
-    f->staff_next = sch->staffed;
-    if (f->staff_next != NULL)
-        f->staff_next->staff_prev = f;
-    sch->staffed = f;
+    f->with_slots_prev = NULL;
+    f->with_slots_next = sch->with_slots;
+    if (f->with_slots_next != NULL)
+        f->with_slots_next->with_slots_prev = f;
+    sch->with_slots = f;
 }
 
 void
-sch_unstaff(struct sch *sch, struct sch_function *f)
+sch_slot_removed(struct sch *sch, struct sch_function *f)
 {
     if (--f->slots_count > 0)
         return;
-    forget_value(sch, f);
-    *(f->staff_prev != NULL ? &f->staff_prev->staff_next : &sch->staffed) = f->staff_next;
-    if (f->staff_next != NULL)
-        f->staff_next->staff_prev = f->staff_prev;
-    f->staff_next = f->staff_prev = NULL;
+    sch_heap_remove(&sch->values, &f->worth, is_worth_less);
+    *(f->with_slots_prev != NULL ? &f->with_slots_prev->with_slots_next : &sch->with_slots) =
+        f->with_slots_next;
+    if (f->with_slots_next != NULL)
+        f->with_slots_next->with_slots_prev = f->with_slots_prev;
+    f->with_slots_next = f->with_slots_prev = NULL;
 }
 
-/* ---- making room ---- */
+/* ---- freeing memory ---- */
 
-/* Of each function only the instance that is idle for longest comes into question. */
+/* The instance of a function that may be evicted: the one that has been idle for longest. */
 static struct sch_slot *
 candidate(const struct sch_function *f, const struct sch_function *except)
 {
@@ -147,139 +98,123 @@ candidate(const struct sch_function *f, const struct sch_function *except)
     return f->slots[SCH_SLOT_IDLE].tail;
 }
 
-/* The idle instance that is worth least. The heap has an entry for every function with an
- * idle instance, by what that was worth when it was looked at last; since values grow, an
- * old entry is too low, and is corrected when it comes to the top. So nothing has to be
- * done when an instance is used. */
+/* The idle instance of the least value. The heap has an entry for each function with an idle
+ * instance, by its value when it was last read. Values only grow, so an old entry is too low; it is
+ * corrected when it comes to the top. So nothing has to be done when an instance is used. */
 static struct sch_slot *
 least_worth(struct sch *sch, const struct sch_function *except)
 {
     struct sch_function *aside = NULL;
     struct sch_slot *least = NULL;
+    struct sch_heap_node *first;
 
-    while (least == NULL && sch->values_count > 0) {
-        struct sch_function *f = sch->values[0];
+    while (least == NULL && (first = sch_heap_first(&sch->values)) != NULL) {
+        struct sch_function *f = container_of(first, struct sch_function, worth);
         struct sch_slot *slot = candidate(f, except);
 
         if (f == except && f->slots[SCH_SLOT_IDLE].tail != NULL)
             aside = f;
         if (slot == NULL)
-            forget_value(sch, f);
-        else if (slot->value > f->value)
-            set_value(sch, f, slot->value);
-        else
+            sch_heap_remove(&sch->values, &f->worth, is_worth_less);
+        else if (slot->value <= f->value)
             least = slot;
+        else {
+            f->value = slot->value;
+            sch_heap_update(&sch->values, &f->worth, is_worth_less);
+        }
     }
     if (aside != NULL)
         enter_value(sch, aside->slots[SCH_SLOT_IDLE].tail);
     return least;
 }
 
-/* Dooms a busy instance of the function that has the most, where one has several and
- * none is doomed already. */
+/* Ends a busy instance, after its call, of the function that has the most. Not if no function has
+ * more than one, or if a busy instance is to end already. */
 static void
-take_from_the_rich(struct sch *sch)
+reclaim_from_largest(struct sch *sch)
 {
-    struct sch_function *rich = NULL;
+    struct sch_function *largest = NULL;
 
-    for (struct sch_function *f = sch->staffed; f != NULL; f = f->staff_next) {
+    for (struct sch_function *f = sch->with_slots; f != NULL; f = f->with_slots_next) {
         uint64_t live = sch_function_live(f), least = (uint64_t)f->settings.min;
 
         for (const struct sch_slot *s = f->slots[SCH_SLOT_BUSY].head; s != NULL; s = s->next)
             if (s->doomed)
                 return;
         if (live > (least > 1 ? least : 1) && f->slots[SCH_SLOT_BUSY].tail != NULL &&
-            (rich == NULL || live > sch_function_live(rich)))
-            rich = f;
+            (largest == NULL || live > sch_function_live(largest)))
+            largest = f;
     }
-    if (rich != NULL)
-        sch_slot_close(sch, rich->slots[SCH_SLOT_BUSY].tail);
+    if (largest != NULL)
+        sch_slot_close(sch, largest->slots[SCH_SLOT_BUSY].tail, SCH_END_EVICTED);
 }
 
-/* Before the functions in line that have an instance already. */
+/* Puts a function without an instance before those that have one. */
 static void
-go_first(struct sch *sch, struct sch_function *f)
+move_to_front(struct sch *sch, struct sch_function *f)
 {
-    int64_t since_ns = f->hungry_since_ns;
+    int64_t since_ns = f->memory_wait_since_ns;
 
-    if (sch->hungry == f || sch_function_live(sch->hungry) == 0)
+    if (sch->memory_first == f || sch_function_live(sch->memory_first) == 0)
         return;
-    sch_sate(sch, f);
-    f->hungry = true;
-    f->hungry_since_ns = since_ns;
-    f->hungry_prev = NULL;
-    f->hungry_next = sch->hungry;
-    *(sch->hungry != NULL ? &sch->hungry->hungry_prev : &sch->hungry_last) = f;
-    sch->hungry = f;
+    sch_memory_wait_end(sch, f);
+    f->waits_for_memory = true;
+    f->memory_wait_since_ns = since_ns;
+    f->memory_prev = NULL;
+    f->memory_next = sch->memory_first;
+    *(sch->memory_first != NULL ? &sch->memory_first->memory_prev : &sch->memory_last) = f;
+    sch->memory_first = f;
 }
 
 void
-sch_make_room(struct sch *sch, struct sch_function *f, int64_t bytes, int64_t now_ns)
+sch_memory_reclaim(struct sch *sch, struct sch_function *f, int64_t bytes, int64_t now_ns)
 {
     struct sch_slot *victim;
 
-    while (room_to_come(sch) < bytes && (victim = least_worth(sch, f)) != NULL) {
+    while (free_soon(sch) < bytes && (victim = least_worth(sch, f)) != NULL) {
         sch->clock = victim->value > sch->clock ? victim->value : sch->clock;
         sch->evictions++;
-        sch_slot_retire(sch, victim, now_ns);
+        sch_slot_retire(sch, victim, SCH_END_EVICTED, now_ns);
     }
-    if (room_to_come(sch) < bytes && f != NULL && sch_function_live(f) == 0 && f->hungry &&
-        now_ns - f->hungry_since_ns >= SCH_HUNGER_NS) {
-        go_first(sch, f);
-        take_from_the_rich(sch);
+    if (free_soon(sch) < bytes && f != NULL && sch_function_live(f) == 0 && f->waits_for_memory &&
+        now_ns - f->memory_wait_since_ns >= SCH_MEMORY_WAIT_NS) {
+        move_to_front(sch, f);
+        reclaim_from_largest(sch);
     }
 }
 
-/* ---- the line for memory ---- */
+/* ---- functions that wait for memory ---- */
 
 void
-sch_hunger(struct sch *sch, struct sch_function *f, int64_t now_ns)
+sch_memory_wait(struct sch *sch, struct sch_function *f, int64_t now_ns)
 {
-    if (!f->hungry) {
-        f->hungry = true;
-        f->hungry_since_ns = now_ns;
-        f->hungry_next = NULL;
-        f->hungry_prev = sch->hungry_last;
-        *(sch->hungry_last != NULL ? &sch->hungry_last->hungry_next : &sch->hungry) = f;
-        sch->hungry_last = f;
+    if (!f->waits_for_memory) {
+        f->waits_for_memory = true;
+        f->memory_wait_since_ns = now_ns;
+        f->memory_next = NULL;
+        f->memory_prev = sch->memory_last;
+        *(sch->memory_last != NULL ? &sch->memory_last->memory_next : &sch->memory_first) = f;
+        sch->memory_last = f;
     }
-    sch_make_room(sch, f, f->settings.memory, now_ns);
-    sch_wake_by(sch, f, now_ns + SCH_HUNGER_NS);
+    sch_memory_reclaim(sch, f, f->settings.memory, now_ns);
+    sch_wake_by(sch, f, now_ns + SCH_MEMORY_WAIT_NS);
 }
 
 bool
-sch_is_next(const struct sch *sch, const struct sch_function *f)
+sch_memory_is_next(const struct sch *sch, const struct sch_function *f)
 {
-    return sch->feeding == f || sch->hungry == NULL || sch->hungry == f;
+    return sch->granting == f || sch->memory_first == NULL || sch->memory_first == f;
 }
 
 void
-sch_sate(struct sch *sch, struct sch_function *f)
+sch_memory_wait_end(struct sch *sch, struct sch_function *f)
 {
-    if (!f->hungry)
+    if (!f->waits_for_memory)
         return;
-    f->hungry = false;
-    *(f->hungry_prev != NULL ? &f->hungry_prev->hungry_next : &sch->hungry) = f->hungry_next;
-    *(f->hungry_next != NULL ? &f->hungry_next->hungry_prev : &sch->hungry_last) = f->hungry_prev;
-    f->hungry_next = f->hungry_prev = NULL;
-}
-
-void
-sch_feed(struct sch *sch, int64_t now_ns)
-{
-    struct sch_function *f;
-
-    /* in their order: a large one is not passed by small ones for ever */
-    if (sch->feeding != NULL)
-        return; /* the loop below comes to it */
-    while ((f = sch->hungry) != NULL && sch_has_room(sch, f->settings.memory)) {
-        sch->feeding = f;
-        sch_sate(sch, f);
-        sch_pump(sch, f, now_ns); /* may put it at the end of the line again */
-        sch->feeding = NULL;
-    }
-    if (f != NULL)
-        sch_make_room(sch, f, f->settings.memory, now_ns);
+    f->waits_for_memory = false;
+    *(f->memory_prev != NULL ? &f->memory_prev->memory_next : &sch->memory_first) = f->memory_next;
+    *(f->memory_next != NULL ? &f->memory_next->memory_prev : &sch->memory_last) = f->memory_prev;
+    f->memory_next = f->memory_prev = NULL;
 }
 
 /* ---- instances outside the pools ---- */
@@ -287,19 +222,12 @@ sch_feed(struct sch *sch, int64_t now_ns)
 bool
 sch_hold(struct sch *sch, int64_t bytes, int64_t now_ns)
 {
-    if (!sch_has_room(sch, bytes)) {
-        sch_make_room(sch, NULL, bytes, now_ns);
+    if (!sch_memory_fits(sch, bytes)) {
+        sch_memory_reclaim(sch, NULL, bytes, now_ns);
         return false;
     }
     sch->used_bytes += bytes;
     return true;
-}
-
-void
-sch_release(struct sch *sch, int64_t bytes, int64_t now_ns)
-{
-    sch->used_bytes -= bytes;
-    sch_feed(sch, now_ns);
 }
 
 bool

@@ -1,22 +1,24 @@
-/* keepalive.c: how long an idle instance is worth its memory, from the times that a
- * function was idle before: the hybrid histogram policy of Shahrad et al., "Serverless
- * in the Wild" (USENIX ATC 2020), section 4.2, on a logarithmic scale. Where calls come
- * at long and regular distances, the instance goes at once, and one is made again
- * shortly before the next call; where the histogram says nothing, a fixed time holds.
+/* keepalive.c: how long an idle instance is kept, from the times that its function was idle before:
+ * the hybrid histogram policy of Shahrad et al., "Serverless in the Wild" (USENIX ATC 2020),
+ * section 4.2, on a logarithmic scale. If calls come at long, regular intervals, the instance is
+ * ended at once, and a new one is made shortly before the next call is expected. If the histogram
+ * shows no pattern, the time is fixed.
  */
+#include "keepalive.h"
+
 #include <string.h>
 
-#include "internal.h"
+#define UNIT_NS  INT64_C(250000000)
+#define SAMPLES  8                    /* with fewer, there is no pattern */
+#define AGEING   4096                 /* samples after which the old ones count half */
+#define HEAD     5                    /* percentile */
+#define TAIL     99                   /* percentile */
+#define WORTH_NS INT64_C(30000000000) /* shorter gaps do not justify a second start */
+#define SPREAD_LEAST                                                                               \
+    2 /* coefficient of variation of the counts below which there is no pattern                    \
+       */
 
-#define UNIT_NS      INT64_C(250000000)
-#define SAMPLES      8                    /* fewer say nothing */
-#define AGEING       4096                 /* samples after which the old ones count half */
-#define HEAD         5                    /* percentile */
-#define TAIL         99                   /* percentile */
-#define WORTH_NS     INT64_C(30000000000) /* shorter gaps are not worth a second start */
-#define SPREAD_LEAST 2 /* variation of the buckets' counts below which they show no pattern */
-
-/* Four buckets to a doubling of the time, from 250 ms to 4 h. */
+/* Four buckets for each doubling of the time, from 250 ms to 4 h. */
 static unsigned
 bucket_of(int64_t idle_ns)
 {
@@ -68,8 +70,8 @@ percentile(const struct sch_idle_times *times, unsigned percent)
     return SCH_IDLE_BUCKETS - 1;
 }
 
-/* Whether the counts stand together rather than everywhere: their variance is at least
- * SPREAD_LEAST^2 times the square of their mean. */
+/* Whether the counts are concentrated: their variance is at least SPREAD_LEAST^2 times the square
+ * of their mean. */
 static bool
 shows_a_pattern(const struct sch_idle_times *times)
 {

@@ -1,5 +1,5 @@
 /* lists.c: calls and slots in lists. */
-#include "internal.h"
+#include "lists.h"
 
 void
 sch_calls_append(struct sch_call_list *list, struct sch_call *call)

@@ -1,10 +1,10 @@
-/* queue.c: where a call stands: in its function's queue, or given to a slot; and the bounds of
- * both.
- */
-#include "internal.h"
+/* queue.c: calls in the queue of their function, or given to a slot; and the bounds of both. */
+#include "queue.h"
 
-/* Calls that wait, and those sent ahead, which may come to wait at any time: both count
- * for the bounds of all functions together. */
+#include "lists.h"
+
+/* For the bounds of all functions together: calls that wait, and calls sent ahead, which may have
+ * to wait again at any time. */
 static void
 count_queued(struct sch *sch, const struct sch_call *call)
 {
@@ -47,7 +47,7 @@ sch_give(struct sch *sch, struct sch_slot *slot, struct sch_call *call)
     slot->function->running++;
 }
 
-/* It ran, or was taken back; what stood behind it is the first now. */
+/* It ran, or was recalled. The call behind it is the first now. */
 void
 sch_take(struct sch *sch, struct sch_call *call)
 {
@@ -68,8 +68,8 @@ sch_take(struct sch *sch, struct sch_call *call)
     call->state = SCH_CALL_OUT;
 }
 
-/* As many calls as may wait beside one for each instance that there may be. Those sent
- * ahead count as well: they come to wait again where their instance is slow or ends. */
+/* The bound: the calls that may wait, and one for each instance that may exist. Calls sent ahead
+ * count too: they wait again if their instance is slow or ends. */
 bool
 sch_queue_is_full(const struct sch_function *f)
 {

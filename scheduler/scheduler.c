@@ -1,42 +1,25 @@
 /* scheduler.c: events in, actions out.
- * Pure: no clock, no loop, no process; heap only for slots and the action list.
+ * Pure: no clock, no loop, no process; allocates only slots and the lists of the record.
  * Invariants: a slot that is BUSY has exactly one call that it answers first; a
  * function never has more than max slots that are not retiring; its waiting calls
  * are served in the order in which they came.
  */
-#include "internal.h"
+#include "scheduler.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "actions.h"
+#include "budget.h"
+#include "keepalive.h"
+#include "lists.h"
+#include "queue.h"
+#include "slots.h"
+#include "timers.h"
+
 #define MS INT64_C(1000000)
-
-static const char *const state_names[] = {
-#define X(name, text) text,
-    SCH_SLOT_STATES(X)
-#undef X
-};
-
-const char *
-sch_slot_state_name(enum sch_slot_state state)
-{
-    return state_names[state];
-}
-
-/* The one place that assigns a slot's state. */
-static void
-enter(struct sch *sch, struct sch_slot *slot, enum sch_slot_state state, int64_t now_ns)
-{
-    sch_slots_remove(&slot->function->slots[slot->state], slot);
-    sch->busy -= slot->state == SCH_SLOT_BUSY;
-    sch->busy += state == SCH_SLOT_BUSY;
-    sch->leaving_bytes += state == SCH_SLOT_RETIRING ? slot->memory : 0;
-    slot->state = state;
-    slot->since_ns = now_ns;
-    sch_slots_push(&slot->function->slots[state], slot);
-}
 
 /* Its memory is counted already. */
 static struct sch_slot *
@@ -56,18 +39,11 @@ new_slot(struct sch *sch, struct sch_function *f, enum sch_slot_state state, int
                               .memory = memory,
                               .since_ns = now_ns};
     sch_slots_push(&f->slots[state], slot);
-    sch_staff(sch, f);
+    sch_slot_added(sch, f);
     return slot;
 }
 
 /* ---- decisions ---- */
-
-uint32_t
-sch_function_live(const struct sch_function *f)
-{
-    return f->slots[SCH_SLOT_STARTING].count + f->slots[SCH_SLOT_IDLE].count +
-           f->slots[SCH_SLOT_BUSY].count;
-}
 
 static bool
 outdated(const struct sch_slot *slot)
@@ -77,7 +53,14 @@ outdated(const struct sch_slot *slot)
     return f->removed || slot->doomed || slot->generation != f->generation;
 }
 
-/* How long a call may run before those behind it are taken back. */
+/* If it has no reason of its own to end. */
+static enum sch_end
+why_outdated(const struct sch_slot *slot)
+{
+    return slot->function->removed ? SCH_END_DELETED : SCH_END_DEPLOYED;
+}
+
+/* How long a call may run before those behind it are recalled. */
 static int64_t
 overdue_after(const struct sch_function *f)
 {
@@ -86,7 +69,7 @@ overdue_after(const struct sch_function *f)
     return usual > SCH_OVERDUE_NS ? usual : SCH_OVERDUE_NS;
 }
 
-/* recycle_calls is kept to exactly: no call stands behind the last one. */
+/* recycle_calls is exact: no call is sent ahead behind the last one. */
 static bool
 last_before_recycling(const struct sch_slot *slot)
 {
@@ -95,33 +78,15 @@ last_before_recycling(const struct sch_slot *slot)
     return most > 0 && slot->calls + slot->runs.count >= (uint64_t)most;
 }
 
-void
-sch_slot_close(struct sch *sch, struct sch_slot *slot)
-{
-    slot->doomed = true;
-    if (slot->recalling || slot->runs.count < 2)
-        return;
-    slot->recalling = true;
-    for (struct sch_call *c = slot->runs.head->next; c != NULL; c = c->next)
-        sch_act(sch, (struct sch_action){.type = SCH_RECALL, .call = c, .slot = slot});
-}
-
-void
-sch_slot_retire(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
-{
-    enter(sch, slot, SCH_SLOT_RETIRING, now_ns);
-    sch_act(sch, (struct sch_action){.type = SCH_RETIRE, .slot = slot});
-}
-
-/* False where there is no memory for it now: the function waits for some. */
+/* False if there is no memory now: then the function waits for memory. */
 static bool
 launch(struct sch *sch, struct sch_function *f, int64_t now_ns)
 {
     int64_t memory = f->settings.memory;
     struct sch_slot *slot;
 
-    if (!sch_has_room(sch, memory) || !sch_is_next(sch, f)) {
-        sch_hunger(sch, f, now_ns);
+    if (!sch_memory_fits(sch, memory) || !sch_memory_is_next(sch, f)) {
+        sch_memory_wait(sch, f, now_ns);
         return false;
     }
     slot = new_slot(sch, f, SCH_SLOT_STARTING, memory, now_ns);
@@ -147,21 +112,21 @@ dispatch(struct sch *sch, struct sch_slot *slot, struct sch_call *call, int64_t 
         slot->lane = call->lane;
         slot->head_since_ns = now_ns;
         slot->woken = true;
-        enter(sch, slot, SCH_SLOT_BUSY, now_ns);
+        sch_slot_enter(sch, slot, SCH_SLOT_BUSY, now_ns);
     } else {
         sch_wake_by(sch, slot->function, slot->head_since_ns + overdue_after(slot->function));
     }
     sch_act(sch, (struct sch_action){.type = SCH_DISPATCH, .call = call, .slot = slot});
 }
 
-/* Whether this call may stand behind those of a busy slot, of at most `work`. */
+/* Whether this call may be sent behind those of a busy slot, if they need at most work_ns. */
 static bool
 takes_ahead(const struct sch_slot *slot, const struct sch_call *call, int64_t work_ns,
             int64_t now_ns)
 {
     const struct sch_function *f = slot->function;
 
-    return slot->lane == call->lane && !outdated(slot) && !slot->recalling &&
+    return slot->lane == call->lane && !outdated(slot) && !slot->recalling && !slot->pausing &&
            slot->runs.count < SCH_AHEAD_MAX && slot->runs.head->stackable &&
            slot->runs.count * f->service_ns <= work_ns &&
            now_ns - slot->head_since_ns < overdue_after(f) / 2 && !last_before_recycling(slot);
@@ -173,7 +138,7 @@ may_stack(const struct sch_function *f, const struct sch_call *call, int64_t now
     return call->stackable && f->service_ns > 0 && now_ns >= f->no_stacking_until_ns;
 }
 
-/* The first of a list that is of this lane; the first of all where none is. */
+/* The first slot of this lane; the first of all if there is none. */
 static struct sch_slot *
 of_lane(const struct sch_slot_list *list, uint8_t lane)
 {
@@ -183,18 +148,19 @@ of_lane(const struct sch_slot_list *list, uint8_t lane)
     return list->head;
 }
 
-/* The slot that serves the call soonest, or NULL where it has to wait: the busy one
- * used last, while what stands in it is less than a wake-up, or while every core has
- * its instance already; an idle one; the busy one with the least to do. */
+/* The slot that serves the call soonest; NULL if it has to wait. First the busy slot that was used
+ * last, if its calls need less time than a wake-up, or if each core runs an instance already; then
+ * an idle slot; then the busy slot with the fewest calls. */
 static struct sch_slot *
-place(const struct sch *sch, struct sch_function *f, const struct sch_call *call, int64_t now_ns)
+choose_slot(const struct sch *sch, struct sch_function *f, const struct sch_call *call,
+            int64_t now_ns)
 {
     struct sch_slot *idle = of_lane(&f->slots[SCH_SLOT_IDLE], call->lane);
     struct sch_slot *busy = of_lane(&f->slots[SCH_SLOT_BUSY], call->lane), *best = NULL;
     bool may = may_stack(f, call, now_ns);
-    int64_t near_ns = sch->busy >= sch->cores ? SCH_CROWDED_NS : SCH_WAKE_NS;
+    int64_t soon_ns = sch->busy >= sch->cores ? SCH_CROWDED_NS : SCH_WAKE_NS;
 
-    if (may && busy != NULL && takes_ahead(busy, call, near_ns, now_ns))
+    if (may && busy != NULL && takes_ahead(busy, call, soon_ns, now_ns))
         return busy;
     if (idle != NULL || !may)
         return idle;
@@ -205,10 +171,9 @@ place(const struct sch *sch, struct sch_function *f, const struct sch_call *call
     return best;
 }
 
-/* Instances to make for the calls that wait. Short calls do not pay for one: where
- * the line moves faster than an instance starts, they wait for their turn. Until
- * a first call was measured, one instance is made, and more once the line has
- * stood for as long as a start takes. */
+/* Instances to make for the calls that wait. Short calls do not justify one: if the queue moves
+ * faster than an instance starts, they wait. Until the first call was measured, one instance is
+ * made, and more once the first call has waited as long as a start takes. */
 static uint32_t
 wanted_for_waiting(struct sch *sch, struct sch_function *f, int64_t now_ns)
 {
@@ -217,7 +182,7 @@ wanted_for_waiting(struct sch *sch, struct sch_function *f, int64_t now_ns)
     int64_t start_ns = f->start_ns > 0 ? f->start_ns : SCH_START_NS;
     int64_t wait_ns, needed;
 
-    if (f->waiting.count <= starting)
+    if (f->waiting.count <= starting || f->waiting.head == NULL)
         return 0;
     if (f->handovers >= SCH_HANDOVERS && sch_function_live(f) < sch->lanes) {
         f->handovers = 0;
@@ -234,16 +199,15 @@ wanted_for_waiting(struct sch *sch, struct sch_function *f, int64_t now_ns)
         sch_wake_by(sch, f, f->waiting.head->arrived_ns + start_ns);
         return 0;
     }
-    /* as many as clear the line in the time that a start takes, no more */
+    /* as many as empty the queue in the time that a start takes */
     needed = (int64_t)f->waiting.count * f->service_ns / start_ns + 1;
     if (f->service_ns == 0 || needed > f->waiting.count)
         needed = f->waiting.count;
     return needed > starting ? (uint32_t)needed - starting : 0;
 }
 
-/* A slot that has just gone to a lane takes along what else of it waits, as far as
- * may be sent ahead: else lanes that share an instance would take turns with every
- * call. */
+/* A slot that has just come to a lane also gets the other calls that wait in that lane, as many as
+ * may be sent ahead: otherwise lanes that share an instance would pass it on after each call. */
 static void
 take_lane_along(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
 {
@@ -260,15 +224,16 @@ take_lane_along(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
     }
 }
 
-/* Gives idle slots to waiting calls, and makes as many instances as the calls
- * that still wait need, and as `min` wants. */
-void
-sch_pump(struct sch *sch, struct sch_function *f, int64_t now_ns)
+/* Gives slots to waiting calls. Makes as many instances as the calls that still wait need, and as
+ * `min` requires. */
+static void
+assign_calls(struct sch *sch, struct sch_function *f, int64_t now_ns)
 {
     struct sch_slot *slot;
     uint32_t wanted;
 
-    while (f->waiting.head != NULL && (slot = place(sch, f, f->waiting.head, now_ns)) != NULL) {
+    while (f->waiting.head != NULL &&
+           (slot = choose_slot(sch, f, f->waiting.head, now_ns)) != NULL) {
         struct sch_call *call = f->waiting.head;
         bool was_idle = slot->state == SCH_SLOT_IDLE;
 
@@ -283,12 +248,38 @@ sch_pump(struct sch *sch, struct sch_function *f, int64_t now_ns)
     if (sch_function_live(f) + wanted < (uint64_t)f->settings.min)
         wanted = (uint32_t)f->settings.min - sch_function_live(f);
     if (wanted == 0)
-        sch_sate(sch, f);
+        sch_memory_wait_end(sch, f);
     while (wanted-- > 0 && sch_function_live(f) < (uint64_t)f->settings.max)
         if (!launch(sch, f, now_ns))
             break;
     for (struct sch_call *c = f->waiting.head; c != NULL && !c->cold; c = c->next)
         c->cold = f->slots[SCH_SLOT_STARTING].count > 0;
+}
+
+/* Memory was given back: launches for the functions that wait for it, in their order, so that
+ * small ones do not pass a large one again and again. */
+static void
+grant_memory(struct sch *sch, int64_t now_ns)
+{
+    struct sch_function *f;
+
+    if (sch->granting != NULL)
+        return; /* called from the loop below, which goes on */
+    while ((f = sch->memory_first) != NULL && sch_memory_fits(sch, f->settings.memory)) {
+        sch->granting = f;
+        sch_memory_wait_end(sch, f);
+        assign_calls(sch, f, now_ns); /* may put it at the end of the line again */
+        sch->granting = NULL;
+    }
+    if (f != NULL)
+        sch_memory_reclaim(sch, f, f->settings.memory, now_ns);
+}
+
+void
+sch_release(struct sch *sch, int64_t bytes, int64_t now_ns)
+{
+    sch->used_bytes -= bytes;
+    grant_memory(sch, now_ns);
 }
 
 /* ---- keep-alive ---- */
@@ -302,7 +293,7 @@ begin_idleness(struct sch_function *f, int64_t now_ns)
         f->keep = sch_keep_plan(&f->idle_times);
 }
 
-/* When an idle slot goes, if no call comes. */
+/* When an idle slot is retired, if no call comes. */
 static int64_t
 expiry(const struct sch_slot *slot)
 {
@@ -314,10 +305,10 @@ expiry(const struct sch_slot *slot)
         return slot->since_ns + (f->keep.keep_ns > 0 ? f->keep.keep_ns : SCH_KEEP_NS);
     if (slot->calls > 0)
         return slot->since_ns + SCH_GRACE_NS;
-    return f->idle_since_ns + f->keep.keep_ns; /* made before the call that is expected */
+    return f->idle_since_ns + f->keep.keep_ns; /* it was made before the expected call */
 }
 
-/* Makes the instance that the next call is expected to need; not at another's cost. */
+/* Makes the instance for the next expected call, if that evicts no other one. */
 static void
 prewarm(struct sch *sch, struct sch_function *f, int64_t now_ns)
 {
@@ -331,34 +322,49 @@ prewarm(struct sch *sch, struct sch_function *f, int64_t now_ns)
         return;
     }
     f->prewarmed = true;
-    if (sch_function_live(f) == 0 && sch_has_room(sch, f->settings.memory))
+    if (sch_function_live(f) == 0 && sch_memory_fits(sch, f->settings.memory))
         (void)launch(sch, f, now_ns);
 }
 
-/* A slot without a call: to the next call, to the idle ones, or away. */
+static void
+pause_slot(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
+{
+    slot->pausing = false;
+    slot->paused = true;
+    if (slot->state != SCH_SLOT_STARTING)
+        sch_slot_enter(sch, slot, SCH_SLOT_STARTING, now_ns);
+    sch_act(sch, (struct sch_action){.type = SCH_PAUSED, .slot = slot});
+}
+
+/* A slot without a call gets the next call, becomes idle, or is retired. */
 static void
 settle(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
 {
     struct sch_function *f = slot->function;
 
     if (outdated(slot)) {
-        sch_slot_retire(sch, slot, now_ns);
-        sch_pump(sch, f, now_ns);
+        sch_slot_retire(sch, slot, why_outdated(slot), now_ns);
+        assign_calls(sch, f, now_ns);
+        return;
+    }
+    if (slot->pausing) {
+        pause_slot(sch, slot, now_ns);
+        assign_calls(sch, f, now_ns);
         return;
     }
     if (slot->state != SCH_SLOT_IDLE)
-        enter(sch, slot, SCH_SLOT_IDLE, now_ns);
+        sch_slot_enter(sch, slot, SCH_SLOT_IDLE, now_ns);
     sch_slot_value(sch, slot);
     if (f->waiting.head == NULL)
         f->handovers = 0;
-    sch_pump(sch, f, now_ns);
+    assign_calls(sch, f, now_ns);
     if (slot->state != SCH_SLOT_IDLE)
         return;
-    if (f->slots[SCH_SLOT_BUSY].count == 0 && slot->calls > 0)
+    if (f->slots[SCH_SLOT_BUSY].count == 0 && slot->calls > 0 && f->idle_since_ns == 0)
         begin_idleness(f, now_ns);
     sch_wake_by(sch, f, expiry(slot));
-    if (sch->hungry != NULL)
-        sch_make_room(sch, sch->hungry, sch->hungry->settings.memory, now_ns);
+    if (sch->memory_first != NULL)
+        sch_memory_reclaim(sch, sch->memory_first, sch->memory_first->settings.memory, now_ns);
 }
 
 static void
@@ -389,7 +395,7 @@ sch_function_init(struct sch_function *f, const struct sch_settings *settings)
     f->generation = 1;
 }
 
-/* What `min` keeps is promised memory. */
+/* The memory that `min` reserves. */
 static void
 count_kept(struct sch *sch, struct sch_function *f)
 {
@@ -398,8 +404,8 @@ count_kept(struct sch *sch, struct sch_function *f)
     sch->kept_bytes += f->kept_bytes;
 }
 
-/* Another limit: what grows is counted at once, and goes after its call where there is
- * no room; what shrinks is counted when it has (sch_slot_shrunk). */
+/* A new limit: a slot that grows is counted at once; if there is no memory, it ends after its call.
+ * A slot that shrinks is counted when it has shrunk (sch_slot_shrunk). */
 static void
 resize(struct sch *sch, struct sch_function *f, int64_t now_ns)
 {
@@ -411,10 +417,11 @@ resize(struct sch *sch, struct sch_function *f, int64_t now_ns)
 
             if (more <= 0)
                 continue;
-            if (!sch_has_room(sch, more))
-                sch_make_room(sch, f, more, now_ns);
-            if (!sch_has_room(sch, more)) {
-                sch_slot_close(sch, slot); /* an idle one is retired by the caller */
+            if (!sch_memory_fits(sch, more))
+                sch_memory_reclaim(sch, f, more, now_ns);
+            if (!sch_memory_fits(sch, more)) {
+                /* an idle one is retired by the caller */
+                sch_slot_close(sch, slot, SCH_END_LIMIT_CHANGED);
                 continue;
             }
             slot->memory += more;
@@ -447,12 +454,12 @@ sch_function_change(struct sch *sch, struct sch_function *f, const struct sch_se
     for (struct sch_slot *slot = f->slots[SCH_SLOT_IDLE].head, *next; slot != NULL; slot = next) {
         next = slot->next;
         if (outdated(slot))
-            sch_slot_retire(sch, slot, now_ns);
+            sch_slot_retire(sch, slot, why_outdated(slot), now_ns);
     }
     while (sch_function_live(f) > (uint64_t)settings->max && f->slots[SCH_SLOT_IDLE].tail != NULL)
-        sch_slot_retire(sch, f->slots[SCH_SLOT_IDLE].tail, now_ns);
-    sch_pump(sch, f, now_ns);
-    sch_wake_by(sch, f, now_ns); /* timeouts may have become shorter: look at them all */
+        sch_slot_retire(sch, f->slots[SCH_SLOT_IDLE].tail, SCH_END_SURPLUS, now_ns);
+    assign_calls(sch, f, now_ns);
+    sch_wake_by(sch, f, now_ns); /* timeouts may be shorter now: sch_tick looks at all */
 }
 
 void
@@ -461,9 +468,9 @@ sch_function_remove(struct sch *sch, struct sch_function *f, int64_t now_ns)
     f->removed = true;
     refuse_all(sch, f, SCH_REMOVED);
     while (f->slots[SCH_SLOT_IDLE].head != NULL)
-        sch_slot_retire(sch, f->slots[SCH_SLOT_IDLE].head, now_ns);
+        sch_slot_retire(sch, f->slots[SCH_SLOT_IDLE].head, SCH_END_DELETED, now_ns);
     count_kept(sch, f);
-    sch_sate(sch, f);
+    sch_memory_wait_end(sch, f);
     sch_forget_time(sch, f);
 }
 
@@ -475,7 +482,7 @@ sch_function_empty(const struct sch_function *f)
 
 /* ---- calls ---- */
 
-/* Back into the queue by its arrival, so that order and timeouts stay right. */
+/* Back into the queue, at its place by arrival: this keeps the order and the timeouts. */
 static void
 wait_again(struct sch *sch, struct sch_function *f, struct sch_call *call)
 {
@@ -497,7 +504,7 @@ sch_retry_after_s(const struct sch_function *f)
     return wait_s < 60 ? (int)wait_s : 60;
 }
 
-/* A call ends the time that the function was idle. */
+/* A call comes: the function is no longer idle. */
 static void
 end_idleness(struct sch_function *f, int64_t now_ns)
 {
@@ -525,7 +532,7 @@ sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call,
         refuse(sch, call, SCH_QUEUE_FULL);
         return;
     }
-    slot = f->waiting.head == NULL ? place(sch, f, call, now_ns) : NULL;
+    slot = f->waiting.head == NULL ? choose_slot(sch, f, call, now_ns) : NULL;
     if ((slot == NULL || slot->state == SCH_SLOT_BUSY) && sch_host_is_full(sch, call)) {
         refuse(sch, call, SCH_HOST_FULL);
         return;
@@ -535,7 +542,7 @@ sch_call_arrived(struct sch *sch, struct sch_function *f, struct sch_call *call,
         return;
     }
     sch_wait_before(sch, f, NULL, call);
-    sch_pump(sch, f, now_ns);
+    assign_calls(sch, f, now_ns);
     if (call->state == SCH_CALL_WAITING)
         sch_wake_by(sch, f, now_ns + f->settings.queue_timeout_ms * MS);
 }
@@ -545,13 +552,12 @@ sch_call_gone(struct sch *sch, struct sch_call *call, int64_t now_ns)
 {
     assert(call->state == SCH_CALL_WAITING);
     sch_stop_waiting(sch, call);
-    if (call->function->hungry)
-        sch_wake_by(sch, call->function, now_ns); /* perhaps for nobody, now */
+    if (call->function->waits_for_memory)
+        sch_wake_by(sch, call->function, now_ns); /* perhaps it needs none any more */
     call->state = SCH_CALL_OUT;
 }
 
-/* A call that came to an idle instance took a wake-up besides: that is no part of
- * what a call costs the one behind it. */
+/* A call to an idle instance includes a wake-up. That is not counted: it delays no call behind. */
 static void
 measure(struct sch_slot *slot, int64_t now_ns)
 {
@@ -560,8 +566,8 @@ measure(struct sch_slot *slot, int64_t now_ns)
 
     if (ran_ns < 1000)
         ran_ns = 1000;
-    /* a process that was off its core for a moment is no slow function: one sample
-     * doubles the average at the most */
+    /* a process that was preempted for a moment is not a slow function: one sample at most doubles
+     * the average */
     if (f->service_ns > 0 && ran_ns > 8 * f->service_ns)
         ran_ns = 8 * f->service_ns;
     f->service_ns = f->service_ns == 0 ? ran_ns : f->service_ns + (ran_ns - f->service_ns) / 8;
@@ -577,17 +583,17 @@ sch_call_done(struct sch *sch, struct sch_call *call, int64_t now_ns)
     sch_take(sch, call);
     slot->calls++;
     if (slot->recalling && now_ns - slot->head_since_ns < 2 * overdue_after(slot->function))
-        slot->function->no_stacking_until_ns = 0; /* a moment off its core, no more */
+        slot->function->no_stacking_until_ns = 0; /* it was only preempted */
     measure(slot, now_ns);
     slot->head_since_ns = now_ns;
     slot->woken = false;
     slot->recalling = false;
     if (settings->recycle_calls > 0 && slot->calls >= (uint64_t)settings->recycle_calls)
-        slot->doomed = true;
+        sch_slot_close(sch, slot, SCH_END_RECYCLED_CALLS);
     if (slot->runs.head == NULL)
         settle(sch, slot, now_ns);
     else if (slot->function->waiting.head != NULL)
-        sch_pump(sch, slot->function, now_ns);
+        assign_calls(sch, slot->function, now_ns);
 }
 
 void
@@ -602,7 +608,7 @@ sch_call_recalled(struct sch *sch, struct sch_call *call, int64_t now_ns)
     if (slot->runs.head == NULL)
         settle(sch, slot, now_ns);
     else
-        sch_pump(sch, f, now_ns);
+        assign_calls(sch, f, now_ns);
 }
 
 void
@@ -621,7 +627,7 @@ sch_slot_ready(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
     struct sch_function *f = slot->function;
     int64_t took_ns = now_ns - slot->since_ns;
 
-    assert(slot->state == SCH_SLOT_STARTING);
+    assert(slot->state == SCH_SLOT_STARTING && !slot->paused);
     f->start_ns = f->start_ns == 0 ? took_ns : f->start_ns + (took_ns - f->start_ns) / 8;
     settle(sch, slot, now_ns);
 }
@@ -642,15 +648,45 @@ sch_slot_adopt(struct sch *sch, struct sch_function *f, void *user, uint32_t gen
 }
 
 void
-sch_slot_doom(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
+sch_slot_doom(struct sch *sch, struct sch_slot *slot, enum sch_end why, int64_t now_ns)
 {
-    sch_slot_close(sch, slot);
+    sch_slot_close(sch, slot, why);
     if (slot->state == SCH_SLOT_IDLE)
         settle(sch, slot, now_ns);
 }
 
-/* All that its instance had not begun waits again. One that was the first counted for no
- * queue: where the queues of all are full meanwhile, it is refused. */
+void
+sch_slot_pause(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
+{
+    if (slot->doomed || slot->paused || slot->pausing || slot->state == SCH_SLOT_RETIRING)
+        return;
+    slot->pausing = true;
+    if (slot->state == SCH_SLOT_IDLE)
+        settle(sch, slot, now_ns);
+    else
+        sch_slot_recall(sch, slot);
+}
+
+void
+sch_slot_resume(struct sch *sch, struct sch_slot *slot, int64_t now_ns)
+{
+    assert(slot->paused);
+    slot->paused = false;
+    settle(sch, slot, now_ns);
+}
+
+/* Whether it has an instance that was ready once; a paused one was. */
+static bool
+has_started_one(const struct sch_function *f)
+{
+    for (const struct sch_slot *s = f->slots[SCH_SLOT_STARTING].head; s != NULL; s = s->next)
+        if (s->paused)
+            return true;
+    return sch_function_live(f) > f->slots[SCH_SLOT_STARTING].count;
+}
+
+/* The calls that the instance had not begun wait again. The first one was not counted as queued: if
+ * the queues of all functions are full now, it is refused. */
 static void
 give_back_calls(struct sch *sch, struct sch_slot *slot)
 {
@@ -675,17 +711,18 @@ sch_slot_gone(struct sch *sch, struct sch_slot *slot, bool could_not_start, int6
     sch->busy -= slot->state == SCH_SLOT_BUSY;
     sch->leaving_bytes -= slot->state == SCH_SLOT_RETIRING ? slot->memory : 0;
     sch->used_bytes -= slot->memory;
-    sch_unstaff(sch, f);
+    sch_slot_removed(sch, f);
+    slot->id = 0;
     slot->next = sch->free_slots;
     sch->free_slots = slot;
     if (f->removed)
         refuse_all(sch, f, SCH_REMOVED);
-    else if (could_not_start && sch_function_live(f) == f->slots[SCH_SLOT_STARTING].count)
+    else if (could_not_start && !has_started_one(f))
         refuse_all(sch, f, SCH_LAUNCH_FAILED);
-    /* a function that cannot start is not started again until somebody calls it */
+    /* a function that cannot start is started again only for a call */
     if (!could_not_start || f->waiting.head != NULL)
-        sch_pump(sch, f, now_ns);
-    sch_feed(sch, now_ns);
+        assign_calls(sch, f, now_ns);
+    grant_memory(sch, now_ns);
 }
 
 /* ---- the clock ---- */
@@ -693,16 +730,16 @@ sch_slot_gone(struct sch *sch, struct sch_slot *slot, bool could_not_start, int6
 static void
 expire_waiting(struct sch *sch, struct sch_function *f, int64_t now_ns)
 {
-    int64_t patience = f->settings.queue_timeout_ms * MS;
+    int64_t timeout_ns = f->settings.queue_timeout_ms * MS;
 
-    while (f->waiting.head != NULL && f->waiting.head->arrived_ns + patience <= now_ns) {
+    while (f->waiting.head != NULL && f->waiting.head->arrived_ns + timeout_ns <= now_ns) {
         struct sch_call *call = f->waiting.head;
 
         sch_stop_waiting(sch, call);
         refuse(sch, call, SCH_QUEUE_TIMEOUT);
     }
     if (f->waiting.head != NULL)
-        sch_wake_by(sch, f, f->waiting.head->arrived_ns + patience);
+        sch_wake_by(sch, f, f->waiting.head->arrived_ns + timeout_ns);
 }
 
 static void
@@ -712,13 +749,13 @@ expire_idle(struct sch *sch, struct sch_function *f, int64_t now_ns)
 
     while ((coldest = f->slots[SCH_SLOT_IDLE].tail) != NULL &&
            sch_function_live(f) > (uint64_t)f->settings.min && expiry(coldest) <= now_ns)
-        sch_slot_retire(sch, coldest, now_ns);
+        sch_slot_retire(sch, coldest, SCH_END_IDLE, now_ns);
     if (coldest != NULL && sch_function_live(f) > (uint64_t)f->settings.min)
         sch_wake_by(sch, f, expiry(coldest));
 }
 
-/* Takes back what was sent ahead behind a call that runs far too long, and sends
- * nothing ahead for a while: this function's calls are not alike. */
+/* Recalls the calls that were sent ahead behind a call that runs far too long, and sends none ahead
+ * for a while: the calls of this function differ too much. */
 static void
 recall_overdue(struct sch *sch, struct sch_function *f, int64_t now_ns)
 {
@@ -741,19 +778,19 @@ recall_overdue(struct sch *sch, struct sch_function *f, int64_t now_ns)
 void
 sch_tick(struct sch *sch, int64_t now_ns)
 {
-    /* once for each at the most, whatever time they ask for next */
-    for (uint32_t most = sch->heap_count; most > 0 && sch_wake_at(sch) <= now_ns; most--) {
-        struct sch_function *f = sch->heap[0];
-        bool was_hungry;
+    /* at most once for each function, even if its next time is due already */
+    for (uint32_t most = sch->timers.count; most > 0 && sch_wake_at(sch) <= now_ns; most--) {
+        struct sch_function *f = sch_timers_first(sch);
+        bool was_waiting;
 
         sch_forget_time(sch, f);
         recall_overdue(sch, f, now_ns);
         expire_waiting(sch, f, now_ns);
-        was_hungry = f->hungry;
-        if (f->waiting.head != NULL || was_hungry)
-            sch_pump(sch, f, now_ns);
-        if (was_hungry && !f->hungry)
-            sch_feed(sch, now_ns); /* it left the line: it may be another's turn */
+        was_waiting = f->waits_for_memory;
+        if (f->waiting.head != NULL || was_waiting)
+            assign_calls(sch, f, now_ns);
+        if (was_waiting && !f->waits_for_memory)
+            grant_memory(sch, now_ns); /* it no longer waits: another function may be next */
         expire_idle(sch, f, now_ns);
         prewarm(sch, f, now_ns);
     }

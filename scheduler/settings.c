@@ -1,5 +1,4 @@
-/* settings.c: the table of settings. A new setting is one row, and a field where
- * it is a number. */
+/* settings.c: the table of settings. A new setting is one row, and a field if it is a number. */
 #include "settings.h"
 
 #include <errno.h>
@@ -17,13 +16,19 @@
 
 const struct sch_setting sch_setting_table[] = {
     {"memory", SCH_SETTING_SIZE, SCH_REACH_LIVE, FIELD(memory), 4 * MB, 1024 * GB, 64 * MB,
-     "4M to the memory that the host offers", "memory limit of one instance"},
+     "4M to the memory of the host, or auto", "memory limit of one instance"},
+    {"memory_min", SCH_SETTING_SIZE, SCH_REACH_LIVE, FIELD(memory_min), 4 * MB, 1024 * GB, 4 * MB,
+     "4M to 1024G, and not above memory_max", "memory auto chooses no less"},
+    {"memory_max", SCH_SETTING_SIZE, SCH_REACH_LIVE, FIELD(memory_max), 4 * MB, 1024 * GB, 512 * MB,
+     "4M to 1024G, and not below memory_min", "memory auto chooses no more"},
+    {"cpu", SCH_SETTING_CORES, SCH_REACH_LIVE, FIELD(cpu), 10, 1024000, 0,
+     "0.01 to 1024 (cores), or null for no cap", "most CPU time of one instance"},
     {"timeout", SCH_SETTING_TIME, SCH_REACH_CALLS, FIELD(timeout_ms), 1, HOUR, 5 * SECOND,
      "1ms to 1h", "longest run of one call"},
     {"min", SCH_SETTING_COUNT, SCH_REACH_LIVE, FIELD(min), 0, LIMIT_INSTANCES, 0, "0 to max",
      "instances kept warm"},
     {"max", SCH_SETTING_COUNT, SCH_REACH_LIVE, FIELD(max), 1, LIMIT_INSTANCES, 8,
-     "1 to 4096, and not below min", "most instances at a time"},
+     "1 to 4096, and not below min", "most instances"},
     {"idle_timeout", SCH_SETTING_TIME, SCH_REACH_LIVE, FIELD(idle_timeout_ms), 1, 24 * HOUR,
      60 * SECOND, "1ms to 24h, or auto", "idle instances beyond min end after this"},
     {"queue", SCH_SETTING_COUNT, SCH_REACH_CALLS, FIELD(queue), 0, 65536, 256, "0 to 65536",
@@ -33,17 +38,24 @@ const struct sch_setting sch_setting_table[] = {
     {"max_body", SCH_SETTING_SIZE, SCH_REACH_CALLS, FIELD(max_body), 0, 1024 * GB, 1 * MB,
      "0 to 1024G", "largest body of a request"},
     {"recycle_calls", SCH_SETTING_COUNT, SCH_REACH_CALLS, FIELD(recycle_calls), 0, INT64_C(1) << 53,
-     0, "0 (never) or more", "an instance is replaced after so many calls"},
+     0, "0 (never) or more", "an instance is replaced after this many calls"},
     {"recycle_memory", SCH_SETTING_COUNT, SCH_REACH_CALLS, FIELD(recycle_memory), 1, 100, 90,
-     "1 to 100 (percent of memory)", "an instance that uses more after a call is replaced"},
+     "1 to 100 (percent of memory)",
+     "an instance that uses more than this after a call is replaced"},
     {"tmp", SCH_SETTING_SIZE, SCH_REACH_INSTANCES, FIELD(tmp), 0, 1024 * GB, 0, "0 (none) to 1024G",
      "size of an instance's own /tmp; what is in it counts to its memory"},
+    {"threads", SCH_SETTING_COUNT, SCH_REACH_INSTANCES, FIELD(threads), 1, LIMIT_FUNCTION_THREADS,
+     1, "1 to 64", "threads of an instance; with 1, pthread_create fails with EAGAIN"},
+    {"stack", SCH_SETTING_SIZE, SCH_REACH_INSTANCES, FIELD(stack), 64 * KB, 64 * MB, 8 * MB,
+     "64K to 64M", "stack of an instance's first thread; what is used of it counts to its memory"},
+    {"strict", SCH_SETTING_FLAG, SCH_REACH_INSTANCES, FIELD(strict), 0, 1, 0, "true or false",
+     "system calls that would be refused with an error end the instance"},
     {"network", SCH_SETTING_WORD, SCH_REACH_INSTANCES, 0, 0, 0, 0, "none",
-     "which network an instance sees"},
+     "network of an instance"},
     {"libs", SCH_SETTING_LIST, SCH_REACH_BUILD, 0, 0, LIMIT_LIBS, 0,
      "at most 16 plain names such as \"m\" or \"z\"", "libraries to link"},
     {"syscalls", SCH_SETTING_LIST, SCH_REACH_INSTANCES, 0, 0, 0, 0, "names of system calls",
-     "system calls that the function may make besides the usual"},
+     "extra system calls that the function may make"},
     {"env", SCH_SETTING_MAP, SCH_REACH_INSTANCES, 0, 0, LIMIT_ENV, 0,
      "names without '=' and texts, at most 16K together", "values for hearth_env"},
 };
@@ -62,7 +74,7 @@ sch_setting_find(const char *name)
 static bool
 is_number(const struct sch_setting *row)
 {
-    return row->kind <= SCH_SETTING_COUNT;
+    return row->kind <= SCH_SETTING_FLAG;
 }
 
 static int64_t *
@@ -80,8 +92,11 @@ sch_setting_get(const struct sch_setting *row, const struct sch_settings *settin
 bool
 sch_setting_is_auto(const struct sch_setting *row, const struct sch_settings *settings)
 {
-    return row->offset == FIELD(idle_timeout_ms) && is_number(row) &&
-           settings->idle_timeout_ms == SCH_AUTO;
+    if (!is_number(row))
+        return false;
+    if (row->offset == FIELD(memory))
+        return settings->memory_auto != 0;
+    return row->offset == FIELD(idle_timeout_ms) && settings->idle_timeout_ms == SCH_AUTO;
 }
 
 void
@@ -90,19 +105,47 @@ sch_settings_default(struct sch_settings *settings)
     memset(settings, 0, sizeof *settings);
     for (unsigned i = 0; i < sch_setting_count; i++)
         if (is_number(&sch_setting_table[i]))
-            *field(&sch_setting_table[i], settings) = sch_setting_table[i].otherwise;
+            *field(&sch_setting_table[i], settings) = sch_setting_table[i].default_value;
 }
 
 int
 sch_setting_from_number(const struct sch_setting *row, int64_t number, int64_t memory_most,
                         struct sch_settings *settings)
 {
-    if (!is_number(row) || number < row->least || number > row->most)
+    bool is_none = row->kind == SCH_SETTING_CORES && number == 0;
+
+    if (!is_number(row) || (!is_none && (number < row->least || number > row->most)))
         return -EINVAL;
-    if (row->offset == FIELD(memory) && memory_most > 0 && number > memory_most)
-        return -EINVAL;
+    if (row->offset == FIELD(memory)) {
+        if (memory_most > 0 && number > memory_most)
+            return -EINVAL;
+        settings->memory_auto = 0;
+    }
     *field(row, settings) = number;
     return 0;
+}
+
+/* "2", "0.5": at most three decimals. */
+static int
+parse_cores(const char *text, int64_t *thousandths)
+{
+    size_t whole = strspn(text, "0123456789"), part = 0;
+    int64_t value = 0;
+
+    if (whole == 0 || whole > 4)
+        return -EINVAL;
+    for (size_t i = 0; i < whole; i++)
+        value = 10 * value + (text[i] - '0');
+    text += whole;
+    if (*text == '.') {
+        part = strspn(++text, "0123456789");
+        if (part == 0 || part > 3)
+            return -EINVAL;
+    }
+    for (size_t i = 0; i < 3; i++)
+        value = 10 * value + (i < part ? text[i] - '0' : 0);
+    *thousandths = value;
+    return text[part] == '\0' && value > 0 ? 0 : -EINVAL;
 }
 
 int
@@ -116,13 +159,41 @@ sch_setting_from_text(const struct sch_setting *row, const char *text, int64_t m
         settings->idle_timeout_ms = SCH_AUTO;
         return 0;
     }
-    if (row->kind == SCH_SETTING_TIME)
+    if (row->offset == FIELD(memory) && row->kind == SCH_SETTING_SIZE &&
+        strcmp(text, "auto") == 0) {
+        settings->memory_auto = 1;
+        return 0;
+    }
+    if (row->kind == SCH_SETTING_CORES && strcmp(text, "none") == 0) {
+        number = 0;
+        status = 0;
+    } else if (row->kind == SCH_SETTING_CORES) {
+        status = parse_cores(text, &number);
+    } else if (row->kind == SCH_SETTING_TIME)
         status = units_parse_time(text, &number);
     else if (row->kind == SCH_SETTING_SIZE)
         status = units_parse_size(text, &number);
     else if (row->kind == SCH_SETTING_COUNT && text[strspn(text, "0123456789")] == '\0')
         status = units_parse_size(text, &number);
+    else if (row->kind == SCH_SETTING_FLAG &&
+             (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)) {
+        number = text[0] == 't';
+        status = 0;
+    }
     return status == 0 ? sch_setting_from_number(row, number, memory_most, settings) : -EINVAL;
+}
+
+void
+sch_settings_bound(struct sch_settings *settings, int64_t memory_most)
+{
+    if (settings->memory_auto == 0)
+        return;
+    if (settings->memory > settings->memory_max)
+        settings->memory = settings->memory_max;
+    if (settings->memory < settings->memory_min)
+        settings->memory = settings->memory_min;
+    if (memory_most > 0 && settings->memory > memory_most)
+        settings->memory = memory_most;
 }
 
 const char *
@@ -131,6 +202,10 @@ sch_settings_conflict(const struct sch_settings *settings, char *text, size_t n)
     if (settings->min > settings->max) {
         (void)snprintf(text, n, "0 to max, which is %lld", (long long)settings->max);
         return "min";
+    }
+    if (settings->memory_min > settings->memory_max) {
+        (void)snprintf(text, n, "4M to memory_max, which is %lld", (long long)settings->memory_max);
+        return "memory_min";
     }
     return NULL;
 }

@@ -1,5 +1,5 @@
-/* api.h: hearth.h as its implementer sees it: exported, and without the stamp
- * that marks a function's object. */
+/* api.h: hearth.h for the worker, which implements it: its functions are exported, and the stamp
+ * that marks the object of a function is left out. */
 #ifndef WORKER_API_H
 #define WORKER_API_H
 

@@ -1,19 +1,20 @@
-/* arena.c: memory of one call: blocks, and the arena that hands out pieces of them. Chunks
- * are given back in one step; one stays, so that a usual call takes nothing from malloc.
+/* arena.c: memory of one call: blocks, and the arena that allocates pieces of them. All chunks
+ * are freed in one step; one stays, so that most calls allocate nothing from malloc.
  *
- * What a client sent must not be met by the next one's call: a block from the heap is wiped
- * as far as it was used before it goes back, and a large one is a mapping of its own, which
- * the kernel takes back. Not left to malloc: a function may set its threshold (mallopt).
+ * The next call must not find data of the client before: a block from the heap is wiped, as far as
+ * it was used, before it is freed, and a large block is a mapping, which is unmapped. malloc
+ * cannot be left to choose that: a function may set its threshold (mallopt).
  */
+#include "arena.h"
+
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "worker.h"
-
 #define CHUNK_FIRST ((size_t)16 * 1024)
-/* From here on free() would return pages to the kernel as well (M_TRIM_THRESHOLD). */
+/* With blocks of this size, free() would also return pages to the kernel (M_TRIM_THRESHOLD). */
 #define MAPPED_FROM ((size_t)128 * 1024)
 
 void *
@@ -63,7 +64,7 @@ align16(size_t n)
     return (n + 15) & ~(size_t)15;
 }
 
-/* A chunk for more than the usual stands behind the current one, which is used on. */
+/* A larger chunk goes behind the current one, which stays in use. */
 static struct wrk_chunk *
 add_chunk(struct wrk_arena *arena, size_t n)
 {

@@ -1,16 +1,16 @@
-/* head.c: hearth.h's part of a request's head. The head is read where it lies; what has to
- * be decoded or joined is so at the first question, once, in the call's memory.
+/* head.c: the part of hearth.h for the head of a request. The head is read in place. A value that
+ * has to be decoded or joined is so at its first use, once, in the memory of the call.
  */
 #include <string.h>
 #include <strings.h>
 
 #include "api.h"
-#include "worker.h"
+#include "call.h"
 
-/* The values of a repeated field as one, for as long as the call lasts. */
+/* The values of a repeated field, joined; valid until the end of the call. */
 struct wrk_joined {
     struct wrk_joined *next;
-    const char *first; /* the field's first value: tells which field it is */
+    const char *first; /* the first value, which identifies the field */
     char text[];
 };
 
@@ -44,8 +44,8 @@ hex_value(char c)
     return -1;
 }
 
-/* Decodes %XX once, except an encoded NUL, which would end the string early.
- * out has room for n + 1. Returns where the NUL behind it stands. */
+/* Decodes %XX, except an encoded NUL, which would end the string early. out has room for n + 1.
+ * Returns the place of the NUL at the end. */
 static char *
 decode(const char *text, size_t n, bool plus, char *out)
 {
@@ -85,7 +85,7 @@ hearth_path(hearth_call *call)
 
 /* ---- the query ---- */
 
-/* Bytes that the decoded pairs take at the most: name and value, each ended by a NUL. */
+/* Most bytes of the decoded pairs: name and value, each with a NUL. */
 static size_t
 pairs_size(const char *at)
 {
@@ -100,8 +100,7 @@ pairs_size(const char *at)
     return size;
 }
 
-/* Decodes the pair of n bytes, "name=value" or a bare name, to name and value; returns
- * the end of them. */
+/* Decodes a pair of n bytes, "name=value" or only a name, to name and value. Returns their end. */
 static char *
 decode_pair(const char *at, size_t n, char *out)
 {
@@ -116,7 +115,7 @@ decode_pair(const char *at, size_t n, char *out)
     return out + 1;
 }
 
-/* False without memory. */
+/* False if there is no memory. */
 static bool
 decode_query(struct hearth_call *call)
 {
@@ -161,7 +160,7 @@ struct field {
     size_t name_len, value_len;
 };
 
-/* The field at this place of the head; returns the place of the next one. */
+/* Reads the field at this place of the head. Returns the place of the next. */
 static const char *
 read_field(const char *at, struct field *field)
 {
@@ -181,12 +180,11 @@ has_name(const struct field *field, const char *name, size_t n)
     return field->name_len == n && strcasecmp(field->name, name) == 0;
 }
 
-/* Joins the field's values, n bytes in all with what stands between them. NULL without
- * memory. */
+/* Joins the values of the field: n bytes with the separators. NULL if there is no memory. */
 static struct wrk_joined *
 join(struct hearth_call *call, const char *name, size_t n)
 {
-    /* RFC 9113, 8.2.3: cookies are no list */
+    /* RFC 9113, 8.2.3: cookies are joined by a semicolon */
     const char *between = strcasecmp(name, "Cookie") == 0 ? "; " : ", ";
     struct wrk_joined *joined = wrk_arena_take(call->arena, sizeof *joined + n + 1);
     const char *at = call->strings + call->request.fields_at;

@@ -1,7 +1,6 @@
-/* link_stub.c: the library that functions are linked against, so that a missing
- * symbol is found when a function is built and not when it is loaded. It has the
- * worker's own library name (libhearth.so.1) and is never loaded: the worker
- * answers to that name itself.
+/* link_stub.c: the library that functions are linked with, so that a missing symbol is an error of
+ * the build, not of loading. It has the library name of the worker (libhearth.so.1), and is never
+ * loaded: the worker itself has that name.
  */
 #include <stddef.h>
 
@@ -26,6 +25,7 @@ STUB(hearth_printf)
 STUB(hearth_alloc)
 STUB(hearth_log)
 STUB(hearth_env)
+STUB(hearth_file)
 STUB(hearth_deadline_ms)
 STUB(hearth_memory_limit)
 STUB(hearth_memory_used)

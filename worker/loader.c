@@ -1,7 +1,8 @@
-/* loader.c: loads a function that is a shared object. Other languages will have
- * loaders of their own beside this one; nothing else knows what a function is.
- * Runs under the LOAD filter: the object's constructors are the tenant's code.
+/* loader.c: loads a function that is a shared object. No other file knows what a function is.
+ * Runs under the LOAD filter: constructors of the object are code of the tenant.
  */
+#include "loader.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
@@ -9,17 +10,17 @@
 #include <unistd.h>
 
 #include "api.h"
-#include "worker.h"
+#include "text.h"
 
-/* The loader's text names the object by its descriptor: say what it is instead. */
+/* The text of the loader begins with the path /fd/N, which tells a user nothing: leave it out. */
 static int
-refuse(struct hearth_err *err, const char *path)
+load_error(struct hearth_err *err, const char *path)
 {
     const char *why = dlerror();
 
     if (why == NULL)
         why = "no reason given";
-    if (strncmp(why, path, strlen(path)) == 0 && why[strlen(path)] == ':')
+    if (starts_with(why, path) && why[strlen(path)] == ':')
         why += strlen(path) + 2;
     return err_set(err, 0, "cannot load the object: %s", why);
 }
@@ -50,13 +51,14 @@ wrk_function_load(int fd, struct wrk_function *function, struct hearth_err *err)
     object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     (void)close(fd);
     if (object == NULL)
-        return refuse(err, path);
+        return load_error(err, path);
     status = check_abi(object, err);
     if (status < 0)
         return status;
     *(void **)&function->handle = dlsym(object, "hearth_handle");
     *(void **)&function->init = dlsym(object, "hearth_init");
     *(void **)&function->fini = dlsym(object, "hearth_fini");
+    *(void **)&function->memory_low = dlsym(object, "hearth_memory_low");
     if (function->handle == NULL)
         return err_set(err, 0, "the object does not define hearth_handle");
     return 0;

@@ -1,39 +1,42 @@
-/* main.c: hearth-worker: one instance of one function. It is born without
- * privilege, inside its cgroup, namespaces and jail; what is left for it is to
- * load its filters, then the function, then to narrow the filters, then to serve.
+/* main.c: hearth-worker: one instance of one function. It starts without privilege, in its cgroup,
+ * namespaces and jail. It loads its first filter, then the function, then the stricter filter, and
+ * then serves.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "worker.h"
-
-#define EXIT_NO_WALL 125 /* the launcher reads the text on the control socket */
-
-static char output_buffer[1024];
+#include "affinity.h"
+#include "bell.h"
+#include "environment.h"
+#include "fd_passing.h"
+#include "inherit.h"
+#include "isolation.h"
+#include "loader.h"
+#include "print.h"
+#include "serve.h"
 
 static _Noreturn void
-give_up(const struct hearth_err *err)
+exit_broken(const struct hearth_err *err)
 {
-    (void)!write(WRK_FD_CONTROL, err->text, strlen(err->text));
-    _exit(EXIT_NO_WALL);
+    (void)!write(INHERIT_WORKER_CONTROL, err->text, strlen(err->text));
+    _exit(INHERIT_EXIT_BROKEN);
 }
 
-/* Says through the channel why this version cannot serve, and ends. */
+/* Reports through the channel why this version cannot serve, and exits. */
 static _Noreturn void
-unfit(struct chan *chan, const struct hearth_err *err)
+exit_unfit(struct chan *chan, const struct hearth_err *err)
 {
     size_t n = strlen(err->text);
     unsigned char *payload = chan_reserve(chan, n);
 
-    (void)fflush(stdout); /* what it printed is in the log before anybody hears of it */
-
+    wrk_output_end_call();
     if (payload != NULL) {
         memcpy(payload, err->text, n);
         chan_commit(chan, FRAME_UNFIT, FRAME_END, 0, n);
@@ -42,51 +45,62 @@ unfit(struct chan *chan, const struct hearth_err *err)
     _exit(1);
 }
 
-/* A crash is told to the gateway, and to no program of the host's. */
+/* The gateway reports a crash; no program of the host gets a core dump. */
 static int
 forbid_cores(struct hearth_err *err)
 {
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-        return err_set(err, errno, "wall \"cores\": may not be dumped");
+        return err_set(err, errno, "layer \"cores\": forbid core dumps");
     return 0;
 }
 
 static int
-raise_walls(struct chan *chan, struct hearth_err *err)
+isolate(struct chan *chan, struct hearth_err *err)
 {
-    int status = chan_open(chan, CHAN_WORKER, WRK_FD_CHANNEL, err);
+    int status = chan_open(chan, CHAN_WORKER, INHERIT_WORKER_CHANNEL, err);
 
     if (status == 0)
-        status = wrk_walls_prepare(WRK_FD_FILTERS, chan, err);
-    (void)close(WRK_FD_CHANNEL);
-    (void)close(WRK_FD_FILTERS);
-    return status == 0 ? wrk_walls_load(err) : status;
+        status = wrk_isolation_prepare(INHERIT_WORKER_FILTERS, chan, err);
+    (void)close(INHERIT_WORKER_CHANNEL);
+    (void)close(INHERIT_WORKER_FILTERS);
+    if (status == 0)
+        status = wrk_output_open(chan, err);
+    if (status == 0)
+        chan_prefault(chan);
+    return status == 0 ? wrk_isolation_load(err) : status;
 }
 
-/* Waits for the launcher's task: the object and the meter. */
+/* To its fixed number, where the link /function leads. */
+static int
+take_files(int fd, struct hearth_err *err)
+{
+    if (dup3(fd, INHERIT_WORKER_FILES, O_CLOEXEC) < 0)
+        return err_set(err, errno, "take the folder of the function's files");
+    (void)close(fd);
+    return wrk_isolation_allow_folder(INHERIT_WORKER_FILES, err);
+}
+
+/* Waits for the task of the launcher: the object, the file that says how much memory is used, and
+ * the folder of the function's files, if it has any. */
 static int
 receive_task(int *object, int *meter, struct hearth_err *err)
 {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
+    int fds[INHERIT_TASK_FDS_MOST];
+    unsigned n = INHERIT_TASK_FDS_MOST;
     char byte;
-    int fds[2];
-    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr hdr = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    struct cmsghdr *cmsg;
+    bool all;
+    ssize_t got = fd_receive(INHERIT_WORKER_CONTROL, &byte, 1, fds, &n, &all, 0);
 
-    if (recvmsg(WRK_FD_CONTROL, &hdr, MSG_CMSG_CLOEXEC) != 1)
-        return err_set(err, errno, "receive a task");
-    cmsg = CMSG_FIRSTHDR(&hdr);
-    if (cmsg == NULL || cmsg->cmsg_type != SCM_RIGHTS || cmsg->cmsg_len != CMSG_LEN(sizeof fds))
+    if (got < 0)
+        return err_set(err, (int)-got, "receive a task");
+    if (got != 1 || byte != INHERIT_TASK || !all || n < INHERIT_TASK_FDS)
         return err_set(err, EPROTO, "receive a task");
-    memcpy(fds, CMSG_DATA(cmsg), sizeof fds);
     *object = fds[0];
     *meter = fds[1];
-    return 0;
+    return n > INHERIT_TASK_FDS ? take_files(fds[INHERIT_TASK_FDS], err) : 0;
 }
 
-/* The gateway's first frame: the env. */
+/* The first frame of the gateway: the env. */
 static int
 receive_setup(struct chan *chan, struct hearth_err *err)
 {
@@ -111,13 +125,13 @@ make_ready(struct chan *chan, int object, struct wrk_function *function, struct 
         returned = function->init();
     if (returned != 0)
         status = err_set(err, 0, "hearth_init returned %d", returned);
-    (void)fflush(stdout);
+    wrk_output_end_call();
     if (status == 0)
-        status = wrk_walls_narrow(err);
+        status = wrk_isolation_narrow(err);
     if (status < 0)
         return status;
     if (chan_reserve(chan, 0) == NULL)
-        return err_set(err, errno, "say that the instance is ready");
+        return err_set(err, errno, "report that the instance is ready");
     chan_commit(chan, FRAME_READY, FRAME_END, 0, 0);
     wrk_ring_bell(chan);
     return 0;
@@ -129,12 +143,13 @@ compare_bytes(const void *a, const void *b)
     return *(const unsigned char *)a - *(const unsigned char *)b;
 }
 
-/* What the C library asks the kernel once and then remembers, asked now: a function
- * that sorts, or wants the local time (here UTC), is no offender. */
+/* The C library makes some system calls only once and keeps the results. They are made now, because
+ * the filter forbids them later: a function may sort, or read the local time (here UTC). */
 static void
 settle_libc(void)
 {
-    unsigned char some[2048] = {1}; /* over 1,024 bytes qsort wants to know the memory */
+    unsigned char some[2048] = {
+        1}; /* for more than 1,024 bytes, qsort reads the size of the memory */
 
     tzset();
     qsort(some, sizeof some, 1, compare_bytes);
@@ -149,24 +164,21 @@ main(void)
     int object = -1, meter = -1;
 
     if (forbid_cores(&err) < 0)
-        give_up(&err);
+        exit_broken(&err);
     (void)prctl(PR_SET_NAME, "hearth-blank", 0, 0, 0);
     (void)mallopt(M_ARENA_MAX, 1);
-    /* fixed: large pieces of the function's stay mappings, given back at once */
+    /* fixed: large allocations of the function stay mappings, which free() unmaps at once */
     (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-    /* buffers of our own, so that stdio asks the kernel nothing about them */
-    (void)setvbuf(stdout, output_buffer, _IOLBF, sizeof output_buffer);
-    (void)setvbuf(stderr, NULL, _IONBF, 0);
     settle_libc();
-    wrk_place_init();
-    if (raise_walls(&chan, &err) < 0 || receive_task(&object, &meter, &err) < 0 ||
-        wrk_walls_close_files(object, &err) < 0)
-        give_up(&err);
+    wrk_affinity_init();
+    if (isolate(&chan, &err) < 0 || receive_task(&object, &meter, &err) < 0 ||
+        wrk_isolation_close_files(object, &err) < 0)
+        exit_broken(&err);
     (void)prctl(PR_SET_NAME, "hearth-worker", 0, 0, 0);
     wrk_meters_set(&chan, meter);
-    (void)close(WRK_FD_CONTROL);
+    (void)close(INHERIT_WORKER_CONTROL);
     if (receive_setup(&chan, &err) < 0 || make_ready(&chan, object, &function, &err) < 0)
-        unfit(&chan, &err);
+        exit_unfit(&chan, &err);
     wrk_serve(&chan, &function);
     return 0;
 }

@@ -1,14 +1,15 @@
-/* request.c: the request as it comes, and hearth.h's part of its body.
+/* request.c: the request as it arrives, and the part of hearth.h for its body.
  *
- * A request that is one frame is read where it lies in the ring, and the frame is
- * given back when the call ends. Where more frames follow, the head is copied and
- * the ring flows on under the handler.
+ * A request of one frame is read in place, in the ring, and the frame is consumed when the call
+ * ends. If more frames follow, the head is copied, and frames are consumed while the handler runs.
  */
+#include "request.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "api.h"
-#include "worker.h"
+#include "bell.h"
 
 #define GATHER_FIRST ((size_t)64 * 1024)
 
@@ -40,13 +41,6 @@ wrk_call_begin(struct hearth_call *call, const struct frame *frame)
     call->is_head = call->strings != NULL && strcmp(call->strings, "HEAD") == 0;
 }
 
-bool
-wrk_call_cancelled(const struct hearth_call *call)
-{
-    return atomic_load_explicit(&call->chan->shared->cancelled, memory_order_acquire) ==
-           call->serial;
-}
-
 static void
 give_back_chunk(struct hearth_call *call)
 {
@@ -54,7 +48,7 @@ give_back_chunk(struct hearth_call *call)
         return;
     chan_consume(call->chan, &call->chunk_frame);
     call->chunk_held = false;
-    /* the gateway may be waiting for room */
+    /* the gateway may wait for room in the ring */
     wrk_ring_bell(call->chan);
 }
 
@@ -81,8 +75,7 @@ take_frame(struct hearth_call *call, const struct frame *frame)
     }
 }
 
-/* Makes chunk_len positive, or tells that no more comes: 0 at the end, -1 with
- * errno. */
+/* Makes chunk_len positive and returns 1; 0 at the end of the body; -1 with errno. */
 static int
 next_chunk(struct hearth_call *call)
 {
@@ -99,7 +92,7 @@ next_chunk(struct hearth_call *call)
         chan_worker_wait(call->chan, 0, call->serial);
         if (chan_peek(call->chan, &frame) == 1)
             take_frame(call, &frame);
-        else if (wrk_call_cancelled(call)) { /* before word of it found room in the ring */
+        else if (wrk_call_cancelled(call)) { /* its frame did not fit yet */
             errno = atomic_load(&call->chan->shared->cancelled_why);
             return -1;
         }
@@ -128,8 +121,8 @@ hearth_read(hearth_call *call, void *buf, size_t n)
     return (ssize_t)n;
 }
 
-/* Whether so many bytes more fit this instance's memory: better to say no here
- * than to be killed half way. */
+/* Whether n more bytes fit in the memory of this instance: an error is better than to be killed
+ * later. */
 static bool
 fits(size_t n)
 {
@@ -138,7 +131,7 @@ fits(size_t n)
     return used < limit && n < limit - used;
 }
 
-/* Room for n bytes more and the NUL behind them. */
+/* Makes room for n more bytes and a NUL. */
 static bool
 widen(struct hearth_call *call, size_t n)
 {
@@ -155,9 +148,8 @@ widen(struct hearth_call *call, size_t n)
     return true;
 }
 
-/* Gathers the stream: into a block of the declared length, or one that doubles. Large
- * blocks are mappings of their own, so growing one moves no byte, and room that is not
- * used yet costs no memory. 0, or why it failed. */
+/* Gathers the body in a block: of the declared length, or one that doubles. Large blocks are
+ * mappings, so growing one copies nothing, and unused room takes no memory. 0 or an errno. */
 static int
 gather(struct hearth_call *call)
 {
@@ -208,7 +200,7 @@ make_whole(struct hearth_call *call)
         errno = call->gather_errno;
         return false;
     }
-    call->chunk = call->whole = call->gathered; /* hearth_read may still go over it */
+    call->chunk = call->whole = call->gathered; /* hearth_read may still read it */
     call->chunk_len = call->whole_len = call->gathered_len;
     return true;
 }

@@ -1,9 +1,11 @@
-/* response.c: the response's half of hearth.h.
+/* response.c: the part of hearth.h for the response.
  *
- * The first write reserves a frame in the ring, and the function's bytes are
- * copied straight into it. A response that ends within that frame is sent when
- * the handler returns; a longer one flows frame by frame.
+ * The first write reserves a frame in the ring, and the bytes of the function are copied into it. A
+ * response that fits in that frame is sent when the handler returns; a longer one is sent frame by
+ * frame.
  */
+#include "response.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,24 +15,13 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "bell.h"
 #include "fields.h"
-#include "worker.h"
 
 static const char default_type[] = "text/plain; charset=utf-8";
 
-void
-wrk_ring_bell(struct chan *chan)
-{
-    static const uint64_t one = 1;
-
-    uint32_t bell = chan_gateway_wants_bell(chan);
-
-    if (bell > 0 && bell <= LIMIT_THREADS)
-        (void)!write(WRK_FD_BELLS + (int)bell - 1, &one, sizeof one);
-}
-
 static int
-refuse(int code)
+fail_with(int code)
 {
     errno = code;
     return -1;
@@ -42,7 +33,7 @@ int
 hearth_status(hearth_call *call, int code)
 {
     if (call->body_begun || code < 200 || code > 599)
-        return refuse(EINVAL);
+        return fail_with(EINVAL);
     call->status = (uint16_t)code;
     return 0;
 }
@@ -56,7 +47,7 @@ set_length(hearth_call *call, const char *value)
     errno = 0;
     n = strtoll(value, &end, 10);
     if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0)
-        return refuse(EINVAL);
+        return fail_with(EINVAL);
     call->declared = n;
     return 0;
 }
@@ -69,7 +60,7 @@ add_field(hearth_call *call, const char *name, size_t name_len, const char *valu
 
     if (call->fields == LIMIT_FIELDS ||
         call->fields_bytes + sizeof lens + name_len + value_len > sizeof call->field_bytes)
-        return refuse(ENOSPC);
+        return fail_with(ENOSPC);
     memcpy(at, lens, sizeof lens);
     memcpy(at + sizeof lens, name, name_len);
     memcpy(at + sizeof lens + name_len, value, value_len);
@@ -88,13 +79,13 @@ hearth_set_header(hearth_call *call, const char *name, const char *value)
 
     if (call->body_begun || value == NULL || !field_name_ok(name, name_len) ||
         !field_value_ok(value, value_len) || kind == FIELD_PLATFORM)
-        return refuse(EINVAL);
+        return fail_with(EINVAL);
     if (name_len > LIMIT_RESP_HEAD || value_len > LIMIT_RESP_HEAD)
-        return refuse(ENOSPC);
+        return fail_with(ENOSPC);
     if (kind == FIELD_LENGTH)
         return set_length(call, value);
     if (!field_count(&seen, kind))
-        return refuse(EINVAL);
+        return fail_with(EINVAL);
     if (add_field(call, name, name_len, value, value_len) < 0)
         return -1;
     call->fields_seen = seen;
@@ -109,8 +100,8 @@ wants_type(const hearth_call *call)
     return !field_seen(call->fields_seen, FIELD_TYPE) && call->status != 204 && call->status != 304;
 }
 
-/* Waits for room for n payload bytes, and a NUL of vsnprintf's that is not sent. False
- * where the client has gone, unless the frame has to go out whatever happens. */
+/* Waits for room for n bytes of payload and the NUL of vsnprintf, which is not sent. False if the
+ * client has gone. always: the frame must be sent in any case. */
 static bool
 reserve(hearth_call *call, size_t n, bool always)
 {
@@ -124,7 +115,7 @@ reserve(hearth_call *call, size_t n, bool always)
     return true;
 }
 
-/* Reserves the first frame and puts the response's head in it. */
+/* Reserves the first frame and writes the head of the response into it. */
 static bool
 open_response(hearth_call *call, bool always)
 {
@@ -146,8 +137,8 @@ open_response(hearth_call *call, bool always)
     return true;
 }
 
-/* The last frame of a call does not ring by itself: the call loop does, once for
- * all the requests that it found in the ring. */
+/* The last frame of a call rings no bell here: the call loop does it, once for all requests that it
+ * found in the ring. */
 static void
 send_frame(hearth_call *call, unsigned flags)
 {
@@ -159,18 +150,18 @@ send_frame(hearth_call *call, unsigned flags)
         wrk_ring_bell(call->chan);
 }
 
-/* Makes room in the current frame, sending the full one first. */
+/* Makes room in the current frame: if it is full, sends it and begins another. */
 static int
 make_room(hearth_call *call)
 {
     if (wrk_call_cancelled(call))
-        return refuse(EPIPE);
+        return fail_with(EPIPE);
     if (call->out != NULL && call->out_at < call->out_room)
         return 0;
     if (call->out != NULL)
         send_frame(call, 0);
     if (call->begun ? !reserve(call, LIMIT_FRAME_BODY, false) : !open_response(call, false))
-        return refuse(EPIPE);
+        return fail_with(EPIPE);
     return 0;
 }
 
@@ -178,7 +169,7 @@ static int
 check_declared(const hearth_call *call, size_t n)
 {
     if (call->declared >= 0 && (n > INT64_MAX || (int64_t)n > call->declared - call->written))
-        return refuse(EINVAL);
+        return fail_with(EINVAL);
     return 0;
 }
 
@@ -205,8 +196,8 @@ hearth_write(hearth_call *call, const void *buf, size_t n)
     return 0;
 }
 
-/* Formats into the frame that is begun; the text is written where it fits, and then
- * *fits. Returns the text's length, or -1 with errno. */
+/* Formats into the current frame. *fits: the text fitted, and was added. Returns the length of the
+ * text, or -1 with errno. */
 static int
 format(hearth_call *call, bool *fits, const char *fmt, va_list ap)
 {
@@ -229,7 +220,7 @@ format(hearth_call *call, bool *fits, const char *fmt, va_list ap)
     return n;
 }
 
-/* A text of n bytes, which no frame holds. */
+/* For a text of n bytes, more than a frame holds. */
 static int
 print_long(hearth_call *call, size_t n, const char *fmt, va_list ap)
 {
@@ -244,7 +235,7 @@ print_long(hearth_call *call, size_t n, const char *fmt, va_list ap)
     return status;
 }
 
-/* What does not fit the frame that is begun is formatted once more, into the next one. */
+/* A text that does not fit in the current frame is formatted again, into the next. */
 int
 hearth_printf(hearth_call *call, const char *fmt, ...)
 {

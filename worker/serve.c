@@ -1,37 +1,35 @@
-/* serve.c: the call loop of one worker: sleep, take a request, run the handler,
- * answer. */
-#include <stdio.h>
-#include <stdio_ext.h>
+/* serve.c: the call loop of a worker: sleep, take a request, run the handler, answer. */
+#include "serve.h"
+
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "worker.h"
+#include "affinity.h"
+#include "bell.h"
+#include "clock.h"
+#include "heap.h"
+#include "print.h"
+#include "profile.h"
+#include "recycle.h"
+#include "request.h"
+#include "response.h"
 
 #define RING_AFTER_NS 50000
 
-static int64_t
-now_ns(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/* Whether this was the last call: the memory of the call goes before that is looked at. */
+/* Whether this was the last call. The memory of the call is freed before the use is read. */
 static bool
-is_last(struct hearth_call *call)
+is_last(struct hearth_call *call, const struct wrk_function *function)
 {
     if (!wrk_memory_look_is_due(call->chan))
         return false;
     wrk_call_drop_body(call);
     wrk_arena_release(call->arena);
-    return wrk_memory_is_full(call->chan);
+    return wrk_memory_is_full(call->chan, function->memory_low);
 }
 
-/* False where no further one may be begun. */
+/* False if this instance must not begin another call. */
 static bool
 serve_one(struct hearth_call *call, const struct wrk_function *function, const struct frame *frame)
 {
@@ -40,34 +38,35 @@ serve_one(struct hearth_call *call, const struct wrk_function *function, const s
     int returned;
     bool last;
 
-    /* all but the buffer of the response's fields */
+    /* all except the buffer of the response fields */
     memset(call, 0, offsetof(struct hearth_call, field_bytes));
     call->chan = chan;
     call->arena = arena;
     call->status = 200;
     call->declared = -1;
     wrk_call_begin(call, frame);
+    wrk_output_begin_call(call->strings != NULL ? call->strings + call->request.id_at : "");
     returned = call->strings != NULL ? function->handle(call) : -1;
-    if (__fpending(stdout) > 0)
-        (void)fflush(stdout);
-    last = is_last(call);
+    wrk_output_end_call();
+    last = is_last(call, function);
     wrk_call_respond(call, returned, last ? FRAME_FULL : 0);
     if (!call->held)
-        wrk_ring_bell(chan); /* the gateway still owes the end of the body */
+        wrk_ring_bell(chan); /* the gateway has to send the rest of the body */
     wrk_call_finish_request(call);
     memset(call->field_bytes, 0, call->fields_bytes);
     wrk_arena_release(arena);
+    wrk_heap_note(chan);
     return !last;
 }
 
-/* Answers wait for the bell while more requests are at hand, but not for long: not
- * past RING_AFTER_NS since the first of them, nor through a slow call unless the
- * gateway, which watches the clock, comes by itself. */
+/* While more requests are in the ring, the bell for the answers waits, but only until RING_AFTER_NS
+ * after the first of them. During a slow call the gateway, which has a timer for that, looks
+ * without a bell. */
 static void
 ring_for_answers(struct chan *chan, int64_t *first_ns)
 {
-    if (chan_ready(chan)) { /* a lone call asks for no time */
-        int64_t now = now_ns();
+    if (chan_ready(chan)) { /* a single call does not read the clock */
+        int64_t now = clock_ns();
 
         if (*first_ns == 0)
             *first_ns = now;
@@ -78,13 +77,35 @@ ring_for_answers(struct chan *chan, int64_t *first_ns)
     wrk_ring_bell(chan);
 }
 
+static void
+trim(struct chan *chan)
+{
+    (void)malloc_trim(0);
+    if (chan_reserve(chan, 0) == NULL)
+        return; /* the gateway does not wait for it for long */
+    chan_commit(chan, FRAME_TRIMMED, FRAME_END, 0, 0);
+    wrk_ring_bell(chan);
+}
+
+static void
+profile(struct chan *chan, const struct frame *frame)
+{
+    bool start = frame->len > 0 && frame->payload[0] == 1;
+
+    chan_consume(chan, frame);
+    if (start)
+        wrk_profile_start();
+    else
+        wrk_profile_stop(chan);
+}
+
 static _Noreturn void
 retire(const struct wrk_function *function)
 {
     if (function->fini != NULL)
         function->fini();
-    (void)fflush(stdout);
-    _exit(0);
+    wrk_output_end_call();
+    exit(0); /* runs what the function gave to atexit, and its destructors */
 }
 
 void
@@ -93,7 +114,7 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
     static struct wrk_arena arena;
     static struct hearth_call call;
 
-    int64_t first_ns = 0; /* when the first answer was sent that the bell waits for */
+    int64_t first_ns = 0; /* when the first answer without a bell was sent; 0: none */
     bool serving = true;
 
     call.chan = chan;
@@ -102,7 +123,7 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
         struct frame frame;
 
         chan_worker_wait(chan, 0, 0);
-        wrk_place_follow(chan);
+        wrk_affinity_follow(chan);
         if (chan_peek(chan, &frame) != 1)
             continue;
         switch (frame.header.type) {
@@ -116,14 +137,21 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
                 else
                     wrk_ring_bell(chan);
             } else {
-                chan_consume(chan, &frame); /* taken back: another instance runs it */
+                chan_consume(chan, &frame); /* recalled: another instance runs it */
                 if (first_ns != 0 && !chan_ready(chan))
                     ring_for_answers(chan, &first_ns);
             }
             break;
+        case FRAME_TRIM:
+            chan_consume(chan, &frame);
+            trim(chan);
+            break;
+        case FRAME_PROFILE:
+            profile(chan, &frame);
+            break;
         case FRAME_RETIRE:
             retire(function);
-        default: /* the end of a body that nobody waits for any more */
+        default: /* the rest of a body that is no longer read */
             chan_consume(chan, &frame);
             break;
         }

@@ -1,5 +1,5 @@
-/* admin.c: which request of an operator goes where, and whether it may. */
-#include "admin/admin.h"
+/* admin.c: routes and authorizes the requests of operators. */
+#include "admin.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,18 +7,18 @@
 #include <string.h>
 #include <strings.h>
 
-#include "admin/deploy.h"
-#include "calls/instance.h"
+#include "answer.h"
 #include "cleanup.h"
+#include "connection.h"
 #include "container.h"
-#include "functions/function.h"
-#include "functions/settings_json.h"
-#include "gateway.h"
-#include "http/answer.h"
-#include "http/connection.h"
+#include "deploy.h"
+#include "function.h"
+#include "instance.h"
+#include "loop.h"
 #include "name.h"
+#include "settings_json.h"
 
-#define REFUSAL_DELAY_MS 500 /* what a wrong token costs */
+#define REFUSAL_DELAY_MS 500 /* delay of the answer to a wrong token */
 
 static void show_root(struct gw_request *req);
 static void show_options(struct gw_request *req);
@@ -29,11 +29,11 @@ static void show_metrics(struct gw_request *req);
 enum access { OPEN, OPEN_ON_ADMIN, TOKEN };
 
 struct gw_admin_route {
-    const char *path;   /* '*' stands for a function's name */
-    const char *method; /* HEAD goes with GET */
+    const char *path;   /* '*' matches a function's name */
+    const char *method; /* GET also serves HEAD */
     enum access access;
     void (*handle)(struct gw_request *req);
-    size_t most; /* bytes of body */
+    size_t most; /* bytes of the body */
 };
 
 static const struct gw_admin_route routes[] = {
@@ -51,10 +51,12 @@ static const struct gw_admin_route routes[] = {
     {"/v1/functions/*/rollback", "POST", TOKEN, gw_manage_rollback, LIMIT_JSON_BODY},
     {"/v1/functions/*/instances", "GET", TOKEN, gw_manage_instances, 0},
     {"/v1/functions/*/memory", "GET", TOKEN, gw_manage_memory, 0},
+    {"/v1/functions/*/tune", "POST", TOKEN, gw_tune_post, LIMIT_JSON_BODY},
+    {"/v1/functions/*/profile", "POST", TOKEN, gw_profile_post, LIMIT_JSON_BODY},
     {"/v1/functions/*/logs", "GET", TOKEN, gw_manage_logs, 0},
 };
 
-/* ---- the request's life ---- */
+/* ---- lifetime of a request ---- */
 
 static void
 request_free(struct gw_request *req)
@@ -76,7 +78,7 @@ deliver_answer(struct gw_loop *loop, struct gw_mail *mail)
     (void)loop;
     if (conn != NULL) {
         conn->exchange = NULL;
-        if (!conn->message_complete)
+        if (conn->phase != GW_REQUEST_WHOLE)
             conn->close_after = true;
         gw_answer(conn, answer->status, answer->type, answer->fields, answer->body, answer->len);
     }
@@ -110,14 +112,14 @@ gw_request_bad_setting(struct gw_request *req, const struct gw_bad_setting *bad)
 {
     gw_request_problem(req, GW_BAD_SETTING,
                        json_pack("{s:s,s:s}", "setting", bad->name, "allowed", bad->allowed),
-                       "%s: allowed is %s; nothing was changed", bad->name, bad->allowed);
+                       "%s: expected %s; nothing was changed", bad->name, bad->allowed);
 }
 
 void
 gw_request_text(struct gw_request *req, int status, const char *type, char *text, size_t len)
 {
     if (text == NULL) {
-        gw_request_problem(req, GW_INTERNAL, NULL, "no memory for the answer");
+        gw_request_problem(req, GW_INTERNAL, NULL, "no memory for the response");
         return;
     }
     req->answer.status = status;
@@ -130,27 +132,27 @@ gw_request_text(struct gw_request *req, int status, const char *type, char *text
 void
 gw_request_json(struct gw_request *req, int status, json_t *body)
 {
-    char *text = json_dumps(body, JSON_INDENT(2));
+    char *text = json_dumps(body, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
 
     json_decref(body);
     gw_request_text(req, status, "application/json", text, text != NULL ? strlen(text) : 0);
 }
 
-/* What was begun is carried through, and answered to nobody. */
+/* The client is gone. Work that has begun is completed; its answer is dropped. */
 static void
-gone(void *exchange)
+on_gone(void *exchange)
 {
     struct gw_request *req = exchange;
 
     req->conn = NULL;
     req->gone = true;
     if (!req->answered)
-        request_free(req); /* nothing was begun: its body never came to an end */
+        request_free(req); /* its body never became complete, so nothing has begun */
 }
 
-/* ---- may it? ---- */
+/* ---- authorization ---- */
 
-/* In time that does not depend on where the first difference is. */
+/* Compares in a time that does not depend on the position of the first difference. */
 static bool
 same_token(const char *given, const char *token)
 {
@@ -163,16 +165,16 @@ same_token(const char *given, const char *token)
 }
 
 static bool
-may(const struct gw_conn *conn, const struct gw_admin_route *route)
+authorized(const struct gw_conn *conn, const struct gw_admin_route *route)
 {
     const char *field = gw_conn_field(conn, "Authorization");
 
-    if (route->access == OPEN || conn->loop->gw->no_auth)
+    if (route->access == OPEN || conn->loop->gw->admin->no_auth)
         return true;
     if (route->access == OPEN_ON_ADMIN && conn->admin_alone)
         return true;
     return field != NULL && strncasecmp(field, "Bearer ", 7) == 0 &&
-           same_token(field + 7, conn->loop->gw->token);
+           same_token(field + 7, conn->loop->gw->admin->token);
 }
 
 static void
@@ -181,13 +183,13 @@ on_refusal_due(struct gw_timer *timer)
     struct gw_request *req = container_of(timer, struct gw_request, timer);
 
     gw_request_problem(req, GW_UNAUTHORIZED, NULL,
-                       "want \"Authorization: Bearer TOKEN\", with the token from the file "
-                       "token of the state folder");
+                       "expected \"Authorization: Bearer TOKEN\", with the token from the file "
+                       "token in the state folder");
 }
 
-/* ---- where does it go? ---- */
+/* ---- routing ---- */
 
-/* Matches '*' with one part of the path. */
+/* '*' matches one segment of the path. */
 static bool
 matches(const char *pattern, const char *path, const char **name, size_t *name_len)
 {
@@ -226,7 +228,7 @@ find_route(const char *path, const char *method, bool *path_known, const char **
     return NULL;
 }
 
-/* "Allow: …", for a path that is known (RFC 9110, 10.2.1). */
+/* Formats "Allow: …" for a known path (RFC 9110, 10.2.1). */
 static void
 allow_field(const char *path, char *field, size_t n)
 {
@@ -248,6 +250,7 @@ request_new(struct gw_conn *conn, const struct gw_admin_route *route)
 {
     struct gw_request *req = calloc(1, sizeof *req);
     const char *type = gw_conn_field(conn, "Content-Type");
+    const char *accept = gw_conn_field(conn, "Accept");
     const char *strings = (const char *)conn->head->bytes + sizeof(struct frame_request);
 
     if (req == NULL)
@@ -261,12 +264,14 @@ request_new(struct gw_conn *conn, const struct gw_admin_route *route)
         req->query = strdup(strings + conn->request.query_at);
     if (type != NULL)
         (void)snprintf(req->type, sizeof req->type, "%.*s", (int)strcspn(type, "; "), type);
+    req->wants_protobuf =
+        accept != NULL && strstr(accept, "application/vnd.google.protobuf") != NULL;
     conn->exchange = req;
     return req;
 }
 
 static void
-refuse(struct gw_conn *conn, enum gw_code code, const char *fields, const char *text)
+refuse_request(struct gw_conn *conn, enum gw_code code, const char *fields, const char *text)
 {
     if (conn->request.body_len != 0)
         conn->close_after = true;
@@ -274,7 +279,7 @@ refuse(struct gw_conn *conn, enum gw_code code, const char *fields, const char *
 }
 
 static void
-begin(struct gw_conn *conn)
+on_begin(struct gw_conn *conn)
 {
     const char *path = (const char *)conn->head->bytes + conn->name_at;
     const struct gw_admin_route *route;
@@ -285,28 +290,29 @@ begin(struct gw_conn *conn)
     bool known;
 
     if (strcmp(path, "*") == 0 && strcmp(conn->method, "OPTIONS") == 0)
-        path = "/"; /* it asks about the server (RFC 9110, 9.3.7) */
+        path = "/"; /* it concerns the whole server (RFC 9110, 9.3.7) */
     route = find_route(path, conn->method, &known, &name, &name_len);
     if (!known || (!conn->serves_admin && strncmp(path, "/v1", 3) == 0)) {
-        refuse(conn, GW_NOT_FOUND, NULL, "functions are called at /function/NAME");
+        refuse_request(conn, GW_NOT_FOUND, NULL, "functions are called at /function/NAME");
         return;
     }
     if (route == NULL) {
         allow_field(path, allow, sizeof allow);
-        refuse(conn, GW_METHOD_NOT_ALLOWED, allow, "this path is known, but not with this method");
+        refuse_request(conn, GW_METHOD_NOT_ALLOWED, allow,
+                       "this path does not support this method");
         return;
     }
     refusal = route->access != OPEN ? gw_site_refusal(conn) : NULL;
     if (refusal != NULL) {
-        refuse(conn, GW_FORBIDDEN, NULL, refusal);
+        refuse_request(conn, GW_FORBIDDEN, NULL, refusal);
         return;
     }
     req = request_new(conn, route);
     if (req == NULL) {
-        refuse(conn, GW_INTERNAL, NULL, "no memory for the request");
+        refuse_request(conn, GW_INTERNAL, NULL, "no memory for the request");
         return;
     }
-    if (!may(conn, route)) {
+    if (!authorized(conn, route)) {
         req->most = 0;
         req->answered = true;
         conn->close_after = conn->close_after || conn->request.body_len != 0;
@@ -316,7 +322,7 @@ begin(struct gw_conn *conn)
     if (name != NULL && !name_function_ok(name, name_len)) {
         gw_request_problem(
             req, GW_BAD_NAME, NULL,
-            "a name is 1 to 63 of a-z, 0-9 and '-', and begins and ends with no '-'");
+            "a name has 1 to 63 characters of a-z, 0-9 and '-'; no '-' at its begin or end");
         return;
     }
     if (name != NULL)
@@ -324,7 +330,7 @@ begin(struct gw_conn *conn)
 }
 
 static void
-body(void *exchange, const unsigned char *bytes, size_t n)
+on_body(void *exchange, const unsigned char *bytes, size_t n)
 {
     struct gw_request *req = exchange;
     char *wider;
@@ -334,7 +340,7 @@ body(void *exchange, const unsigned char *bytes, size_t n)
     if (req->len + n > req->most) {
         gw_request_problem(req, GW_BODY_TOO_LARGE,
                            json_pack("{s:I}", "limit", (json_int_t)req->most),
-                           "this request takes a body of at most %zu bytes", req->most);
+                           "the body of this request may have at most %zu bytes", req->most);
         return;
     }
     if (req->len + n + 1 > req->room) {
@@ -361,19 +367,19 @@ deliver_request(struct gw_loop *loop, struct gw_mail *mail)
     gw_locked struct gw *held = gw_lock(req->gw);
 
     if (req->gw->draining && strcmp(req->route->method, "GET") != 0)
-        gw_request_problem(req, GW_DRAINING, NULL, "the daemon is stopping");
+        gw_request_problem(req, GW_DRAINING, NULL, "the daemon is shutting down");
     else
         req->route->handle(req);
 }
 
 static void
-body_end(void *exchange)
+on_body_end(void *exchange)
 {
     struct gw_request *req = exchange;
 
     if (req->answered)
         return;
-    req->answered = true; /* or about to be: the handler sees to it */
+    req->answered = true; /* the handler answers, now or later */
     req->away = req->loop->lane != 0;
     if (req->away)
         gw_post(gw_main_loop(req->gw), &req->mail, deliver_request);
@@ -388,7 +394,7 @@ takes_body(const void *exchange)
 }
 
 static bool
-malformed(void *exchange, const char *why)
+on_malformed(void *exchange, const char *why)
 {
     (void)exchange;
     (void)why;
@@ -396,12 +402,12 @@ malformed(void *exchange, const char *why)
 }
 
 const struct gw_handler gw_admin_handler = {
-    .begin = begin,
-    .body = body,
-    .body_end = body_end,
+    .begin = on_begin,
+    .body = on_body,
+    .body_end = on_body_end,
     .takes_body = takes_body,
-    .malformed = malformed,
-    .gone = gone,
+    .malformed = on_malformed,
+    .gone = on_gone,
     .paced = true,
 };
 
@@ -431,7 +437,7 @@ probe_health(struct gw_request *req)
 static void
 probe_ready(struct gw_request *req)
 {
-    if (req->gw->ready && !req->gw->draining)
+    if (req->gw->admin->ready && !req->gw->draining)
         gw_request_text(req, 200, "text/plain; charset=utf-8", strdup("ready\n"), 6);
     else
         gw_request_text(req, 503, "text/plain; charset=utf-8", strdup("not ready\n"), 10);

@@ -1,28 +1,43 @@
-/* admin.h: /v1 and the probes: one request of an operator. It is read by the loop
- * that has the client, handled by the main loop with the lock held, and answered by
- * the first again: it travels, and belongs to the loop where it is. */
+/* admin.h: /v1 and the probes: one request of an operator. The loop of its client reads it, the
+ * main loop handles it with the lock held, and the client's loop sends the answer. The request
+ * belongs to the loop that it is on.
+ */
 #ifndef GATEWAY_ADMIN_H
 #define GATEWAY_ADMIN_H
 
-#include "functions/function.h"
-#include "gateway.h"
-#include "http/answer.h"
-#include "http/handler.h"
+#include "answer.h"
+#include "config.h"
+#include "function.h"
+#include "handler.h"
+#include "loop.h"
 
 struct gw_admin_route;
 
+struct gw_admin {
+    struct gw_config config;
+    atomic_bool no_auth; /* an option that a reload changes */
+    char token[65];
+    char host_name[65];
+    int pressure_fd; /* /proc/pressure/memory; -1: this kernel has none */
+    bool ready;
+    struct gw_deploy *deploys; /* waiting and running */
+    unsigned deploys_running;
+    uint64_t next_build;
+};
+
 struct gw_request {
     struct gw *gw;
-    struct gw_loop *loop; /* its client's */
-    struct gw_conn *conn; /* that loop's: NULL once the client has gone */
+    struct gw_loop *loop; /* of its client */
+    struct gw_conn *conn; /* touched only on the client's loop; NULL: the client is gone */
     struct gw_mail mail;
-    bool away;        /* the main loop, which is not its client's, has it */
-    atomic_bool gone; /* its client: for the main loop, which may not look at conn */
+    bool away;        /* it is on the main loop, and its client is on another one */
+    atomic_bool gone; /* the client is gone; for the main loop, which must not read conn */
     const struct gw_admin_route *route;
-    char name[LIMIT_NAME + 1]; /* the function's, from the path; may be "" */
-    char *query;               /* owned; NULL for none */
-    char type[64];             /* of the body, without parameters */
-    char *body;                /* owned; ended by a NUL that is not counted */
+    char name[LIMIT_NAME + 1]; /* the function's name from the path; may be "" */
+    char *query;               /* owned; NULL: none */
+    char type[64];             /* media type of the body, without parameters */
+    bool wants_protobuf;       /* by its field Accept */
+    char *body;                /* owned; followed by a NUL that `len` does not count */
     size_t len, room, most;
     bool answered;
     struct gw_answer answer;
@@ -31,19 +46,23 @@ struct gw_request {
 
 extern const struct gw_handler gw_admin_handler;
 
-/* site.c: why a request must not be served, by where it came from; NULL: it may be. */
+/* site.c: why a request is refused because of its Host or origin. NULL: it is accepted. */
 const char *gw_site_refusal(const struct gw_conn *conn);
 
-/* Each answers and frees the request; both do without a client. */
+/* Each of these answers and frees the request. The client may be gone. */
 void gw_request_problem(struct gw_request *req, enum gw_code code, json_t *facts, const char *fmt,
                         ...) __attribute__((format(printf, 4, 5)));
-/* 400 bad_setting, with what is allowed. */
+/* Answers 400 bad_setting with the allowed values. */
 void gw_request_bad_setting(struct gw_request *req, const struct gw_bad_setting *bad);
 void gw_request_json(struct gw_request *req, int status, json_t *body);
-/* text: from malloc, and the callee's; NULL says that there was no memory. */
+/* text: from malloc; takes ownership. NULL: there was no memory. */
 void gw_request_text(struct gw_request *req, int status, const char *type, char *text, size_t len);
 
-/* manage.c: what the routes do, besides deploying */
+/* manage.c */
+/* The function that the path names. If it is not deployed, answers and returns NULL. */
+struct gw_function *gw_request_function(struct gw_request *req);
+
+/* manage.c: the handlers of all routes except deploying */
 void gw_manage_list(struct gw_request *req);
 void gw_manage_get(struct gw_request *req);
 void gw_manage_patch(struct gw_request *req);
@@ -54,9 +73,16 @@ void gw_manage_instances(struct gw_request *req);
 void gw_manage_memory(struct gw_request *req);
 void gw_manage_logs(struct gw_request *req);
 
-/* The text of VERSION/function.json. The caller frees it. */
-char *gw_manage_version_text(uint32_t version, int64_t created_ms,
-                             const struct gw_settings *settings);
+/* tune.c */
+void gw_tune_post(struct gw_request *req);
+
+/* profile.c */
+void gw_profile_post(struct gw_request *req);
+
+/* The text of VERSION/function.json, from malloc. */
+char *gw_manage_version_text(const struct gw_version *version, const struct gw_settings *settings);
+/* The code of a failed change of the state folder. status: a negative errno. */
+enum gw_code gw_storage_code(int status);
 
 /* metrics.c */
 char *gw_metrics_text(struct gw *gw, size_t *len);

@@ -3,34 +3,33 @@
  * step; a step that fails leaves nothing behind. Disk work runs in the thread
  * pool; the function's record changes at the very end.
  */
-#include "admin/deploy.h"
+#include "deploy.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "admin/admin.h"
-#include "admin/show.h"
-#include "calls/instance.h"
+#include "admin.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "container.h"
-#include "functions/function.h"
-#include "functions/settings_json.h"
-#include "functions/store.h"
-#include "functions/turns.h"
-#include "gateway.h"
+#include "function.h"
+#include "instance.h"
 #include "log.h"
+#include "loop.h"
+#include "settings_json.h"
+#include "show.h"
+#include "store.h"
+#include "turns.h"
 
-#define RUNNING_MAX   2
+#define RUNNING_MAX   8                           /* builds beside each other: LAUNCHER_BUILDS */
 #define WAITING_MOST  64                          /* deploys, the running ones among them, */
 #define WAITING_BYTES ((size_t)192 * 1024 * 1024) /* and their bodies together */
 #define ROOM_MS       5                           /* between two looks for room */
 #define ROOM_WAIT_MS  10000                       /* for room in the memory budget */
 #define OUTPUT_LINES  40 /* of what a version printed that could not be started */
-#define SOURCE_NAME   "function.c"
 #define SETTINGS_NAME "function.json"
 
 static void pump(struct gw *gw);
@@ -45,19 +44,21 @@ close_built(struct gw_deploy *d)
         (void)close(take_fd(&d->object_fd));
     if (d->said_fd >= 0)
         (void)close(take_fd(&d->said_fd));
+    if (d->cache_fd >= 0)
+        (void)close(take_fd(&d->cache_fd));
 }
 
 static void
 deploy_free(struct gw_deploy *d)
 {
     struct gw *gw = d->gw;
-    struct gw_deploy **at = &gw->deploys;
+    struct gw_deploy **at = &gw->admin->deploys;
 
     while (*at != d)
         at = &(*at)->next;
     *at = d->next;
     if (d->running)
-        gw->deploys_running--;
+        gw->admin->deploys_running--;
     if (d->function != NULL) {
         struct gw_function *f = d->function;
 
@@ -71,6 +72,8 @@ deploy_free(struct gw_deploy *d)
     free(d->version_json);
     free(d->said);
     json_decref(d->diagnostics);
+    json_decref(d->ignored);
+    json_decref(d->refused);
     free(d);
     pump(gw);
 }
@@ -102,7 +105,7 @@ fail(struct gw_deploy *d, enum gw_code code, json_t *facts, const char *text)
         gw_turn_leave(d->gw, d->function, &d->turn);
     if (d->instance != NULL) {
         d->instance->checker = NULL;
-        gw_instance_kill(d->instance);
+        gw_instance_kill(d->instance, SCH_END_DEPLOYED);
         d->instance = NULL;
     }
     if (d->function != NULL && (d->function->removed || d->function->deleting)) {
@@ -111,21 +114,21 @@ fail(struct gw_deploy *d, enum gw_code code, json_t *facts, const char *text)
     }
     gw_request_problem(d->req, code, facts, "%s", text);
     d->req = NULL;
+    gw_disk_give(d->gw, d->disk_held);
+    d->disk_held = 0;
     (void)uv_queue_work(gw_main_loop(d->gw)->uv, &d->work, unstage, on_unstaged);
 }
 
+/* What language the sources are in. */
 static int
-kind_of(const char *type, enum gw_deploy_kind *kind)
+take_language(json_t *bundle, struct gw_bad_setting *bad)
 {
-    if (strcasecmp(type, "text/x-c") == 0)
-        *kind = GW_DEPLOY_SOURCE;
-    else if (strcasecmp(type, "application/x-tar") == 0 ||
-             strcasecmp(type, "application/gzip") == 0)
-        *kind = GW_DEPLOY_BUNDLE;
-    else if (strcasecmp(type, "application/x-sharedlib") == 0)
-        *kind = GW_DEPLOY_OBJECT;
-    else
-        return -EINVAL;
+    json_t *language = json_object_get(bundle, "language");
+
+    if (language != NULL &&
+        (!json_is_string(language) || strcmp(json_string_value(language), "c") != 0))
+        return gw_settings_blame(bad, "language", "\"c\"");
+    (void)json_object_del(bundle, "language");
     return 0;
 }
 
@@ -150,7 +153,10 @@ make_settings(struct gw_deploy *d, struct gw_bad_setting *bad)
             (void)snprintf(bad->allowed, sizeof bad->allowed, "a JSON object of settings");
             return -EINVAL;
         }
-        status = gw_settings_from_json(&d->settings, bundle, bad);
+        (void)json_object_del(bundle, "build"); /* read by stage.c: it is of this version alone */
+        status = take_language(bundle, bad);
+        if (status == 0)
+            status = gw_settings_from_json(&d->settings, bundle, bad);
         json_decref(bundle);
     }
     if (status == 0)
@@ -172,7 +178,7 @@ have_room(const struct gw *gw, size_t bytes)
 {
     unsigned count = 0;
 
-    for (const struct gw_deploy *d = gw->deploys; d != NULL; d = d->next) {
+    for (const struct gw_deploy *d = gw->admin->deploys; d != NULL; d = d->next) {
         count++;
         bytes += d->req != NULL ? d->req->len : 0;
     }
@@ -184,13 +190,13 @@ gw_deploy_begin(struct gw_request *req)
 {
     struct gw *gw = req->gw;
     struct gw_bad_setting bad = {"", ""};
-    struct gw_deploy *d, **last = &gw->deploys;
+    struct gw_deploy *d, **last = &gw->admin->deploys;
     enum gw_deploy_kind kind;
 
-    if (kind_of(req->type, &kind) < 0) {
+    if (gw_deploy_kind(req->type, req->body != NULL ? req->body : "", req->len, &kind) < 0) {
         gw_request_problem(req, GW_UNSUPPORTED_TYPE, NULL,
-                           "want text/x-c, application/x-tar, application/gzip or "
-                           "application/x-sharedlib");
+                           "want text/x-c (one file), application/x-tar, application/gzip or "
+                           "application/zip (a bundle), or application/x-sharedlib (an object)");
         return;
     }
     if (req->len == 0) {
@@ -210,7 +216,7 @@ gw_deploy_begin(struct gw_request *req)
     d->req = req;
     d->kind = kind;
     d->work.data = d;
-    d->object_fd = d->said_fd = -1;
+    d->object_fd = d->said_fd = d->cache_fd = -1;
     memcpy(d->name, req->name, sizeof d->name);
     d->function = gw_function_find(gw, d->name, strlen(d->name));
     if (make_settings(d, &bad) < 0) { /* said early, before anything is begun */
@@ -228,80 +234,46 @@ gw_deploy_begin(struct gw_request *req)
 
 /* ---- 1: stage ---- */
 
-static int
-take_settings(struct gw_deploy *d, const char *bytes, size_t len, struct hearth_err *err)
-{
-    if (d->bundle_json != NULL)
-        return err_set(err, EEXIST, "the bundle has two files " SETTINGS_NAME);
-    if (len > LIMIT_JSON_BODY || (len > 0 && memchr(bytes, '\0', len) != NULL))
-        return err_set(err, EINVAL, SETTINGS_NAME " is no text of at most %d bytes",
-                       LIMIT_JSON_BODY);
-    d->bundle_json = strndup(len > 0 ? bytes : "", len);
-    return d->bundle_json != NULL ? 0 : err_set(err, ENOMEM, "read " SETTINGS_NAME);
-}
-
-static bool
-is_compiled(const char *path)
-{
-    size_t n = strlen(path);
-
-    return n > 2 && strcmp(path + n - 2, ".c") == 0;
-}
-
-/* The first few names of files that are not compiled, for one who wonders. */
-static void
-note_uncompiled(struct gw_deploy *d, const char *path)
-{
-    size_t used = strlen(d->uncompiled);
-
-    if (used + strlen(path) + 3 < sizeof d->uncompiled)
-        (void)snprintf(d->uncompiled + used, sizeof d->uncompiled - used, "%s%s",
-                       used > 0 ? ", " : "", path);
-}
-
-static int
-stage_file(void *user, const char *path, const void *bytes, size_t len, struct hearth_err *err)
-{
-    struct gw_deploy *d = user;
-
-    if (strcmp(path, SETTINGS_NAME) == 0)
-        return take_settings(d, bytes, len, err);
-    if (is_compiled(path))
-        d->sources++;
-    else
-        note_uncompiled(d, path);
-    return store_stage_source(d->name, d->version, path, bytes, len, err);
-}
-
 static void
 stage(uv_work_t *work)
 {
-    struct gw_deploy *d = work->data;
-    const struct gw_request *req = d->req;
+    gw_deploy_stage(work->data);
+}
 
-    d->code = GW_STORAGE_FAILED;
-    d->status = d->version == 1 ? store_set_aside(d->name, &d->err) : 0;
-    if (d->status == 0)
-        d->status = store_stage(d->name, d->version, &d->err);
-    if (d->status < 0)
-        return;
-    if (d->kind == GW_DEPLOY_SOURCE) {
-        d->status =
-            store_stage_source(d->name, d->version, SOURCE_NAME, req->body, req->len, &d->err);
-    } else if (d->kind == GW_DEPLOY_OBJECT) {
-        d->status = store_stage_object(d->name, d->version, req->body, req->len, &d->err);
-        d->object_bytes = (int64_t)req->len;
-    } else {
-        d->status = gw_bundle_read(req->body, req->len, stage_file, d, &d->err);
-        if (d->status == 0 && d->sources == 0)
-            d->status = err_set(&d->err, 0,
-                                "no file of the bundle is compiled: only .c is, and "
-                                "there are: %s",
-                                d->uncompiled);
-        if (d->status == -EINVAL || d->status == -EEXIST || d->status == -ENOTDIR ||
-            d->status == -ELOOP)
-            d->code = GW_BAD_BUNDLE;
-    }
+/* Of its own, as it may end after its deploy. */
+struct syncing {
+    uv_work_t work;
+    char name[LIMIT_NAME + 1];
+    uint32_t version;
+};
+
+static void
+sync_sources(uv_work_t *work)
+{
+    const struct syncing *job = work->data;
+
+    store_sync_sources(job->name, job->version);
+}
+
+static void
+on_synced(uv_work_t *work, int status)
+{
+    (void)status;
+    free(work->data);
+}
+
+/* While the compiler runs, the disk would have nothing to do. */
+static void
+begin_sync(const struct gw_deploy *d)
+{
+    struct syncing *job = calloc(1, sizeof *job);
+
+    if (job == NULL)
+        return; /* then it is done at the end */
+    job->work.data = job;
+    job->version = d->version;
+    memcpy(job->name, d->name, sizeof job->name);
+    (void)uv_queue_work(gw_main_loop(d->gw)->uv, &job->work, sync_sources, on_synced);
 }
 
 static void
@@ -309,13 +281,15 @@ build(struct gw_deploy *d)
 {
     struct launch_message msg = {.type = LAUNCH_BUILD};
 
-    d->build = msg.id = ++d->gw->next_build;
+    d->build = msg.id = ++d->gw->admin->next_build;
     (void)snprintf(msg.u.build.name, sizeof msg.u.build.name, "%s", d->name);
     msg.u.build.version = d->version;
     msg.u.build.libs = d->settings.libs_count;
     memcpy(msg.u.build.lib, d->settings.libs, sizeof msg.u.build.lib);
-    if (launch_client_send(&d->gw->launcher, &msg) < 0)
+    if (launch_client_send(&d->gw->instances->launcher, &msg) < 0)
         fail(d, GW_INTERNAL, NULL, "the launcher cannot be reached");
+    else
+        begin_sync(d);
 }
 
 static void on_look_for_room(struct gw_timer *timer);
@@ -340,7 +314,7 @@ check(struct gw_deploy *d)
 {
     struct gw *gw = d->gw;
     int64_t memory = d->settings.numbers.memory;
-    bool room = sch_hold(gw->sch, memory, gw_now_ns());
+    bool room = sch_hold(gw->functions->sch, memory, gw_now_ns());
 
     if (!room && gw_now_ms() < d->room_by_ms) {
         gw_timer_set(gw_main_loop(gw), &d->retry, ROOM_MS, on_look_for_room);
@@ -354,7 +328,7 @@ check(struct gw_deploy *d)
         .settings = &d->settings, .ready = on_instance_ready, .failed = on_instance_failed};
     d->instance = gw_instance_launch(d->gw, d->function, d->version, true, NULL, &d->checker);
     if (d->instance == NULL) {
-        sch_release(gw->sch, memory, gw_now_ns());
+        sch_release(gw->functions->sch, memory, gw_now_ns());
         fail(d, GW_INTERNAL, NULL, "the launcher cannot be reached");
         return;
     }
@@ -370,11 +344,50 @@ on_look_for_room(struct gw_timer *timer)
     check(d);
 }
 
+/* Reserves disk for all that is staged. Older versions count until they are removed. */
+static bool
+take_disk(struct gw_deploy *d)
+{
+    const struct gw_functions *functions = d->gw->functions;
+    char text[256];
+
+    if (d->disk_bytes < 0) {
+        fail(d, GW_STORAGE_FAILED, NULL, "the size of the version could not be found");
+        return false;
+    }
+    if (gw_disk_take(d->gw, d->disk_bytes)) {
+        d->disk_held = d->disk_bytes;
+        return true;
+    }
+    (void)snprintf(text, sizeof text,
+                   "the version takes %lld bytes, and all versions of all functions have %lld of "
+                   "%lld bytes already: delete functions, or raise disk_budget",
+                   (long long)d->disk_bytes, (long long)functions->disk_used,
+                   (long long)functions->disk_budget);
+    fail(d, GW_STORAGE_FULL,
+         json_pack("{s:I,s:I,s:I}", "limit", (json_int_t)functions->disk_budget, "used",
+                   (json_int_t)functions->disk_used, "needed", (json_int_t)d->disk_bytes),
+         text);
+    return false;
+}
+
 static void
 begin_check(struct gw_deploy *d)
 {
+    if (!take_disk(d))
+        return;
     d->room_by_ms = gw_now_ms() + ROOM_WAIT_MS;
     check(d);
+}
+
+static void
+fail_setting(struct gw_deploy *d, const struct gw_bad_setting *bad)
+{
+    char text[sizeof *bad + 64];
+
+    (void)snprintf(text, sizeof text, "%s: allowed is %s; nothing was changed", bad->name,
+                   bad->allowed);
+    fail(d, GW_BAD_SETTING, bad_setting_facts(bad), text);
 }
 
 static void
@@ -385,16 +398,19 @@ on_staged(uv_work_t *work, int status)
     gw_locked struct gw *held = gw_lock(d->gw);
 
     (void)status;
+    if (d->status < 0 && d->code == GW_BAD_SETTING) {
+        fail_setting(d, &d->bad);
+        return;
+    }
     if (d->status < 0) {
-        fail(d, d->code, NULL, d->err.text);
+        json_t *facts =
+            json_array_size(d->refused) > 0 ? json_pack("{s:O}", "refused", d->refused) : NULL;
+
+        fail(d, d->code, facts, d->err.text);
         return;
     }
     if (make_settings(d, &bad) < 0) {
-        char text[sizeof bad + 64];
-
-        (void)snprintf(text, sizeof text, "%s: allowed is %s; nothing was changed", bad.name,
-                       bad.allowed);
-        fail(d, GW_BAD_SETTING, bad_setting_facts(&bad), text);
+        fail_setting(d, &bad);
         return;
     }
     if (d->kind == GW_DEPLOY_OBJECT)
@@ -406,7 +422,7 @@ on_staged(uv_work_t *work, int status)
 static bool
 name_is_running(struct gw *gw, const char *name)
 {
-    for (struct gw_deploy *d = gw->deploys; d != NULL; d = d->next)
+    for (struct gw_deploy *d = gw->admin->deploys; d != NULL; d = d->next)
         if (d->running && strcmp(d->name, name) == 0)
             return true;
     return false;
@@ -416,7 +432,7 @@ name_is_running(struct gw *gw, const char *name)
 static void
 drop_abandoned(struct gw *gw)
 {
-    for (struct gw_deploy **at = &gw->deploys; *at != NULL;) {
+    for (struct gw_deploy **at = &gw->admin->deploys; *at != NULL;) {
         struct gw_deploy *d = *at;
 
         if (d->running || !d->req->gone) {
@@ -435,15 +451,24 @@ static void
 pump(struct gw *gw)
 {
     drop_abandoned(gw);
-    for (struct gw_deploy *d = gw->deploys; d != NULL && gw->deploys_running < RUNNING_MAX;
-         d = d->next) {
+    for (struct gw_deploy *d = gw->admin->deploys;
+         d != NULL && gw->admin->deploys_running < RUNNING_MAX; d = d->next) {
         struct gw_function *f;
 
         if (d->running || name_is_running(gw, d->name))
             continue;
         d->running = true;
-        gw->deploys_running++;
+        gw->admin->deploys_running++;
         f = gw_function_find(gw, d->name, strlen(d->name));
+        if (f == NULL && HASH_COUNT(gw->functions->table) >= gw->functions->max_functions) {
+            gw_request_problem(d->req, GW_STORAGE_FULL,
+                               json_pack("{s:i}", "limit", (int)gw->functions->max_functions),
+                               "there are %u functions already: delete one, or raise "
+                               "max_functions",
+                               (unsigned)gw->functions->max_functions);
+            deploy_free(d);
+            return;
+        }
         if (f == NULL)
             f = gw_function_add(gw, d->name);
         if (f == NULL) {
@@ -472,10 +497,12 @@ collect(uv_work_t *work)
     d->said = calloc(1, (size_t)(size > 0 ? size : 0) + 1);
     if (d->said != NULL && size > 0 && pread(d->said_fd, d->said, (size_t)size, 0) < 0)
         d->said[0] = '\0';
+    store_keep_cache(d->name, d->cache_fd);
     if (d->code != GW_CODE_COUNT)
         return; /* it failed: only the text is wanted */
     d->object_bytes = lseek(d->object_fd, 0, SEEK_END);
     d->status = store_stage_object_from(d->name, d->version, d->object_fd, &d->err);
+    d->disk_bytes = store_staged_bytes(d->name, d->version);
 }
 
 static void
@@ -494,18 +521,19 @@ on_collected(uv_work_t *work, int status)
 
     (void)status;
     close_built(d);
-    d->diagnostics = gw_diagnostics(d->said, d->code == GW_BUILD_FAILED);
+    d->diagnostics = gw_diagnostics(d->said, d->code == GW_BUILD_FAILED, d->silent);
     if (d->code == GW_BUILD_FAILED) {
         if (d->err.text[0] != '\0')
             add_reason(d, d->err.text);
         else if (json_array_size(d->diagnostics) == 0)
             add_reason(d, "the compiler failed without a word");
-        fail(d, GW_BUILD_FAILED, json_pack("{s:O}", "diagnostics", d->diagnostics),
+        fail(d, GW_BUILD_FAILED,
+             json_pack("{s:O,s:O}", "diagnostics", d->diagnostics, "ignored", d->ignored),
              d->err.text[0] != '\0' ? d->err.text : "the compiler refused the sources");
         return;
     }
     if (d->status < 0)
-        fail(d, GW_STORAGE_FAILED, NULL, d->err.text);
+        fail(d, gw_storage_code(d->status), NULL, d->err.text);
     else
         begin_check(d);
 }
@@ -513,11 +541,11 @@ on_collected(uv_work_t *work, int status)
 void
 gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n)
 {
-    struct gw_deploy *d = gw->deploys;
+    struct gw_deploy *d = gw->admin->deploys;
 
     while (d != NULL && (d->build != msg->id || !d->running))
         d = d->next;
-    if (d == NULL || n != 2) {
+    if (d == NULL || n != LAUNCH_BUILT_FDS) {
         while (n > 0)
             (void)close(fds[--n]);
         if (d != NULL)
@@ -526,13 +554,14 @@ gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, un
     }
     d->object_fd = fds[0];
     d->said_fd = fds[1];
+    d->cache_fd = fds[2];
     d->code = msg->u.built.result == LAUNCH_BUILD_OK ? GW_CODE_COUNT : GW_BUILD_FAILED;
     if (msg->u.built.result == LAUNCH_BUILD_TIME)
         (void)err_set(&d->err, 0, "the compiler took longer than it may (%lld ms)",
-                      (long long)gw->config.build_time_ms);
+                      (long long)gw->admin->config.build_time_ms);
     else if (msg->u.built.result == LAUNCH_BUILD_MEMORY)
         (void)err_set(&d->err, 0, "the compiler needed more memory than it may (%lld bytes)",
-                      (long long)gw->config.build_memory);
+                      (long long)gw->admin->config.build_memory);
     else if (msg->u.built.result == LAUNCH_BUILD_BROKEN) {
         fail(d, GW_INTERNAL, NULL, msg->u.built.text);
         return;
@@ -562,7 +591,7 @@ choose_dropped(struct gw_deploy *d)
 
     d->dropped_count = 0;
     for (const struct gw_version *v = f->versions; v != NULL; v = v->next)
-        if (++kept > d->gw->config.keep_versions && v->number != f->live &&
+        if (++kept > d->gw->admin->config.keep_versions && v->number != f->live &&
             d->dropped_count < sizeof d->dropped / sizeof d->dropped[0])
             d->dropped[d->dropped_count++] = v->number;
 }
@@ -576,7 +605,7 @@ forget_dropped(struct gw_deploy *d)
                 struct gw_version *gone = *at;
 
                 *at = gone->next;
-                free(gone);
+                gw_version_gone(d->gw, d->function, gone);
                 break;
             }
 }
@@ -598,12 +627,13 @@ place_instance(struct gw_deploy *d)
         return false; /* it died meanwhile */
     inst->checker = NULL;
     if (wanted && !d->outdated)
-        inst->slot = sch_slot_adopt(d->gw->sch, &f->sch, inst, f->sch.generation + 1,
+        inst->slot = sch_slot_adopt(d->gw->functions->sch, &f->sch, inst, f->sch.generation + 1,
                                     inst->held_bytes, gw_now_ns());
-    if (inst->slot != NULL)
+    inst->pooled = inst->slot != NULL;
+    if (inst->pooled)
         inst->held_bytes = 0;
     else
-        gw_instance_retire(inst);
+        gw_instance_retire(inst, SCH_END_SURPLUS);
     return inst->slot != NULL;
 }
 
@@ -623,14 +653,16 @@ on_committed(uv_work_t *work, int status)
     if (d->status < 0 || version == NULL) {
         free(version);
         gw_turn_end(d->gw, f);
-        fail(d, d->status < 0 ? GW_STORAGE_FAILED : GW_INTERNAL, NULL,
+        fail(d, d->status < 0 ? gw_storage_code(d->status) : GW_INTERNAL, NULL,
              d->status < 0 ? d->err.text : "no memory");
         return;
     }
     *version = (struct gw_version){.next = f->versions,
                                    .number = d->version,
                                    .created_ms = d->created_ms,
-                                   .object_bytes = d->object_bytes};
+                                   .object_bytes = d->object_bytes,
+                                   .disk_bytes = d->disk_held};
+    d->disk_held = 0;
     f->versions = version;
     forget_dropped(d);
     f->live = d->version;
@@ -642,20 +674,12 @@ on_committed(uv_work_t *work, int status)
         gw_instance_follow_limit(inst); /* a PATCH came in between */
     answer = gw_show_function(f);
     (void)json_object_set(answer, "diagnostics", d->diagnostics);
+    (void)json_object_set(answer, "ignored", d->ignored);
     log_info("function %s: version %u is live", f->name, f->live);
     gw_request_json(d->req, d->is_new ? 201 : 200, answer);
     d->req = NULL;
     gw_turn_end(d->gw, f);
     deploy_free(d);
-}
-
-static int64_t
-wall_clock_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void
@@ -676,8 +700,11 @@ keep(struct gw_deploy *d)
              "another change made these settings wrong");
         return;
     }
-    d->created_ms = wall_clock_ms();
-    d->version_json = gw_manage_version_text(d->version, d->created_ms, &d->settings);
+    d->created_ms = clock_wall_ms();
+    d->version_json = gw_manage_version_text(&(struct gw_version){.number = d->version,
+                                                                  .created_ms = d->created_ms,
+                                                                  .disk_bytes = d->disk_held},
+                                             &d->settings);
     choose_dropped(d);
     d->committing = true;
     (void)uv_queue_work(gw_main_loop(d->gw)->uv, &d->work, commit, on_committed);

@@ -1,18 +1,19 @@
-/* deploy.h: a new version, from the body of a PUT to the one that serves. */
+/* deploy.h: a new version, from the body of a PUT until it is live. */
 #ifndef GATEWAY_DEPLOY_H
 #define GATEWAY_DEPLOY_H
 
 #include <jansson.h>
 
-#include "calls/instance.h"
 #include "codes.h"
-#include "functions/function.h"
-#include "functions/turns.h"
-#include "gateway.h"
+#include "function.h"
+#include "instance.h"
+#include "loop.h"
+#include "settings_json.h"
+#include "turns.h"
 
 struct gw_request;
 
-enum gw_deploy_kind { GW_DEPLOY_SOURCE, GW_DEPLOY_BUNDLE, GW_DEPLOY_OBJECT };
+enum gw_deploy_kind { GW_DEPLOY_SOURCE, GW_DEPLOY_CXX, GW_DEPLOY_BUNDLE, GW_DEPLOY_OBJECT };
 
 struct gw_deploy {
     struct gw_deploy *next;
@@ -35,13 +36,17 @@ struct gw_deploy {
     int status;
     enum gw_code code; /* of a failure */
     struct hearth_err err;
-    char *bundle_json; /* function.json of the bundle, or NULL */
-    unsigned sources;  /* files of the bundle that are compiled; names of some that are not: */
-    char uncompiled[120];
+    char *bundle_json;         /* function.json of the bundle, or NULL */
+    json_t *ignored;           /* names of files of the bundle that are not compiled */
+    json_t *refused;           /* those that it may not have, with the reason */
+    bool silent;               /* warnings are not wanted */
+    struct gw_bad_setting bad; /* of its build options: with code GW_BAD_SETTING */
     char *version_json;
     int64_t created_ms, object_bytes;
+    int64_t disk_bytes; /* of all that is staged */
+    int64_t disk_held;  /* reserved of the budget */
     uint64_t build;
-    int object_fd, said_fd;
+    int object_fd, said_fd, cache_fd;
     char *said; /* by the compiler */
     json_t *diagnostics;
     struct gw_instance *instance; /* that checks the version */
@@ -52,15 +57,27 @@ struct gw_deploy {
 void gw_deploy_begin(struct gw_request *req);
 void gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n);
 
-/* bundle.c: unpacks a tar, plain or gzipped. on_file gets each regular file; its
- * path is relative and clean. Runs in the thread pool. 0, or a negative errno with
- * a sentence for the one who sent it. */
-typedef int (*gw_bundle_fn)(void *user, const char *path, const void *bytes, size_t len,
-                            struct hearth_err *err);
-int gw_bundle_read(const void *bytes, size_t len, gw_bundle_fn on_file, void *user,
-                   struct hearth_err *err);
+/* stage.c: the first step, in the thread pool: writes what came below the staged version, with
+ * the plan of its build. Fills status, code, err, bad, ignored and refused. */
+void gw_deploy_stage(struct gw_deploy *d);
+/* What a body is, by its type and its first bytes. 0, or -EINVAL: nothing that is taken. */
+int gw_deploy_kind(const char *type, const char *body, size_t len, enum gw_deploy_kind *kind);
 
-/* diagnostics.c: what gcc and ld said, as an array of objects. */
-json_t *gw_diagnostics(const char *text, bool failed);
+/* bundle.c: unpacks a tar, plain or gzipped, or a zip. on_file gets each regular file; its
+ * path is relative and clean, and without the one folder that was around everything. Runs in
+ * the thread pool. 0, or a negative errno with a sentence for the one who sent it. */
+struct gw_bundle {
+    int (*on_file)(void *user, const char *path, const void *bytes, size_t len,
+                   struct hearth_err *err);
+    void *user;
+    json_t *ignored; /* gets names that were left out */
+    json_t *refused; /* gets all that is wrong: {"file", "reason"} */
+};
+
+int gw_bundle_read(const void *bytes, size_t len, struct gw_bundle *bundle, struct hearth_err *err);
+
+/* diagnostics.c: what gcc and ld said, as an array of objects: errors first. silent: without
+ * warnings. */
+json_t *gw_diagnostics(const char *text, bool failed, bool silent);
 
 #endif

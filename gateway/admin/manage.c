@@ -1,28 +1,27 @@
-/* manage.c: what an operator asks of a deployed function. What touches the disk
- * runs in the thread pool; the records change only when that has succeeded. */
+/* manage.c: the handlers for deployed functions. Disk access runs in the thread pool. The records
+ * change only after it has succeeded. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin/admin.h"
-#include "admin/show.h"
-#include "calls/instance.h"
+#include "admin.h"
 #include "cleanup.h"
 #include "container.h"
-#include "functions/function.h"
-#include "functions/query.h"
-#include "functions/settings_json.h"
-#include "functions/store.h"
-#include "functions/turns.h"
-#include "gateway.h"
+#include "function.h"
+#include "instance.h"
+#include "loop.h"
+#include "query.h"
+#include "settings_json.h"
+#include "show.h"
+#include "store.h"
+#include "turns.h"
 
 #define JSON_FLAGS (JSON_REJECT_DUPLICATES)
-#define LINES_MOST 100000 /* of a log, that are asked for */
+#define LINES_MOST 100000 /* lines of a log in one request */
 
-/* The function that the request names, or NULL with the request answered. */
-static struct gw_function *
-wanted(struct gw_request *req)
+struct gw_function *
+gw_request_function(struct gw_request *req)
 {
     struct gw_function *f = gw_function_find(req->gw, req->name, strlen(req->name));
 
@@ -43,7 +42,7 @@ object_of(struct gw_request *req)
     if (json_is_object(body))
         return body;
     if (body != NULL)
-        gw_request_problem(req, GW_BAD_JSON, NULL, "a JSON object is wanted");
+        gw_request_problem(req, GW_BAD_JSON, NULL, "expected a JSON object");
     else
         gw_request_problem(req, GW_BAD_JSON, NULL, "line %d, column %d: %s", error.line,
                            error.column, error.text);
@@ -52,17 +51,19 @@ object_of(struct gw_request *req)
 }
 
 char *
-gw_manage_version_text(uint32_t version, int64_t created_ms, const struct gw_settings *settings)
+gw_manage_version_text(const struct gw_version *version, const struct gw_settings *settings)
 {
-    json_t *json = json_pack("{s:I,s:I,s:o}", "version", (json_int_t)version, "created",
-                             (json_int_t)created_ms, "settings", gw_settings_json(settings));
+    json_t *json =
+        json_pack("{s:I,s:I,s:I,s:o}", "version", (json_int_t)version->number, "created",
+                  (json_int_t)version->created_ms, "disk", (json_int_t)version->disk_bytes,
+                  "settings", gw_settings_json(settings));
     char *text = json_dumps(json, JSON_INDENT(2));
 
     json_decref(json);
     return text;
 }
 
-/* ---- looking ---- */
+/* ---- reading ---- */
 
 static int
 by_name(const struct gw_function *a, const struct gw_function *b)
@@ -76,8 +77,8 @@ gw_manage_list(struct gw_request *req)
     json_t *list = json_array();
     struct gw_function *f, *next;
 
-    HASH_SORT(req->gw->functions, by_name);
-    HASH_ITER (hh, req->gw->functions, f, next)
+    HASH_SORT(req->gw->functions->table, by_name);
+    HASH_ITER (hh, req->gw->functions->table, f, next)
         if (f->live > 0)
             (void)json_array_append_new(list, gw_show_function(f));
     gw_request_json(req, 200, json_pack("{s:o}", "functions", list));
@@ -86,7 +87,7 @@ gw_manage_list(struct gw_request *req)
 void
 gw_manage_get(struct gw_request *req)
 {
-    struct gw_function *f = wanted(req);
+    struct gw_function *f = gw_request_function(req);
 
     if (f != NULL)
         gw_request_json(req, 200, gw_show_function(f));
@@ -95,7 +96,7 @@ gw_manage_get(struct gw_request *req)
 void
 gw_manage_versions(struct gw_request *req)
 {
-    struct gw_function *f = wanted(req);
+    struct gw_function *f = gw_request_function(req);
 
     if (f != NULL)
         gw_request_json(req, 200, gw_show_versions(f));
@@ -104,7 +105,7 @@ gw_manage_versions(struct gw_request *req)
 void
 gw_manage_instances(struct gw_request *req)
 {
-    struct gw_function *f = wanted(req);
+    struct gw_function *f = gw_request_function(req);
 
     if (f != NULL)
         gw_request_json(req, 200, gw_show_instances(f));
@@ -113,14 +114,10 @@ gw_manage_instances(struct gw_request *req)
 void
 gw_manage_memory(struct gw_request *req)
 {
-    struct gw_function *f = wanted(req);
-    json_t *all;
+    struct gw_function *f = gw_request_function(req);
 
-    if (f == NULL)
-        return;
-    all = gw_show_function(f);
-    gw_request_json(req, 200, json_incref(json_object_get(all, "memory")));
-    json_decref(all);
+    if (f != NULL)
+        gw_request_json(req, 200, gw_show_memory(f));
 }
 
 static int
@@ -133,16 +130,16 @@ take_logs_pair(const char *name, const char *value, bool *seen, int64_t *lines,
     if (!is_lines && strcmp(name, "follow") != 0)
         return gw_settings_blame(bad, name, "lines, follow");
     if (seen[is_lines])
-        return gw_settings_blame(bad, name, "one value; it is given twice");
+        return gw_settings_blame(bad, name, "one value, but it is given twice");
     seen[is_lines] = true;
     if (gw_query_number(value, 0, is_lines ? LINES_MOST : 1, is_lines ? lines : &follow) < 0)
         return gw_settings_blame(bad, name, is_lines ? "0 to 100000" : "0 or 1");
     return 0;
 }
 
-/* What a query asks of a log. 0, or -EINVAL with *bad filled. */
+/* Parses the query of a log request. Returns 0, or -EINVAL with *bad filled. */
 static int
-logs_wanted(const char *query, int64_t *lines, struct gw_bad_setting *bad)
+parse_logs_query(const char *query, int64_t *lines, struct gw_bad_setting *bad)
 {
     bool seen[2] = {false, false};
 
@@ -163,7 +160,7 @@ logs_wanted(const char *query, int64_t *lines, struct gw_bad_setting *bad)
 void
 gw_manage_logs(struct gw_request *req)
 {
-    struct gw_function *f = wanted(req);
+    struct gw_function *f = gw_request_function(req);
     struct gw_bad_setting bad;
     int64_t lines = 100;
     size_t len = 0;
@@ -171,25 +168,26 @@ gw_manage_logs(struct gw_request *req)
 
     if (f == NULL)
         return;
-    if (logs_wanted(req->query, &lines, &bad) < 0) {
+    if (parse_logs_query(req->query, &lines, &bad) < 0) {
         gw_request_bad_setting(req, &bad);
         return;
     }
-    for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next)
+    for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next) {
+        gw_instance_take_output(inst);
         gw_instance_read_log(inst);
+    }
     text = gw_journal_text(f, (unsigned)lines, &len);
     gw_request_text(req, 200, "application/x-ndjson", text, len);
 }
 
-/* ---- changing: first the disk, then the records ---- */
+/* ---- changing: first the disk, then the record ---- */
 
-/* A PATCH that was stored, until each running instance has its limit. */
+/* A stored PATCH that waits until every running instance has the new limit. */
 struct gw_patch {
     struct gw_limit_waiter waiter;
     struct gw_request *req;
-    json_t *answer, *applied;
-    char name[LIMIT_NAME + 1];
-    unsigned waiting, live, replaced;
+    json_t *answer, *applied, *each;
+    unsigned waiting, live, replaced, later;
 };
 
 struct job {
@@ -198,12 +196,12 @@ struct job {
     struct gw *gw;
     struct gw_request *req;
     struct gw_function *function;
-    struct gw_settings settings; /* that will be */
+    struct gw_settings settings; /* as they will be */
     char *json;
     uint32_t version;
     int status;
     struct hearth_err err;
-    json_t *changed; /* names of the settings of a PATCH */
+    json_t *changed; /* the body of a PATCH */
     struct gw_patch *patch;
 };
 
@@ -234,7 +232,7 @@ job_forget(struct job *job)
     free(job);
 }
 
-/* Its turn is over; the request has been answered, or is answered after. */
+/* Ends the turn. The request has been answered, or its owner answers it later. */
 static void
 job_free(struct job *job)
 {
@@ -251,11 +249,11 @@ job_begin(struct job *job)
     if (gw_turn_take(job->function, &job->turn, false) == 0)
         return;
     gw_request_problem(job->req, GW_OVERLOADED, NULL,
-                       "too many changes of this function wait already");
+                       "too many changes of this function are waiting");
     job_forget(job);
 }
 
-/* The job whose turn it is; NULL: its function is no more, and that was answered. */
+/* The job of a turn. If the function has been removed meanwhile, answers and returns NULL. */
 static struct job *
 job_of_turn(struct gw_turn *turn)
 {
@@ -270,10 +268,16 @@ job_of_turn(struct gw_turn *turn)
     return NULL;
 }
 
+enum gw_code
+gw_storage_code(int status)
+{
+    return status == -ENOSPC || status == -EDQUOT ? GW_STORAGE_FULL : GW_STORAGE_FAILED;
+}
+
 static void
 job_failed(struct job *job)
 {
-    gw_request_problem(job->req, GW_STORAGE_FAILED, NULL, "%s", job->err.text);
+    gw_request_problem(job->req, gw_storage_code(job->err.code), NULL, "%s", job->err.text);
     job_free(job);
 }
 
@@ -284,23 +288,33 @@ patch_answer(struct gw_patch *patch)
 {
     if (json_object_get(patch->applied, "memory") != NULL)
         (void)json_object_set_new(patch->applied, "memory",
-                                  json_pack("{s:s,s:i,s:i}", "reach", "running instances",
-                                            "instances", (int)patch->live,
-                                            "replaced_after_their_call", (int)patch->replaced));
+                                  json_pack("{s:s,s:i,s:i,s:i,s:O}", "reach", "running instances",
+                                            "instances", (int)patch->live, "after_their_call",
+                                            (int)patch->later, "replaced_after_their_call",
+                                            (int)patch->replaced, "each", patch->each));
     (void)json_object_set_new(patch->answer, "applied", patch->applied);
+    json_decref(patch->each);
     gw_request_json(patch->req, 200, patch->answer);
     free(patch);
 }
 
 static void
-on_limited(struct gw_limit_waiter *waiter, int status)
+note_limit(struct gw_patch *patch, const struct gw_instance *inst, unsigned *count, const char *how)
+{
+    (*count)++;
+    (void)json_array_append_new(patch->each,
+                                json_pack("{s:I,s:s}", "id", (json_int_t)inst->id, "limit", how));
+}
+
+static void
+on_limited(struct gw_limit_waiter *waiter, const struct gw_instance *inst, int status)
 {
     struct gw_patch *patch = container_of(waiter, struct gw_patch, waiter);
 
     if (status == 0)
-        patch->live++;
+        note_limit(patch, inst, &patch->live, "changed");
     else if (status != -ESRCH)
-        patch->replaced++;
+        note_limit(patch, inst, &patch->replaced, "replaced");
     if (--patch->waiting == 0)
         patch_answer(patch);
 }
@@ -326,23 +340,32 @@ applied_json(json_t *changed)
     return applied;
 }
 
-/* Every running instance gets the new limit; the answer waits for the kernel's. */
+/* Brings the new limit to every running instance. The answer waits for the kernel's results, but
+ * not for calls to end. */
 static void
 apply_memory(struct gw_function *f, struct gw_patch *patch)
 {
+    int64_t memory = f->settings.numbers.memory;
+
     for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next) {
-        if (inst->phase == GW_INSTANCE_RETIRING || inst->killed || inst->checker != NULL ||
-            !inst->open)
+        const struct sch_slot *slot = inst->slot;
+
+        if (inst->phase >= GW_INSTANCE_RETIRING || inst->checker != NULL || !inst->open)
             continue;
-        if (inst->slot != NULL && inst->slot->doomed) { /* no room for it to grow */
-            patch->replaced++;
+        if (slot != NULL && slot->doomed) { /* it ends after its call */
+            note_limit(patch, inst, &patch->replaced, "replaced");
             continue;
         }
-        if (inst->waiter == NULL) { /* else another PATCH waits for its answer */
+        if (inst->limit_bytes == memory)
+            note_limit(patch, inst, &patch->live, "changed");
+        else if (inst->waiter != NULL ||
+                 (slot != NULL && memory < inst->limit_bytes && slot->state != SCH_SLOT_IDLE))
+            note_limit(patch, inst, &patch->later, "after its call");
+        else {
             inst->waiter = &patch->waiter;
             patch->waiting++;
         }
-        gw_instance_send_limit(inst);
+        gw_instance_follow_limit(inst);
     }
 }
 
@@ -380,9 +403,11 @@ on_patch_stored(uv_work_t *work, int status)
     gw_instances_follow_settings(f);
     patch->req = job->req;
     patch->waiter.done = on_limited;
-    patch->waiting = 1; /* ours, until all are asked */
+    patch->waiting = 1; /* one for this function, until all limits are sent */
     patch->applied = applied_json(job->changed);
-    if (f->settings.numbers.memory != was.numbers.memory)
+    patch->each = json_array();
+    if (f->settings.numbers.memory != was.numbers.memory ||
+        f->settings.numbers.cpu != was.numbers.cpu)
         apply_memory(f, patch);
     patch->answer = gw_show_function(f);
     if (--patch->waiting == 0)
@@ -398,7 +423,8 @@ store_patch(uv_work_t *work)
     job->status = store_settings(job->function->name, job->version, job->json, &job->err);
 }
 
-/* What will be after the patch. 0, or a negative errno: -EINVAL with *bad filled. */
+/* Applies the patch to a copy of the settings and prepares the answer. Returns 0 or a negative
+ * errno; -EINVAL: *bad is filled. */
 static int
 apply_patch(struct job *job, struct gw_bad_setting *bad)
 {
@@ -406,7 +432,7 @@ apply_patch(struct job *job, struct gw_bad_setting *bad)
     struct gw_version *version = gw_function_version(f, f->live);
     int status = gw_settings_copy(&job->settings, &f->settings);
 
-    /* all that the answer needs, before anything is changed */
+    /* everything that the answer needs, before anything is changed */
     job->patch = calloc(1, sizeof *job->patch);
     if (status == 0 && job->patch == NULL)
         status = -ENOMEM;
@@ -419,8 +445,8 @@ apply_patch(struct job *job, struct gw_bad_setting *bad)
     if (status < 0)
         return status;
     job->version = f->live;
-    job->json =
-        gw_manage_version_text(f->live, version != NULL ? version->created_ms : 0, &job->settings);
+    job->json = gw_manage_version_text(
+        version != NULL ? version : &(struct gw_version){.number = f->live}, &job->settings);
     return job->json != NULL ? 0 : -ENOMEM;
 }
 
@@ -447,7 +473,7 @@ on_patch_turn(struct gw_turn *turn)
 void
 gw_manage_patch(struct gw_request *req)
 {
-    struct gw_function *f = wanted(req);
+    struct gw_function *f = gw_request_function(req);
     json_t *patch = f != NULL ? object_of(req) : NULL;
     struct job *job = patch != NULL ? job_new(req, f, on_patch_turn) : NULL;
 
@@ -500,7 +526,7 @@ on_delete_turn(struct gw_turn *turn)
 void
 gw_manage_delete(struct gw_request *req)
 {
-    struct gw_function *f = wanted(req);
+    struct gw_function *f = gw_request_function(req);
     struct job *job = f != NULL ? job_new(req, f, on_delete_turn) : NULL;
 
     if (job != NULL)
@@ -514,7 +540,7 @@ store_rollback(uv_work_t *work)
 {
     struct job *job = work->data;
 
-    /* the settings of now stay: an operator who tuned them did not take them back */
+    /* a rollback keeps the current settings */
     job->status = store_settings(job->function->name, job->version, job->json, &job->err);
     if (job->status == 0)
         job->status = store_live(job->function->name, job->version, &job->err);
@@ -549,11 +575,11 @@ on_rollback_turn(struct gw_turn *turn)
         return;
     if (version == NULL) {
         gw_request_problem(job->req, GW_VERSION_NOT_FOUND, NULL,
-                           "expected {\"version\": N}, with a number of GET …/versions");
+                           "expected {\"version\": N}; see GET …/versions");
         job_free(job);
         return;
     }
-    job->json = gw_manage_version_text(version->number, version->created_ms, &f->settings);
+    job->json = gw_manage_version_text(version, &f->settings);
     if (job->json == NULL) {
         gw_request_problem(job->req, GW_INTERNAL, NULL, "no memory");
         job_free(job);
@@ -565,7 +591,7 @@ on_rollback_turn(struct gw_turn *turn)
 void
 gw_manage_rollback(struct gw_request *req)
 {
-    struct gw_function *f = wanted(req);
+    struct gw_function *f = gw_request_function(req);
     json_t *body = f != NULL ? object_of(req) : NULL;
     struct job *job = body != NULL ? job_new(req, f, on_rollback_turn) : NULL;
     int64_t number = 0;

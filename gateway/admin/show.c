@@ -1,9 +1,10 @@
-/* show.c: functions, instances and versions as JSON. With the lock held. */
-#include "admin/show.h"
+/* show.c: functions, instances and versions as JSON. Call with the lock held. */
+#include "show.h"
 
-#include "calls/instance.h"
-#include "functions/settings_json.h"
-#include "gateway.h"
+#include "filter.h"
+#include "instance.h"
+#include "loop.h"
+#include "settings_json.h"
 
 static json_t *
 states_json(const struct gw_function *f)
@@ -32,13 +33,27 @@ errors_json(const struct gw_function *f)
     return errors;
 }
 
+/* The number of refusals of each system call. */
 static json_t *
-memory_json(const struct gw_function *f)
+refused_json(const struct gw_function *f)
+{
+    json_t *refused = json_object();
+    char name[32];
+
+    for (int i = 0; f->refused != NULL && i < SBX_SYSCALLS; i++)
+        if (f->refused[i] > 0)
+            (void)json_object_set_new(refused, sbx_filter_syscall_name(i, name, sizeof name),
+                                      json_integer((json_int_t)f->refused[i]));
+    return refused;
+}
+
+json_t *
+gw_show_memory_now(const struct gw_function *f)
 {
     int64_t now = 0, peak = (int64_t)f->peak_bytes;
 
     for (struct gw_instance *i = f->instances; i != NULL; i = i->next) {
-        int64_t mine = gw_instance_read(i->peak_fd);
+        int64_t mine = gw_instance_peak(i);
 
         now += gw_instance_read(i->memory_fd);
         if (mine > peak)
@@ -58,11 +73,11 @@ gw_show_function(const struct gw_function *f)
                   "queue", (json_int_t)n->queue, "queue_timeout", (json_int_t)n->queue_timeout_ms,
                   "max_body", (json_int_t)n->max_body);
 
-    return json_pack("{s:s,s:I,s:o,s:o,s:o,s:I,s:I,s:o,s:o}", "name", f->name, "version",
+    return json_pack("{s:s,s:I,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o}", "name", f->name, "version",
                      (json_int_t)f->live, "limits", limits, "settings",
                      gw_settings_json(&f->settings), "instances", states_json(f), "waiting",
                      (json_int_t)f->sch.waiting.count, "calls", (json_int_t)f->calls, "errors",
-                     errors_json(f), "memory", memory_json(f));
+                     errors_json(f), "refused", refused_json(f), "memory", gw_show_memory_now(f));
 }
 
 static const char *
@@ -86,8 +101,8 @@ gw_show_instances(const struct gw_function *f)
                       state_of(i), "version", (json_int_t)i->version, "pid", (json_int_t)i->pid,
                       "age", (json_int_t)(gw_now_ms() - i->born_ms), "calls", (json_int_t)i->calls,
                       "memory", (json_int_t)gw_instance_read(i->memory_fd), "memory_peak",
-                      (json_int_t)gw_instance_read(i->peak_fd), "memory_limit",
-                      (json_int_t)i->limit_bytes, "cpu", (double)gw_instance_cpu_us(i) / 1000.0));
+                      (json_int_t)gw_instance_peak(i), "memory_limit", (json_int_t)i->limit_bytes,
+                      "cpu", (double)gw_instance_cpu_us(i) / 1000.0));
     return json_pack("{s:o}", "instances", list);
 }
 

@@ -1,24 +1,25 @@
-/* site.c: whether a request of the administration may come from where it says it does. A
- * browser of the operator's reaches listeners that strangers do not, and sends what any
- * page tells it to: so a page of another site is refused by its Origin, and a page whose
- * own name was made to mean this host (DNS rebinding) by its Host.
+/* site.c: checks the Host and the origin of administration requests, against DNS rebinding and
+ * cross-site requests. An operator's browser reaches listeners that outsiders cannot reach, and
+ * sends what any page asks it to. A page of another site is refused because of its Origin. A page
+ * whose name was rebound to this host is refused because of its Host.
  *
- * Addresses cannot be rebound, nor can "localhost" and what ends in it, nor a name without
- * a dot: no stranger's name server answers for it. Other names are this host's own and
- * those of admin_hosts.
+ * Accepted hosts are addresses, which cannot be rebound; "localhost" and names below it; names
+ * without a dot, for which no foreign name server answers; this host's own name; and the names of
+ * admin_hosts.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "admin/admin.h"
-#include "gateway.h"
-#include "http/connection.h"
+#include "admin.h"
+#include "connection.h"
+#include "loop.h"
 
 #define HOST_BYTES 256
 
-/* The host of "host:port" without its port, brackets and last dot; false: too long. */
+/* Copies the host of "host:port", without port, brackets and a trailing dot. Returns false if it is
+ * too long. */
 static bool
 host_of(const char *authority, char *host)
 {
@@ -47,7 +48,7 @@ is_address(const char *host)
     return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
-/* Whether a list such as "a,b" names it. */
+/* Whether a list such as "a,b" contains the host. */
 static bool
 is_listed(const char *list, const char *host)
 {
@@ -88,7 +89,8 @@ host_ok(const struct gw *gw, const char *authority)
 
     return host_of(authority, host) &&
            (is_address(host) || has_no_dot(host) || is_below_localhost(host) ||
-            strcasecmp(host, gw->host_name) == 0 || is_listed(gw->config.admin_hosts, host));
+            strcasecmp(host, gw->admin->host_name) == 0 ||
+            is_listed(gw->admin->config.admin_hosts, host));
 }
 
 static bool
@@ -105,19 +107,19 @@ gw_site_refusal(const struct gw_conn *conn)
     const char *authority = gw_conn_field(conn, "Host");
     const char *origin = gw_conn_field(conn, "Origin");
     const char *site = gw_conn_field(conn, "Sec-Fetch-Site");
-    /* where functions are served too, their pages are of this origin: without a token that
-     * is nothing to go by */
-    bool pages = conn->serves_calls && conn->loop->gw->no_auth;
+    /* If functions are served on the same listener, their pages have the same origin. Without a
+     * token the origin then proves nothing. */
+    bool pages = conn->serves_calls && conn->loop->gw->admin->no_auth;
 
     if (conn->u.handle.type == UV_TCP && authority != NULL && !host_ok(conn->loop->gw, authority))
-        return "this Host is none of the daemon's own: allowed are addresses, names "
-               "without a dot, the host's own, and those of the option admin_hosts";
+        return "unknown Host: accepted are addresses, names without a dot, the name of "
+               "this host, and those of the option admin_hosts";
     if (origin != NULL && (pages || authority == NULL || !same_origin(origin, authority)))
-        return "the request comes from a page of another site (Origin): allowed is only the "
-               "daemon's own";
+        return "the request comes from a page of another site (Origin); only the daemon's own "
+               "is allowed";
     if (site != NULL && strcasecmp(site, "none") != 0 &&
         (pages || strcasecmp(site, "same-origin") != 0))
-        return "the request comes from a page of another site (Sec-Fetch-Site): allowed is only "
-               "the daemon's own";
+        return "the request comes from a page of another site (Sec-Fetch-Site); only the daemon's "
+               "own is allowed";
     return NULL;
 }

@@ -1,10 +1,10 @@
-/* call.c: one call on its way to an instance: head and body into the ring.
+/* call.c: sends one call to an instance: head and body into the ring.
  *
- * A small request goes as one frame. A larger body flows: what the ring has no
- * room for waits in the call's stash (one read of the socket at most), and the
- * client is not read on until the stash is empty. That is all the backpressure.
+ * A small request is sent as one frame. A larger body is streamed: bytes that do not fit into the
+ * ring wait in the call's stash, which holds at most one read of the socket. The client's socket is
+ * not read until the stash is empty. This is the only backpressure.
  */
-#include "calls/call.h"
+#include "call.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,23 +14,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "calls/instance.h"
-#include "functions/function.h"
-#include "gateway.h"
-#include "http/answer.h"
-#include "http/connection.h"
+#include "answer.h"
+#include "connection.h"
+#include "dispatch.h"
+#include "function.h"
+#include "instance.h"
+#include "loop.h"
 
 #define NS_PER_MS  INT64_C(1000000)
-#define AHEAD_BODY 8192 /* a call with a larger body is not sent ahead */
+#define AHEAD_BODY 8192 /* a call with a larger body is never sent ahead */
 
 struct gw_call *
 gw_call_new(struct gw_conn *conn, struct gw_function *function)
 {
     struct gw_loop *loop = conn->loop;
-    struct gw_call *call = loop->free_calls;
+    struct gw_call *call = loop->calls->free_calls;
 
     if (call != NULL)
-        loop->free_calls = call->next;
+        loop->calls->free_calls = call->next;
     else if ((call = malloc(sizeof *call)) == NULL)
         return NULL;
     memset(call, 0, offsetof(struct gw_call, id));
@@ -40,8 +41,9 @@ gw_call_new(struct gw_conn *conn, struct gw_function *function)
     call->function = function;
     call->timeout_ms = function->sch.settings.timeout_ms;
     call->max_body = function->sch.settings.max_body;
-    /* no two loops number alike: an instance may have seen calls of both */
-    call->serial = ++loop->next_serial * LIMIT_THREADS + loop->lane;
+    call->reports_memory = conn->wants_memory;
+    /* serials are unique over all loops: an instance may run calls of several */
+    call->serial = ++loop->calls->next_serial * LIMIT_THREADS + loop->lane;
     memcpy(call->id, conn->call_id, sizeof call->id);
     call->head = conn->head;
     memcpy(call->head->bytes, &conn->request, sizeof conn->request);
@@ -64,11 +66,11 @@ gw_call_free(struct gw_call *call)
 
         gw_function_release(loop->gw, call->function);
     }
-    call->next = loop->free_calls;
-    loop->free_calls = call;
+    call->next = loop->calls->free_calls;
+    loop->calls->free_calls = call;
 }
 
-/* ---- the body, as it comes ---- */
+/* ---- receiving the body ---- */
 
 static bool
 stash(struct gw_call *call, const unsigned char *bytes, size_t n)
@@ -76,7 +78,7 @@ stash(struct gw_call *call, const unsigned char *bytes, size_t n)
     struct gw_buffer *buffer = call->stash;
 
     if (buffer == NULL)
-        buffer = call->stash = gw_pool_take(&call->loop->pool, sizeof call->loop->read_buffer);
+        buffer = call->stash = gw_pool_take(&call->loop->pool, GW_READ_BYTES);
     else if (buffer->len + n > buffer->size && buffer->at > 0) {
         memmove(buffer->bytes, buffer->bytes + buffer->at, buffer->len - buffer->at);
         buffer->len -= buffer->at;
@@ -89,8 +91,8 @@ stash(struct gw_call *call, const unsigned char *bytes, size_t n)
     return true;
 }
 
-/* The first piece of a body may stay where it was read until the call is sent in
- * the same turn; anything else goes to the stash. */
+/* The first piece of a body may stay in the read buffer if the call is sent in the same turn.
+ * Everything else is copied to the stash. */
 static bool
 settle_body(struct gw_call *call)
 {
@@ -114,7 +116,7 @@ too_large(struct gw_call *call, size_t n)
     if (call->body_seen <= limit)
         return false;
     gw_call_problem(call, GW_BODY_TOO_LARGE, json_pack("{s:I}", "limit", (json_int_t)limit),
-                    "the body grew over the function's max_body of %lld bytes", (long long)limit);
+                    "the body exceeds the function's max_body of %lld bytes", (long long)limit);
     return true;
 }
 
@@ -156,25 +158,26 @@ gw_call_submit(struct gw_call *call)
 
     call->submitted = true;
     call->resendable = call->body_complete && call->stash == NULL && call->body_len == 0;
-    call->sch.stackable =
-        call->body_complete && call->stash == NULL && call->body_len <= AHEAD_BODY;
+    call->sch.stackable = call->body_complete && call->stash == NULL &&
+                          call->body_len <= AHEAD_BODY &&
+                          !call->reports_memory; /* nothing else runs while it is measured */
     call->sch.bytes = call->head->size + call->body_len;
     if (call->stash != NULL)
         call->sch.bytes += call->stash->size;
     {
         gw_locked struct gw *held = gw_lock(loop->gw);
 
-        sch_call_arrived(loop->gw->sch, &call->function->sch, &call->sch, gw_now_ns());
+        sch_call_arrived(loop->gw->functions->sch, &call->function->sch, &call->sch, gw_now_ns());
     }
     gw_dispatch(loop);
     if (conn->exchange != call)
-        return; /* refused, and gone */
-    /* whatever was not sent leaves the read buffer now: it is another's soon */
+        return; /* it has been refused and freed */
+    /* the read buffer is about to be reused: copy what was not sent */
     if (settle_body(call) && call->instance == NULL && !call->body_complete)
         gw_conn_read_stop(conn);
 }
 
-/* ---- into the ring ---- */
+/* ---- sending ---- */
 
 bool
 gw_call_keep_whole(struct gw_call *call)
@@ -191,7 +194,7 @@ gw_call_keep_whole(struct gw_call *call)
     if (head->len + call->body_len > head->size) {
         struct gw_buffer *wider = gw_pool_take(&call->loop->pool, head->len + call->body_len);
 
-        if (wider == NULL && stashed != NULL) { /* the body stays in the stash alone */
+        if (wider == NULL && stashed != NULL) { /* the body stays only in the stash */
             call->body = NULL;
             call->body_len = 0;
         }
@@ -220,8 +223,8 @@ gw_call_unsend(struct gw_call *call)
     gw_timer_unset(call->loop, &call->deadline);
 }
 
-/* What a frame with the head needs at the most: body_len bytes of the body go with it
- * where they fit, and a NUL where that is all. */
+/* Upper bound for the size of a frame with the head. The body is included if it fits, and a NUL if
+ * it is complete. */
 static size_t
 head_frame_len(const struct gw_call *call)
 {
@@ -239,7 +242,7 @@ send_head(struct gw_call *call)
     unsigned char *payload = chan_reserve(chan, head_frame_len(call));
 
     if (payload == NULL)
-        return; /* tried again when the worker has made room */
+        return; /* tried again when the worker has freed space */
     memcpy(payload, head->bytes, head->len);
     memcpy(payload + offsetof(struct frame_request, deadline_ns), &deadline, sizeof deadline);
     if (body > 0)
@@ -256,7 +259,7 @@ send_head(struct gw_call *call)
     call->end_sent = whole;
 }
 
-/* One frame of the stash. False where nothing can be sent. */
+/* Sends one frame from the stash. Returns false if nothing can be sent. */
 static bool
 send_piece(struct gw_call *call)
 {
@@ -284,7 +287,7 @@ send_piece(struct gw_call *call)
     return true;
 }
 
-/* Tells the worker that no more of the body comes. */
+/* Reports to the worker that the rest of the body will not follow. */
 static void
 abort_body(struct gw_call *call, int why)
 {
@@ -299,14 +302,14 @@ abort_body(struct gw_call *call, int why)
     call->aborted = why;
     payload = chan_reserve(&inst->chan, sizeof code);
     if (payload == NULL)
-        return; /* the ring is full of this body: gw_call_pump tries again */
+        return; /* the ring is full: gw_call_pump tries again */
     memcpy(payload, &code, sizeof code);
     chan_commit(&inst->chan, FRAME_ABORT, FRAME_END, call->serial, sizeof code);
     call->end_sent = true;
 }
 
-/* Room that the ring must have before more of the call can be sent; 0 where
- * nothing is left to send, or it has not come yet. */
+/* Space that the ring needs before more of the call can be sent. 0: nothing is left to send, or it
+ * has not arrived yet. */
 static size_t
 room_wanted(const struct gw_call *call)
 {
@@ -335,7 +338,7 @@ gw_call_pump(struct gw_call *call)
     else if (call->head_sent)
         while (!call->end_sent && send_piece(call))
             ;
-    link->sent = true; /* once for all that this turn of the loop sends */
+    link->sent = true; /* the worker is woken once per turn of the loop */
     link->room_wanted = room_wanted(call);
     if (call->conn == NULL || call->end_sent)
         return;
@@ -345,9 +348,9 @@ gw_call_pump(struct gw_call *call)
         gw_conn_read_stop(call->conn);
 }
 
-/* ---- the end ---- */
+/* ---- end ---- */
 
-/* Out of the queue, where it still waits there. */
+/* Leaves the queue. Returns false if the call is not in it. */
 static bool
 leave_queue(struct gw_call *call)
 {
@@ -356,12 +359,12 @@ leave_queue(struct gw_call *call)
 
     if (call->sch.state != SCH_CALL_WAITING)
         return false;
-    sch_call_gone(gw->sch, &call->sch, gw_now_ns());
+    sch_call_gone(gw->functions->sch, &call->sch, gw_now_ns());
     return true;
 }
 
-/* A call that nobody will hear of: out of the queue where it waits; where it
- * runs, the worker is told, and the call ends with the handler's return. */
+/* Continues a call without its client. A waiting call is removed from the queue. For a running call
+ * the worker is notified, and the call ends when the handler returns. */
 void
 gw_call_detach(struct gw_call *call, int why)
 {
@@ -374,7 +377,7 @@ gw_call_detach(struct gw_call *call, int why)
         gw_call_free(call);
         return;
     }
-    if (!call->head_sent) { /* it was never told: let it be an empty, cancelled call */
+    if (!call->head_sent) { /* not sent yet: it becomes an empty, cancelled call */
         call->body_complete = true;
         gw_pool_give(&call->loop->pool, call->stash);
         call->stash = NULL;
@@ -382,7 +385,7 @@ gw_call_detach(struct gw_call *call, int why)
     }
     abort_body(call, why);
     if (inst == NULL || inst->links[call->loop->lane].first != call)
-        return; /* on its way to an instance, or sent ahead: it is not running yet */
+        return; /* being sent, or sent ahead: it does not run yet */
     atomic_store(&inst->chan.shared->cancelled_why, why);
     atomic_store(&inst->chan.shared->cancelled, call->serial);
     chan_wake_worker(&inst->chan);
@@ -399,19 +402,19 @@ gw_call_problem(struct gw_call *call, enum gw_code code, json_t *facts, const ch
     va_start(ap, fmt);
     (void)vsnprintf(detail, sizeof detail, fmt, ap);
     va_end(ap);
-    if (conn == NULL) { /* nobody hears of it, so it counts for nothing */
+    if (conn == NULL) { /* no client gets it, so it is not counted */
         json_decref(facts);
         return;
     }
     gw_function_count_error(call->loop->gw, call->function, code);
     conn->exchange = NULL;
-    if (begun) { /* a client can tell a cut answer from a whole one */
+    if (begun) { /* the client can detect a truncated response */
         json_decref(facts);
         gw_call_detach(call, EPIPE);
         gw_conn_cut(conn);
         return;
     }
-    if (!conn->message_complete)
+    if (conn->phase != GW_REQUEST_WHOLE)
         conn->close_after = true;
     gw_answer_problem(conn, code, call->id, facts, "%s", detail);
     gw_call_detach(call, code == GW_BODY_TOO_LARGE ? EMSGSIZE : EPIPE);

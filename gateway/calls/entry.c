@@ -1,19 +1,18 @@
-/* entry.c: how a request becomes a call, and what its connection tells the call afterwards:
- * the handler of /function/NAME.
- */
-#include "calls/entry.h"
+/* entry.c: the handler of /function/NAME: makes a call of a request, and passes the events of its
+ * connection to the call. */
+#include "entry.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "calls/call.h"
-#include "functions/function.h"
-#include "gateway.h"
-#include "http/answer.h"
-#include "http/connection.h"
+#include "answer.h"
+#include "call.h"
+#include "connection.h"
+#include "function.h"
+#include "loop.h"
 
-/* The call's record as the connection's exchange, or none with the code that the client is
- * told; limit: the function's max_body. */
+/* Makes the call and sets it as the connection's exchange. If that fails, returns the code of the
+ * problem. *limit: the function's max_body. */
 static enum gw_code
 make_call(struct gw_conn *conn, int64_t *limit)
 {
@@ -32,11 +31,11 @@ make_call(struct gw_conn *conn, int64_t *limit)
         return GW_BODY_TOO_LARGE;
     }
     conn->exchange = gw_call_new(conn, f);
-    return GW_INTERNAL; /* where there was no memory */
+    return GW_INTERNAL; /* returned also on success; used only if gw_call_new failed */
 }
 
 static void
-begin(struct gw_conn *conn)
+on_begin(struct gw_conn *conn)
 {
     int64_t limit = 0;
     enum gw_code code = make_call(conn, &limit);
@@ -45,32 +44,33 @@ begin(struct gw_conn *conn)
         return;
     if (code == GW_DRAINING)
         gw_answer_problem(conn, code, conn->call_id, NULL,
-                          "the daemon is stopping: try again later");
+                          "the daemon is shutting down: try again later");
     else if (code == GW_FUNCTION_NOT_FOUND)
-        gw_answer_problem(conn, code, conn->call_id, NULL, "no function of that name is deployed");
+        gw_answer_problem(conn, code, conn->call_id, NULL,
+                          "no function with this name is deployed");
     else if (code == GW_BODY_TOO_LARGE)
         gw_answer_problem(conn, code, conn->call_id, json_pack("{s:I}", "limit", (json_int_t)limit),
-                          "the body has %lld bytes, the function's max_body is %lld",
+                          "the body has %lld bytes; the function's max_body is %lld",
                           (long long)conn->request.body_len, (long long)limit);
     else
         gw_answer_problem(conn, code, conn->call_id, NULL, "no memory for the call");
 }
 
 static void
-body(void *exchange, const unsigned char *bytes, size_t n)
+on_body(void *exchange, const unsigned char *bytes, size_t n)
 {
     gw_call_body(exchange, bytes, n);
 }
 
 static void
-body_end(void *exchange)
+on_body_end(void *exchange)
 {
     gw_call_body_end(exchange);
 }
 
-/* With the bytes that came with its head the call is submitted. */
+/* Submits the call, together with the body bytes that came with its head. */
 static void
-read_done(void *exchange)
+on_read_done(void *exchange)
 {
     struct gw_call *call = exchange;
 
@@ -86,24 +86,24 @@ takes_body(const void *exchange)
 }
 
 static bool
-malformed(void *exchange, const char *why)
+on_malformed(void *exchange, const char *why)
 {
     gw_call_problem(exchange, GW_BAD_REQUEST, NULL, "the body is malformed: %s", why);
     return true;
 }
 
 static void
-gone(void *exchange)
+on_gone(void *exchange)
 {
     gw_call_detach(exchange, EPIPE);
 }
 
 const struct gw_handler gw_call_handler = {
-    .begin = begin,
-    .body = body,
-    .body_end = body_end,
-    .read_done = read_done,
+    .begin = on_begin,
+    .body = on_body,
+    .body_end = on_body_end,
+    .read_done = on_read_done,
     .takes_body = takes_body,
-    .malformed = malformed,
-    .gone = gone,
+    .malformed = on_malformed,
+    .gone = on_gone,
 };

@@ -1,8 +1,8 @@
-/* entry.h: what serves /function/NAME. */
+/* entry.h: the handler of /function/NAME. */
 #ifndef GATEWAY_ENTRY_H
 #define GATEWAY_ENTRY_H
 
-#include "http/handler.h"
+#include "handler.h"
 
 extern const struct gw_handler gw_call_handler;
 

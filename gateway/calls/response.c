@@ -1,24 +1,24 @@
-/* response.c: a worker's frames become HTTP. All that the worker wrote is copied
- * first and checked then, except the body: its bytes mean nothing here, and go
- * from the ring to the socket as they are.
+/* response.c: converts a worker's frames to HTTP. What the worker wrote is copied first and checked
+ * then. The body is not copied: its content is not interpreted, and it goes from the ring to the
+ * socket.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "calls/call.h"
-#include "calls/instance.h"
+#include "answer.h"
+#include "call.h"
+#include "connection.h"
 #include "fields.h"
-#include "gateway.h"
-#include "http/answer.h"
-#include "http/connection.h"
+#include "instance.h"
+#include "loop.h"
 
 #define HEAD_ROOM (LIMIT_RESP_HEAD + 4 * LIMIT_FIELDS + 512)
 
 struct out {
     char bytes[HEAD_ROOM];
     size_t len;
-    unsigned seen; /* kinds of the worker's fields; see fields.h */
+    unsigned seen; /* kinds of fields seen so far; see fields.h */
 };
 
 static void
@@ -41,7 +41,7 @@ put_number(struct out *out, uint64_t number)
     put(out, digits + sizeof digits - n, (size_t)n);
 }
 
-/* Milliseconds with three decimals. */
+/* Prints milliseconds with three decimals. */
 static void
 put_ms(struct out *out, int64_t ns)
 {
@@ -55,9 +55,10 @@ put_ms(struct out *out, int64_t ns)
 
 #define PUT(out, text) put(out, text, sizeof(text) - 1)
 
-/* A worker that lies sends what the library in an honest one refuses: this is the wall. */
+/* Whether the worker may set this field. The worker's library checks the same, but a compromised
+ * worker can bypass it, so that this check is the one that counts. */
 static bool
-may_pass(struct out *out, const char *name, const uint16_t lens[2])
+is_allowed_field(struct out *out, const char *name, const uint16_t lens[2])
 {
     enum field_kind kind = field_kind(name, lens[0]);
 
@@ -65,7 +66,7 @@ may_pass(struct out *out, const char *name, const uint16_t lens[2])
            kind != FIELD_PLATFORM && kind != FIELD_LENGTH && field_count(&out->seen, kind);
 }
 
-/* Copies, checks and writes the worker's fields. */
+/* Copies, checks and writes the worker's header fields. */
 static int
 put_fields(struct out *out, const struct frame_response *head, const unsigned char *from)
 {
@@ -84,7 +85,7 @@ put_fields(struct out *out, const struct frame_response *head, const unsigned ch
         if (head->fields_bytes - at < (size_t)lens[0] + lens[1])
             return -EPROTO;
         name = (const char *)copy + at;
-        if (!may_pass(out, name, lens))
+        if (!is_allowed_field(out, name, lens))
             return -EPROTO;
         put(out, name, lens[0]);
         PUT(out, ": ");
@@ -112,7 +113,7 @@ put_status(struct out *out, int status)
     PUT(out, "\r\n");
 }
 
-/* How the client will know where the body ends. */
+/* Determines how the client finds the end of the body. */
 static void
 put_framing(struct out *out, struct gw_call *call, const struct frame_response *head, bool whole,
             size_t body)
@@ -124,7 +125,7 @@ put_framing(struct out *out, struct gw_call *call, const struct frame_response *
     if (head->status == 204)
         return;
     if (whole && body == 0 && (conn->head_only || head->status == 304)) {
-        /* what a GET would have got: the function says it, or nobody knows (RFC 9110, 8.6) */
+        /* the length that a GET would have; only the function can know it (RFC 9110, 8.6) */
         if (head->declared < 0)
             return;
         length = head->declared;
@@ -144,7 +145,7 @@ put_framing(struct out *out, struct gw_call *call, const struct frame_response *
 }
 
 static void
-put_platform_fields(struct out *out, struct gw_call *call)
+put_platform_fields(struct out *out, struct gw_call *call, bool whole)
 {
     struct gw_conn *conn = call->conn;
     int64_t waited = call->sch.started_ns - call->sch.arrived_ns;
@@ -163,8 +164,15 @@ put_platform_fields(struct out *out, struct gw_call *call)
     PUT(out, ", run;dur=");
     put_ms(out, gw_now_ns() - call->sch.started_ns);
     PUT(out, "\r\n");
+    if (call->reports_memory && whole) {
+        PUT(out, "X-Memory-Peak: ");
+        put_number(out, (uint64_t)gw_instance_peak_now(call->instance));
+        PUT(out, "\r\nX-Memory-Limit: ");
+        put_number(out, (uint64_t)call->instance->limit_bytes);
+        PUT(out, "\r\n");
+    }
     if (!field_seen(out->seen, FIELD_DATE))
-        put(out, gw_date(conn->loop), strlen(conn->loop->date));
+        put(out, gw_date(conn->loop), strlen(conn->loop->http->date));
     if (gw_conn_closes_after(conn))
         PUT(out, "Connection: close\r\n");
     else if (conn->http10)
@@ -178,7 +186,7 @@ has_no_body(const struct gw_conn *conn, int status)
     return conn->head_only || status == 204 || status == 304;
 }
 
-/* The body's bytes of this frame, chunked where the response is. */
+/* Writes the body bytes of a frame, chunked if the response is. */
 static bool
 write_pieces(struct gw_call *call, struct out *head, const unsigned char *body, size_t n, bool last)
 {
@@ -205,8 +213,8 @@ write_pieces(struct gw_call *call, struct out *head, const unsigned char *body, 
     return count == 0 || gw_conn_write(conn, pieces, count);
 }
 
-/* Whether the frame's head is one that an honest worker writes: `body` bytes follow it, and
- * no more where it is the last. Shorter than declared is a cut one, and says so. */
+/* Checks the head of the first frame. `body` bytes follow it. The last frame must complete the
+ * declared length; a truncated response is marked with FRAME_CUT. */
 static bool
 head_ok(const struct gw_call *call, const struct frame_response *head, size_t body, bool last)
 {
@@ -221,7 +229,8 @@ head_ok(const struct gw_call *call, const struct frame_response *head, size_t bo
 static int
 first_frame(struct gw_call *call, const struct frame *frame)
 {
-    /* a cut one is sent as if more came, and the connection closes: that tells */
+    /* a truncated response keeps its framing open and closes the connection, so the client detects
+     * it */
     bool last = (frame->header.flags & (FRAME_END | FRAME_CUT)) == FRAME_END;
     struct frame_response head;
     struct out out;
@@ -245,7 +254,7 @@ first_frame(struct gw_call *call, const struct frame *frame)
         return 1;
     call->bodiless = has_no_body(call->conn, head.status);
     put_framing(&out, call, &head, last, body);
-    put_platform_fields(&out, call);
+    put_platform_fields(&out, call, last);
     if (call->declared_left >= 0)
         call->declared_left -= (int64_t)body;
     return write_pieces(call, &out, frame->payload + sizeof head + head.fields_bytes, body, last);

@@ -1,6 +1,7 @@
-/* function.c: the registry of functions. With the lock held. */
-#include "functions/function.h"
+/* function.c: the registry of functions. Call with the lock held. */
+#include "function.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,9 +9,10 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "functions/settings_json.h"
-#include "gateway.h"
+#include "filter.h"
 #include "log.h"
+#include "loop.h"
+#include "settings_json.h"
 #include "units.h"
 
 #define NOISE_MS 1000
@@ -21,7 +23,7 @@ gw_function_find(struct gw *gw, const char *name, size_t len)
     struct gw_function *f = NULL;
 
     if (len >= 1 && len <= LIMIT_NAME)
-        HASH_FIND(hh, gw->functions, name, len, f);
+        HASH_FIND(hh, gw->functions->table, name, len, f);
     return f;
 }
 
@@ -35,12 +37,12 @@ gw_function_add(struct gw *gw, const char *name)
     (void)strcpy(f->name, name);
     sch_settings_default(&f->settings.numbers);
     sch_function_init(&f->sch, &f->settings.numbers);
-    HASH_ADD_STR(gw->functions, name, f);
+    HASH_ADD_STR(gw->functions->table, name, f);
     return f;
 }
 
 static void
-forget(struct gw_function *f)
+free_function(struct gw_function *f)
 {
     while (f->versions != NULL) {
         struct gw_version *version = f->versions;
@@ -48,31 +50,36 @@ forget(struct gw_function *f)
         f->versions = version->next;
         free(version);
     }
+    assert(f->gone == NULL); /* its instances have ended, and released those */
     gw_settings_clear(&f->settings);
     gw_journal_free(f->journal);
+    free(f->memory);
+    free(f->refused);
     free(f);
 }
 
 void
 gw_function_release(struct gw *gw, struct gw_function *f)
 {
-    (void)gw;
     f->refs--;
-    if (f->removed && f->refs == 0 && sch_function_empty(&f->sch))
-        forget(f);
+    if (!f->removed || f->refs > 0 || !sch_function_empty(&f->sch))
+        return;
+    if (f->noisy) /* an instance of it warned after it was removed */
+        DL_DELETE2(gw->functions->noisy, f, noisy_prev, noisy_next);
+    free_function(f);
 }
 
-/* ---- warnings, in measure ---- */
+/* ---- warnings, rate-limited ---- */
 
 static void
-say_unsaid(struct gw *gw, struct gw_function *f, int64_t now_ms)
+report_suppressed(struct gw *gw, struct gw_function *f, int64_t now_ms)
 {
-    DL_DELETE2(gw->noisy, f, noisy_prev, noisy_next);
+    DL_DELETE2(gw->functions->noisy, f, noisy_prev, noisy_next);
     f->noisy = false;
-    log_warning("function %s: %u more warnings about its instances were left out", f->name,
-                f->unsaid);
-    f->unsaid = 0;
-    f->said_ms = now_ms;
+    log_warning("function %s: %u more warnings about its instances were suppressed", f->name,
+                f->suppressed);
+    f->suppressed = 0;
+    f->warned_ms = now_ms;
 }
 
 void
@@ -83,34 +90,63 @@ gw_function_warn(struct gw *gw, struct gw_function *f, const char *fmt, ...)
     char text[256];
     va_list ap;
 
-    if (f->said_ms != 0 && now_ms - f->said_ms < NOISE_MS) {
-        f->unsaid++;
+    if (f->warned_ms != 0 && now_ms - f->warned_ms < NOISE_MS) {
+        f->suppressed++;
         if (!f->noisy)
-            DL_APPEND2(gw->noisy, f, noisy_prev, noisy_next);
+            DL_APPEND2(gw->functions->noisy, f, noisy_prev, noisy_next);
         f->noisy = true;
         return;
     }
     if (f->noisy)
-        say_unsaid(gw, f, now_ms);
+        report_suppressed(gw, f, now_ms);
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     log_warning("function %s: %s", f->name, text);
-    f->said_ms = now_ms;
+    f->warned_ms = now_ms;
 }
 
 void
-gw_function_say_unsaid(struct gw *gw)
+gw_function_report_suppressed(struct gw *gw)
 {
     struct gw_function *f, *next;
     int64_t now_ms = gw_now_ms();
 
-    DL_FOREACH_SAFE2(gw->noisy, f, next, noisy_next)
-    if (now_ms - f->said_ms >= NOISE_MS)
-        say_unsaid(gw, f, now_ms);
+    DL_FOREACH_SAFE2(gw->functions->noisy, f, next, noisy_next)
+    if (now_ms - f->warned_ms >= NOISE_MS)
+        report_suppressed(gw, f, now_ms);
 }
 
-/* ---- the end of one, changes ---- */
+/* ---- removal and changes ---- */
+
+void
+gw_disk_give(struct gw *gw, int64_t bytes)
+{
+    gw->functions->disk_used -= bytes;
+}
+
+void
+gw_version_gone(struct gw *gw, struct gw_function *f, struct gw_version *version)
+{
+    if (f->instances != NULL) {
+        version->next = f->gone;
+        f->gone = version;
+        return;
+    }
+    gw_disk_give(gw, version->disk_bytes);
+    free(version);
+}
+
+bool
+gw_disk_take(struct gw *gw, int64_t bytes)
+{
+    struct gw_functions *functions = gw->functions;
+
+    if (functions->disk_budget > 0 && functions->disk_used + bytes > functions->disk_budget)
+        return false;
+    functions->disk_used += bytes;
+    return true;
+}
 
 void
 gw_function_remove(struct gw *gw, struct gw_function *f)
@@ -120,17 +156,23 @@ gw_function_remove(struct gw *gw, struct gw_function *f)
     f->removed = true;
     f->refs++;
     if (f->noisy)
-        say_unsaid(gw, f, gw_now_ms());
-    HASH_DEL(gw->functions, f);
-    sch_function_remove(gw->sch, &f->sch, gw_now_ns());
+        report_suppressed(gw, f, gw_now_ms());
+    while (f->versions != NULL) {
+        struct gw_version *version = f->versions;
+
+        f->versions = version->next;
+        gw_version_gone(gw, f, version);
+    }
+    HASH_DEL(gw->functions->table, f);
+    sch_function_remove(gw->functions->sch, &f->sch, gw_now_ns());
     gw_function_release(gw, f);
 }
 
 void
 gw_function_apply(struct gw *gw, struct gw_function *f, bool renew)
 {
-    sch_function_change(gw->sch, &f->sch, &f->settings.numbers, renew ? f->sch.generation + 1 : 0,
-                        gw_now_ns());
+    sch_function_change(gw->functions->sch, &f->sch, &f->settings.numbers,
+                        renew ? f->sch.generation + 1 : 0, gw_now_ns());
 }
 
 struct gw_version *
@@ -156,12 +198,21 @@ gw_function_check_room(struct gw *gw, const struct gw_function *f,
 {
     char budget[24];
 
-    if (sch_fits(gw->sch, f != NULL ? &f->sch : NULL, &settings->numbers))
+    if (sch_fits(gw->functions->sch, f != NULL ? &f->sch : NULL, &settings->numbers))
         return 0;
     (void)strcpy(bad->name, "min");
     (void)snprintf(bad->allowed, sizeof bad->allowed,
-                   "as many as fit with their memory into the memory_budget of %s, beside what "
-                   "min keeps of other functions",
-                   units_format_size(gw->memory_budget, budget, sizeof budget));
+                   "as many instances as fit into the memory_budget of %s, in addition to "
+                   "the min of other functions",
+                   units_format_size(gw->functions->memory_budget, budget, sizeof budget));
     return -EINVAL;
+}
+
+void
+gw_function_count_refused(struct gw_function *f, int number, uint64_t count)
+{
+    if (f->refused == NULL && (f->refused = calloc(SBX_SYSCALLS, sizeof *f->refused)) == NULL)
+        return;
+    if (number >= 0 && number < SBX_SYSCALLS)
+        f->refused[number] += count;
 }

@@ -1,5 +1,5 @@
-/* function.h: what is deployed: functions, their versions, settings and logs. Touched
- * with the lock of struct gw held. */
+/* function.h: the deployed functions: versions, settings and logs. Touched only with the lock held.
+ */
 #ifndef GATEWAY_FUNCTION_H
 #define GATEWAY_FUNCTION_H
 
@@ -15,14 +15,26 @@ struct gw;
 struct gw_bad_setting;
 struct gw_instance;
 struct gw_journal;
+struct output_line;
 struct gw_turn;
+struct memory_use;
+
+/* All deployed functions. main sets sch and memory_budget before the loops are made. */
+struct gw_functions {
+    struct gw_function *table; /* by name */
+    struct gw_function *noisy; /* functions with suppressed warnings: see gw_function_warn */
+    struct sch *sch;
+    int64_t memory_budget; /* bytes */
+    uint32_t max_functions;
+    int64_t disk_budget, disk_used; /* bytes, of all versions; budget 0: no limit */
+};
 
 struct gw_env {
     char *bytes; /* "NAME=value", each ended by a NUL; NULL for none */
     uint32_t len;
 };
 
-/* All settings of a function: the numbers that the scheduler knows, and the rest. */
+/* All settings of a function: the numbers, which the scheduler knows, and the others. */
 struct gw_settings {
     struct sch_settings numbers;
     char libs[LIMIT_LIBS][LIMIT_LIB_NAME + 1];
@@ -35,7 +47,7 @@ struct gw_version {
     struct gw_version *next; /* newest first */
     uint32_t number;
     int64_t created_ms; /* since 1970 */
-    int64_t object_bytes;
+    int64_t object_bytes, disk_bytes;
 };
 
 struct gw_function {
@@ -43,49 +55,73 @@ struct gw_function {
     char name[LIMIT_NAME + 1];
     struct sch_function sch; /* its settings are a copy of settings.numbers */
     struct gw_settings settings;
-    uint32_t live;   /* the version that serves; 0 before the first */
+    uint32_t live;   /* the version that serves; 0 before the first deploy */
     uint32_t newest; /* the highest number ever used */
     struct gw_version *versions;
-    uint32_t refs; /* calls and deploys that hold the record */
+    struct gw_version *gone; /* removed, with instances that still have their files open */
+    uint32_t refs;           /* references from calls and deploys */
     bool removed;
-    bool deleting;          /* its files are being removed: no new calls */
+    bool deleting;          /* its files are being removed: new calls are refused */
     bool changing, turning; /* see turns.c */
-    struct gw_turn *turns;  /* changes that wait for each other, the next one first */
+    struct gw_turn *turns;  /* waiting changes, the next one first */
     struct gw_function *noisy_next, *noisy_prev;
-    bool noisy;      /* in gw->noisy: warnings about it were left out */
-    unsigned unsaid; /* how many, since the last line */
-    int64_t said_ms;
-    char last_failure[256];   /* why the last instance could not be started */
-    uint32_t unserved_deaths; /* in a row: of instances that were ready, and served no call */
-    uint64_t unserved_since;  /* `calls` at the last of them */
+    bool noisy;          /* in gw->functions->noisy: warnings were suppressed */
+    unsigned suppressed; /* number of suppressed warnings since the last line */
+    int64_t warned_ms;
+    char last_failure[256];   /* why the last failed instance could not be started */
+    uint32_t unserved_deaths; /* in a row: instances that were ready and died without a call */
+    uint64_t unserved_since;  /* `calls` at the last of these deaths */
     struct gw_journal *journal;
     struct gw_instance *instances;
     /* since the gateway started */
     uint64_t calls, cold_starts, errors[GW_CODE_COUNT];
     uint64_t run_ns_total, queue_ns_total;
     uint64_t peak_bytes;
+    uint64_t ends[SCH_END_COUNT]; /* of instances, by reason */
+    double leak_bytes;            /* suspected, per call; 0: none */
+    uint32_t leak_since;          /* the version in which it began; 0: none */
+    const char *leak_source;      /* see struct leak; NULL: nothing is known */
+    int64_t auto_ms;              /* when memory "auto" looked last */
+    uint64_t reclaimed;           /* bytes that instances gave back between two calls */
+    struct memory_use *memory;    /* NULL: nothing was measured so far */
+    uint64_t *refused;            /* counts by system-call number; NULL: none was refused */
 };
 
 /* function.c */
 struct gw_function *gw_function_find(struct gw *gw, const char *name, size_t len);
 struct gw_function *gw_function_add(struct gw *gw, const char *name);
-void gw_function_release(struct gw *gw, struct gw_function *f); /* frees a removed, unused one */
+void gw_function_release(struct gw *gw, struct gw_function *f); /* may free it */
 void gw_function_remove(struct gw *gw, struct gw_function *f);
 void gw_function_apply(struct gw *gw, struct gw_function *f, bool renew_instances);
-/* A warning to the daemon's log about its instances: one line a second, and what was left
- * out in between as a number (gw_function_say_unsaid, each second on the main loop). */
+/* Logs a warning about the instances of a function, at most one line per second. The number of
+ * suppressed warnings is logged later (gw_function_report_suppressed, called every second on the
+ * main loop). */
 void gw_function_warn(struct gw *gw, struct gw_function *f, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void gw_function_say_unsaid(struct gw *gw);
+void gw_function_report_suppressed(struct gw *gw);
 void gw_function_count_error(struct gw *gw, struct gw_function *f, enum gw_code code);
-/* Whether what min keeps fits the memory budget; f: NULL for a new one. */
+void gw_function_count_refused(struct gw_function *f, int number, uint64_t count);
+/* Checks that the instances that min keeps fit into the memory budget. f: NULL for a new function.
+ * Returns 0, or -EINVAL with *bad filled. */
 int gw_function_check_room(struct gw *gw, const struct gw_function *f,
                            const struct gw_settings *settings, struct gw_bad_setting *bad);
 struct gw_version *gw_function_version(struct gw_function *f, uint32_t number);
+/* Reserves disk for a version. False if it exceeds the budget; then nothing is reserved. */
+/* A version was removed: takes it over. Its disk is free once it has no instances. */
+void gw_version_gone(struct gw *gw, struct gw_function *f, struct gw_version *version);
+bool gw_disk_take(struct gw *gw, int64_t bytes);
+void gw_disk_give(struct gw *gw, int64_t bytes);
 
-/* journal.c: the last lines of a function's log */
-void gw_journal_add(struct gw_function *f, uint64_t instance, const char *line, size_t n);
-/* The last lines that one instance printed, each ended by a newline; NULL without memory. */
+/* journal.c: the last output of a function */
+void gw_journal_add(struct gw_function *f, uint64_t instance, const struct output_line *line);
+/* A line of the platform's own, which begins with "hearth: ". instance: 0 for none; call_id: "" for
+ * none; level: as in enum hearth_level. */
+void gw_journal_say(struct gw_function *f, uint64_t instance, int level, const char *call_id,
+                    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* Adds whole records as output_take returns them. */
+void gw_journal_add_records(struct gw_function *f, uint64_t instance, const void *records,
+                            size_t n);
+/* The last lines that one instance printed, each ended by a newline. NULL if there is no memory. */
 char *gw_journal_tail(const struct gw_function *f, uint64_t instance, unsigned lines);
 char *gw_journal_text(const struct gw_function *f, unsigned lines, size_t *len);
 void gw_journal_free(struct gw_journal *journal);

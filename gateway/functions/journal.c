@@ -1,147 +1,221 @@
-/* journal.c: the last lines of each function's log, in memory: what the function
- * printed, and what it said with hearth_log. Bounded in lines and so in bytes. */
+/* journal.c: the last output of each function, in memory: records of what it printed and logged
+ * (common/output.h), in chunks as they were taken. They are decoded only on request. Bounded in
+ * bytes, per function and in total. Call with the lock held.
+ */
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <utlist.h>
 
 #include "cleanup.h"
-#include "functions/function.h"
+#include "clock.h"
+#include "function.h"
+#include "output.h"
 #include "text.h"
 
-#define JOURNAL_LINES 512
+#define JOURNAL_BYTES  (2 * 1024 * 1024)  /* per function */
+#define JOURNALS_BYTES (64 * 1024 * 1024) /* in total */
 
-struct line {
-    int64_t at_ms; /* since 1970 */
+struct chunk {
+    struct chunk *prev, *next; /* the oldest first */
+    int64_t at_ms;             /* since 1970 */
     uint64_t instance;
-    char *text; /* call id, NUL, message, NUL */
-    int level;
+    unsigned lines;
+    size_t len;
+    unsigned char bytes[];
 };
 
 struct gw_journal {
-    struct line lines[JOURNAL_LINES];
-    uint64_t written;
+    struct chunk *chunks;
+    size_t bytes;
 };
 
-static const char *const level_names[] = {"debug", "info", "warning", "error"};
+static size_t all_bytes;
 
-/* A line of hearth_log begins with SOH, the level, the call's id, STX; any other
- * was printed. The text comes from the function: it is taken as bytes. */
-static bool
-split(const char *line, size_t n, int *level, const char **id, size_t *id_len, const char **text)
+static size_t
+cost(const struct chunk *chunk)
 {
-    const char *stx = n > 2 && line[0] == '\001' ? memchr(line, '\002', n) : NULL;
+    return sizeof *chunk + chunk->len;
+}
 
-    if (stx == NULL || line[1] < '0' || line[1] > '3' || stx - line - 2 > LIMIT_CALL_ID)
-        return false;
-    *level = line[1] - '0';
-    *id = line + 2;
-    *id_len = (size_t)(stx - line - 2);
-    *text = stx + 1;
-    return true;
+static void
+drop(struct gw_journal *journal, struct chunk *chunk)
+{
+    DL_DELETE(journal->chunks, chunk);
+    journal->bytes -= cost(chunk);
+    all_bytes -= cost(chunk);
+    free(chunk);
 }
 
 void
-gw_journal_add(struct gw_function *f, uint64_t instance, const char *line, size_t n)
+gw_journal_say(struct gw_function *f, uint64_t instance, int level, const char *call_id,
+               const char *fmt, ...)
 {
-    struct timespec now;
-    const char *id = "", *text = line;
-    size_t id_len = 0;
-    int level = 1;
-    struct line *slot;
+    char text[512];
+    struct output_line line = {.level = level,
+                               .stream = OUTPUT_LOG,
+                               .id = call_id,
+                               .id_len = strlen(call_id),
+                               .text = text};
+    int prefix = snprintf(text, sizeof text, "hearth: ");
+    va_list ap;
 
-    if (f->journal == NULL && (f->journal = calloc(1, sizeof *f->journal)) == NULL)
+    va_start(ap, fmt);
+    (void)vsnprintf(text + prefix, sizeof text - (size_t)prefix, fmt, ap);
+    va_end(ap);
+    line.text_len = strlen(text);
+    gw_journal_add(f, instance, &line);
+}
+
+void
+gw_journal_add_records(struct gw_function *f, uint64_t instance, const void *records, size_t n)
+{
+    struct gw_journal *journal = f->journal;
+    struct chunk *chunk = malloc(sizeof *chunk + n);
+    struct output_line line;
+
+    if (journal == NULL)
+        journal = f->journal = calloc(1, sizeof *journal);
+    if (journal == NULL || chunk == NULL) {
+        free(chunk);
         return;
-    (void)split(line, n, &level, &id, &id_len, &text);
-    n -= (size_t)(text - line);
-    if (n > LIMIT_LOG_LINE)
-        n = LIMIT_LOG_LINE;
-    slot = &f->journal->lines[f->journal->written % JOURNAL_LINES];
-    free(slot->text);
-    slot->text = malloc(id_len + n + 2);
-    if (slot->text == NULL)
-        return;
-    memcpy(slot->text, id, id_len);
-    slot->text[id_len] = '\0';
-    memcpy(slot->text + id_len + 1, text, n);
-    slot->text[id_len + 1 + n] = '\0';
-    text_printable_bytes(slot->text, id_len, false);
-    text_printable_bytes(slot->text + id_len + 1, n, true);
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    slot->at_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    slot->instance = instance;
-    slot->level = level;
-    f->journal->written++;
+    }
+    chunk->at_ms = clock_wall_ms();
+    chunk->instance = instance;
+    chunk->len = n;
+    chunk->lines = 0;
+    memcpy(chunk->bytes, records, n);
+    for (size_t at = 0, space; at < n; at += space, chunk->lines++)
+        if ((space = output_parse(chunk->bytes + at, n - at, &line)) == 0)
+            break;
+    DL_APPEND(journal->chunks, chunk);
+    journal->bytes += cost(chunk);
+    all_bytes += cost(chunk);
+    while (journal->chunks != chunk &&
+           (journal->bytes > JOURNAL_BYTES || all_bytes > JOURNALS_BYTES))
+        drop(journal, journal->chunks);
+}
+
+void
+gw_journal_add(struct gw_function *f, uint64_t instance, const struct output_line *line)
+{
+    unsigned char record[OUTPUT_RECORD_MOST + 8] = {0};
+    struct output_line fit = *line;
+
+    if (fit.text_len > LIMIT_LOG_LINE)
+        fit.text_len = LIMIT_LOG_LINE;
+    if (fit.id_len > LIMIT_CALL_ID)
+        fit.id_len = LIMIT_CALL_ID;
+    output_format(record, &fit);
+    gw_journal_add_records(f, instance, record, output_space(fit.id_len, fit.text_len));
+}
+
+/* ---- reading ---- */
+
+/* A copy without the characters that a terminal would act on. */
+static char *
+printable(const char *bytes, size_t n, bool is_text)
+{
+    char *copy = malloc(n + 1);
+
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, bytes, n);
+    copy[n] = '\0';
+    text_printable_bytes(copy, n, is_text);
+    return copy;
 }
 
 static char *
-line_json(const struct line *line)
+line_json(const struct chunk *chunk, const struct output_line *line)
 {
-    const char *message = line->text + strlen(line->text) + 1;
-    time_t seconds = line->at_ms / 1000;
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
+    static const char *const streams[] = {
+        [OUTPUT_LOG] = "log", [OUTPUT_STDOUT] = "stdout", [OUTPUT_STDERR] = "stderr"};
+    cleanup_free char *message = printable(line->text, line->text_len, true);
+    cleanup_free char *id = printable(line->id, line->id_len, false);
+    time_t seconds = chunk->at_ms / 1000;
     char time[40];
     struct tm tm;
     json_t *json;
     char *text;
 
+    if (message == NULL || id == NULL)
+        return NULL;
     (void)gmtime_r(&seconds, &tm);
     (void)snprintf(time + strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &tm), 8, ".%03dZ",
-                   (int)(line->at_ms % 1000));
-    json = json_pack("{s:s,s:s,s:I,s:o}", "time", time, "level", level_names[line->level],
-                     "instance", (json_int_t)line->instance, "message", json_string(message));
-    if (line->text[0] != '\0')
-        (void)json_object_set_new(json, "call_id", json_string(line->text));
+                   (int)(chunk->at_ms % 1000));
+    json = json_pack("{s:s,s:s,s:s,s:I,s:o}", "time", time, "level", levels[line->level], "stream",
+                     streams[line->stream], "instance", (json_int_t)chunk->instance, "message",
+                     json_string(message));
+    if (id[0] != '\0')
+        (void)json_object_set_new(json, "call_id", json_string(id));
     text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
     return text;
 }
 
-char *
-gw_journal_tail(const struct gw_function *f, uint64_t instance, unsigned lines)
+/* Finds the chunk that contains the first of the last `lines` lines (of one instance; 0: of all).
+ * *skip: how many lines of that chunk come before it. Returns NULL if there are no lines. */
+static struct chunk *
+find_start(const struct gw_journal *journal, uint64_t instance, unsigned lines, unsigned *skip)
 {
-    const struct gw_journal *journal = f->journal;
-    uint64_t written = journal != NULL ? journal->written : 0, at = written;
-    uint64_t oldest = written < JOURNAL_LINES ? 0 : written - JOURNAL_LINES;
-    char *all = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&all, &len);
+    struct chunk *first = journal != NULL ? journal->chunks : NULL;
+    struct chunk *at = first != NULL ? first->prev : NULL;
 
-    if (out == NULL)
-        return NULL;
-    while (at > oldest && lines > 0)
-        lines -= journal->lines[--at % JOURNAL_LINES].instance == instance;
-    for (; at < written; at++) {
-        const struct line *line = &journal->lines[at % JOURNAL_LINES];
-
-        if (line->instance == instance && line->text != NULL)
-            (void)fprintf(out, "%s\n", line->text + strlen(line->text) + 1);
+    *skip = 0;
+    while (at != NULL) {
+        if (instance == 0 || at->instance == instance) {
+            if (at->lines >= lines) {
+                *skip = at->lines - lines;
+                return at;
+            }
+            lines -= at->lines;
+        }
+        if (at == first)
+            return first;
+        at = at->prev;
     }
-    if (fclose(out) != 0) {
-        free(all);
-        return NULL;
-    }
-    return all;
+    return NULL;
 }
 
-char *
-gw_journal_text(const struct gw_function *f, unsigned lines, size_t *len)
+static void
+write_line(FILE *out, const struct chunk *chunk, const struct output_line *line, bool as_json)
 {
-    const struct gw_journal *journal = f->journal;
-    uint64_t written = journal != NULL ? journal->written : 0;
-    uint64_t there = written < JOURNAL_LINES ? written : JOURNAL_LINES;
+    cleanup_free char *text =
+        as_json ? line_json(chunk, line) : printable(line->text, line->text_len, true);
+
+    if (text != NULL)
+        (void)fprintf(out, "%s\n", text);
+}
+
+static char *
+write_all(const struct gw_function *f, uint64_t instance, unsigned lines, bool as_json, size_t *len)
+{
+    unsigned skip;
+    const struct chunk *chunk = find_start(f->journal, instance, lines, &skip);
     char *all = NULL;
     FILE *out = open_memstream(&all, len);
 
     if (out == NULL)
         return NULL;
-    if (lines < there)
-        there = lines;
-    for (uint64_t i = written - there; i < written; i++) {
-        cleanup_free char *text = line_json(&journal->lines[i % JOURNAL_LINES]);
+    for (; chunk != NULL; chunk = chunk->next) {
+        struct output_line line;
+        size_t space;
 
-        if (text != NULL)
-            (void)fprintf(out, "%s\n", text);
+        if (instance != 0 && chunk->instance != instance)
+            continue;
+        for (size_t at = 0; at < chunk->len; at += space) {
+            if ((space = output_parse(chunk->bytes + at, chunk->len - at, &line)) == 0)
+                break;
+            if (skip > 0)
+                skip--;
+            else
+                write_line(out, chunk, &line, as_json);
+        }
     }
     if (fclose(out) != 0) {
         free(all);
@@ -150,12 +224,24 @@ gw_journal_text(const struct gw_function *f, unsigned lines, size_t *len)
     return all;
 }
 
+char *
+gw_journal_tail(const struct gw_function *f, uint64_t instance, unsigned lines)
+{
+    size_t len = 0;
+
+    return write_all(f, instance, lines, false, &len);
+}
+
+char *
+gw_journal_text(const struct gw_function *f, unsigned lines, size_t *len)
+{
+    return write_all(f, 0, lines, true, len);
+}
+
 void
 gw_journal_free(struct gw_journal *journal)
 {
-    if (journal == NULL)
-        return;
-    for (int i = 0; i < JOURNAL_LINES; i++)
-        free(journal->lines[i].text);
+    while (journal != NULL && journal->chunks != NULL)
+        drop(journal, journal->chunks);
     free(journal);
 }

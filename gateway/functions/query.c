@@ -1,5 +1,5 @@
-/* query.c: the pairs of a request's query: see query.h. */
-#include "functions/query.h"
+/* query.c: parses the name-value pairs of a query: see query.h. */
+#include "query.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ hex(char c)
     return at != NULL ? (int)(at - digits) : -1;
 }
 
-/* Decodes n bytes of a query into a fresh string. */
+/* Decodes n bytes of a query into a new string. */
 static int
 decode(const char *text, size_t n, char **decoded)
 {

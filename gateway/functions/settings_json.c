@@ -1,17 +1,19 @@
 /* settings_json.c: settings in the forms that people send. The numbers go by the
  * scheduler's table; the others are known here alone: see `others`. */
-#include "functions/settings_json.h"
+#include "settings_json.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "build.h"
 #include "cleanup.h"
 #include "filter.h"
-#include "functions/function.h"
-#include "functions/query.h"
+#include "function.h"
 #include "name.h"
+#include "query.h"
 #include "text.h"
 #include "units.h"
 
@@ -55,7 +57,7 @@ blame_row(struct gw_bad_setting *bad, const struct sch_setting *row)
 
     if (strcmp(row->name, "memory") == 0) {
         (void)snprintf(allowed, sizeof allowed,
-                       "4M to %s, the memory that this host offers, " UNITS_SIZE_FORM,
+                       "auto, or 4M to %s, the memory that this host offers, " UNITS_SIZE_FORM,
                        units_format_size(host_memory, most, sizeof most));
         return gw_settings_blame(bad, row->name, allowed);
     }
@@ -116,8 +118,9 @@ gw_settings_clear(struct gw_settings *settings)
 bool
 gw_settings_same_instance(const struct gw_settings *a, const struct gw_settings *b)
 {
-    return a->numbers.tmp == b->numbers.tmp && a->syscalls == b->syscalls &&
-           a->env.len == b->env.len &&
+    return a->numbers.tmp == b->numbers.tmp && a->numbers.threads == b->numbers.threads &&
+           a->numbers.stack == b->numbers.stack && a->numbers.strict == b->numbers.strict &&
+           a->syscalls == b->syscalls && a->env.len == b->env.len &&
            (a->env.len == 0 || memcmp(a->env.bytes, b->env.bytes, a->env.len) == 0);
 }
 
@@ -348,7 +351,7 @@ to_default(struct gw_settings *settings, const struct sch_setting *row)
     if (row->kind == SCH_SETTING_LIST || row->kind == SCH_SETTING_MAP)
         other_of(row)->clear(settings);
     else if (row->kind != SCH_SETTING_WORD)
-        return sch_setting_from_number(row, row->otherwise, 0, &settings->numbers);
+        return sch_setting_from_number(row, row->default_value, 0, &settings->numbers);
     return 0;
 }
 
@@ -363,6 +366,17 @@ from_json(struct gw_settings *settings, const struct sch_setting *row, json_t *v
         return list_from_json(settings, other_of(row), value);
     if (row->kind == SCH_SETTING_MAP)
         return other_of(row)->from_json(settings, value);
+    if (json_is_boolean(value) != (row->kind == SCH_SETTING_FLAG))
+        return -EINVAL;
+    if (json_is_boolean(value))
+        return sch_setting_from_number(row, json_is_true(value), 0, &settings->numbers);
+    if (row->kind == SCH_SETTING_CORES && json_is_number(value)) {
+        double thousandths = json_number_value(value) * 1000;
+
+        if (!(thousandths >= 1 && thousandths < 1e9))
+            return -EINVAL;
+        return sch_setting_from_number(row, llround(thousandths), 0, &settings->numbers);
+    }
     if (gw_json_whole(value, &number))
         return sch_setting_from_number(row, number, host_memory, &settings->numbers);
     if (json_is_string(value))
@@ -397,6 +411,8 @@ pair_from_query(struct gw_settings *settings, const char *name, const char *valu
     const struct sch_setting *row = sch_setting_find(name);
     uint64_t bit;
 
+    if (row == NULL && gw_build_is_option(name))
+        return 0; /* functions/build.c reads it */
     if (row == NULL)
         return blame_unknown(bad, name);
     bit = UINT64_C(1) << (row - sch_setting_table);
@@ -424,12 +440,19 @@ gw_settings_from_query(struct gw_settings *settings, const char *query, struct g
     return status;
 }
 
+void
+gw_settings_bound(struct sch_settings *numbers)
+{
+    sch_settings_bound(numbers, host_memory);
+}
+
 int
-gw_settings_check(const struct gw_settings *settings, struct gw_bad_setting *bad)
+gw_settings_check(struct gw_settings *settings, struct gw_bad_setting *bad)
 {
     char allowed[96];
     const char *name = sch_settings_conflict(&settings->numbers, allowed, sizeof allowed);
 
+    gw_settings_bound(&settings->numbers);
     return name == NULL ? 0 : gw_settings_blame(bad, name, allowed);
 }
 
@@ -448,8 +471,14 @@ gw_settings_json(const struct gw_settings *settings)
             value = json_string(row->allowed);
         } else if (sch_setting_is_auto(row, &settings->numbers)) {
             value = json_string("auto");
+        } else if (row->kind == SCH_SETTING_CORES) {
+            int64_t thousandths = sch_setting_get(row, &settings->numbers);
+
+            value = thousandths > 0 ? json_real((double)thousandths / 1000) : json_null();
         } else {
-            value = json_integer(sch_setting_get(row, &settings->numbers));
+            value = row->kind == SCH_SETTING_FLAG
+                        ? json_boolean(sch_setting_get(row, &settings->numbers))
+                        : json_integer(sch_setting_get(row, &settings->numbers));
         }
         (void)json_object_set_new(object, row->name, value);
     }

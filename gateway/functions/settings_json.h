@@ -1,40 +1,42 @@
-/* settings_json.h: a function's settings from queries and JSON, and back. */
+/* settings_json.h: reads a function's settings from queries and JSON, and writes them as JSON. */
 #ifndef GATEWAY_SETTINGS_JSON_H
 #define GATEWAY_SETTINGS_JSON_H
 
 #include <jansson.h>
 
-#include "functions/function.h"
+#include "function.h"
 
-/* What was wrong, for the answer bad_setting. */
+/* The details of a bad_setting problem. */
 struct gw_bad_setting {
     char name[64];
     char allowed[512];
 };
 
-/* Fills *bad; -EINVAL. */
+/* Fills *bad. Returns -EINVAL. */
 int gw_settings_blame(struct gw_bad_setting *bad, const char *name, const char *allowed);
 
-/* Copies with an env of its own. 0, or -ENOMEM. */
+/* Copies settings, including env. Returns 0 or -ENOMEM. */
 int gw_settings_copy(struct gw_settings *to, const struct gw_settings *from);
 void gw_settings_clear(struct gw_settings *settings);
-/* Whether an instance that was born under the one serves under the other too. */
+/* Whether an instance that was started with settings a can also serve under settings b. */
 bool gw_settings_same_instance(const struct gw_settings *a, const struct gw_settings *b);
 
-/* All three: 0, or -EINVAL with *bad filled; settings may be half changed then, so
- * the caller works on a copy. */
+/* The next three return 0, or -EINVAL with *bad filled. On an error the settings may be partly
+ * changed, so the caller passes a copy. */
 int gw_settings_from_query(struct gw_settings *settings, const char *query,
                            struct gw_bad_setting *bad);
-/* A JSON merge patch (RFC 7396): null puts a setting back to its default. */
+/* Applies a JSON merge patch (RFC 7396): null resets a setting to its default. */
 int gw_settings_from_json(struct gw_settings *settings, json_t *patch, struct gw_bad_setting *bad);
-int gw_settings_check(const struct gw_settings *settings, struct gw_bad_setting *bad);
+/* Brings what the platform chooses into the bounds of the settings and of the host. */
+void gw_settings_bound(struct sch_settings *numbers);
+int gw_settings_check(struct gw_settings *settings, struct gw_bad_setting *bad);
 
 json_t *gw_settings_json(const struct gw_settings *settings);
 
-/* Whether a JSON value is a whole number, 1000.0 too; of up to 2^53 as that. */
+/* Whether a JSON value is a whole number (1000.0 is one). A real is accepted up to 2^53. */
 bool gw_json_whole(const json_t *value, int64_t *number);
 
-/* Bytes of memory that this host has for functions: the most that `memory` may be. */
+/* Sets the memory, in bytes, that this host has for functions: the maximum of `memory`. */
 void gw_settings_set_host_memory(int64_t bytes);
 
 #endif

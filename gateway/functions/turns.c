@@ -1,14 +1,13 @@
-/* turns.c: one change of a function at a time: see turns.h.
- * Invariant: each turn that was taken and has not ended holds the function once.
- */
-#include "functions/turns.h"
+/* turns.c: serializes the changes of a function: see turns.h.
+ * Invariant: each turn that was taken and has not ended holds one reference to the function. */
+#include "turns.h"
 
 #include <errno.h>
 #include <stddef.h>
 
-#include "functions/function.h"
+#include "function.h"
 
-#define WAITING_MOST 64 /* changes of one function; deploys, which are bounded, besides */
+#define WAITING_MOST 64 /* per function; deploys are limited separately */
 
 static unsigned
 count_waiting(const struct gw_function *f)
@@ -57,7 +56,7 @@ void
 gw_turn_end(struct gw *gw, struct gw_function *f)
 {
     f->changing = false;
-    if (!f->turning) { /* else the loop below goes on: a turn may end before go returns */
+    if (!f->turning) { /* otherwise the loop below continues: a turn may end before go returns */
         f->turning = true;
         while (!f->changing && f->turns != NULL) {
             struct gw_turn *turn = f->turns;

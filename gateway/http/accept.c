@@ -1,9 +1,9 @@
-/* accept.c: who gets a place among the connections, who gives one up where there are as
- * many as descriptors are set aside for, and how one goes from a loop to another.
+/* accept.c: accepts connections, evicts one if the limit is reached, and moves them between loops.
  *
- * Every connection stands in the list of what it is good for (gw_standing); a new one takes
- * the place of the first of the lowest list. So whoever holds many places shuts out nobody,
- * whatever they do with them. Where all are being served, a new client hears so (503).
+ * The limit is half of the descriptors. Every connection is in the list of its standing
+ * (gw_standing). When all places are taken, a new connection replaces the oldest one of the lowest
+ * non-empty list, so that a client with many connections cannot lock out the others. If every
+ * connection is being served, the new client is refused with 503.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,37 +14,38 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "gateway.h"
-#include "http/answer.h"
-#include "http/connection.h"
+#include "answer.h"
+#include "connection.h"
 #include "log.h"
+#include "loop.h"
 
-#define ADMIN_CONNS     32    /* over conns_max, on a listener for operators alone */
-#define OVER_CONNS      64    /* over conns_max, until another loop has closed one */
-#define ACCEPTS_AT_ONCE 64    /* before others have their turn */
-#define FULL_SAID_MS    10000 /* between two lines in the log about it */
+#define ADMIN_CONNS     32    /* above conns_max, for a separate listener of operators */
+#define OVER_CONNS      64    /* above conns_max, until another loop has closed one */
+#define ACCEPTS_AT_ONCE 64    /* then other events have their turn */
+#define FULL_LOG_MS     10000 /* between two log lines about it */
 
-/* ---- what each is good for ---- */
+/* ---- standing ---- */
 
 static enum gw_standing
 standing_of(const struct gw_conn *conn)
 {
-    if (conn->lingering || (conn->responded && !conn->message_complete))
+    if (conn->life == GW_CONN_LINGERING || (conn->responded && conn->phase != GW_REQUEST_WHOLE))
         return GW_STANDS_ENDED;
-    if (conn->responded || !conn->started)
+    if (conn->responded || conn->phase == GW_REQUEST_NONE)
         return conn->writes > 0 ? GW_STANDS_READING : GW_STANDS_IDLE;
-    if (!conn->head_done)
+    if (conn->phase < GW_REQUEST_BODY)
         return GW_STANDS_HEAD;
-    return conn->message_complete && conn->writes == 0 ? GW_STANDS_SERVED : GW_STANDS_HOLDING;
+    return conn->phase == GW_REQUEST_WHOLE && conn->writes == 0 ? GW_STANDS_SERVED
+                                                                : GW_STANDS_HOLDING;
 }
 
 void
 gw_conn_stand(struct gw_conn *conn)
 {
-    struct gw_conn **lists = conn->loop->standing;
+    struct gw_conn **lists = conn->loop->http->standing;
     enum gw_standing standing = standing_of(conn);
 
-    if (standing == conn->standing || conn->closing)
+    if (standing == conn->standing || conn->life == GW_CONN_CLOSING)
         return;
     if (conn->standing < GW_STANDINGS)
         DL_DELETE(lists[conn->standing], conn);
@@ -56,19 +57,19 @@ void
 gw_conn_leave(struct gw_conn *conn)
 {
     if (conn->standing < GW_STANDINGS)
-        DL_DELETE(conn->loop->standing[conn->standing], conn);
+        DL_DELETE(conn->loop->http->standing[conn->standing], conn);
     conn->standing = GW_STANDINGS;
 }
 
 /* ---- places ---- */
 
-/* Closes the one that is good for least. False: all are being served. */
+/* Closes the least valuable connection. Returns false if all are being served. */
 static bool
 shed_one(struct gw_loop *loop)
 {
     for (int s = 0; s < GW_STANDS_SERVED; s++)
-        if (loop->standing[s] != NULL) {
-            gw_conn_close(loop->standing[s]);
+        if (loop->http->standing[s] != NULL) {
+            gw_conn_close(loop->http->standing[s]);
             return true;
         }
     return false;
@@ -78,13 +79,13 @@ static void
 deliver_shed(struct gw_loop *loop, struct gw_mail *mail)
 {
     (void)mail;
-    atomic_store(&loop->shed_asked, false);
+    atomic_store(&loop->http->shed_asked, false);
     (void)shed_one(loop);
 }
 
-/* This loop has none to give: another one may. */
+/* Asks the other loops to close one. Returns false if none of them has connections. */
 static bool
-others_shed(struct gw_loop *loop)
+ask_others_to_shed(struct gw_loop *loop)
 {
     struct gw *gw = loop->gw;
     bool asked = false;
@@ -92,11 +93,11 @@ others_shed(struct gw_loop *loop)
     for (uint32_t i = 0; i < gw->loops_count; i++) {
         struct gw_loop *other = gw->loops[i];
 
-        if (other == loop || other->conns_count == 0)
+        if (other == loop || other->http->conns_count == 0)
             continue;
         asked = true;
-        if (!atomic_exchange(&other->shed_asked, true))
-            gw_post(other, &other->shed_mail, deliver_shed);
+        if (!atomic_exchange(&other->http->shed_asked, true))
+            gw_post(other, &other->http->shed_mail, deliver_shed);
     }
     return asked;
 }
@@ -107,41 +108,41 @@ count_all(const struct gw *gw)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < gw->loops_count; i++)
-        count += gw->loops[i]->conns_count;
+        count += gw->loops[i]->http->conns_count;
     return count;
 }
 
 static void
-say_full(struct gw *gw)
+report_full(struct gw *gw)
 {
-    int64_t said_ms = gw->full_said_ms, now_ms = gw_now_ms();
+    int64_t logged_ms = gw->http->full_logged_ms, now_ms = gw_now_ms();
 
-    if (now_ms - said_ms > FULL_SAID_MS &&
-        atomic_compare_exchange_strong(&gw->full_said_ms, &said_ms, now_ms))
-        log_warning("all %u places for connections are taken (half of the descriptors that "
-                    "ulimit -n allows): those of least use are closed for new ones",
-                    gw->conns_max);
+    if (now_ms - logged_ms > FULL_LOG_MS &&
+        atomic_compare_exchange_strong(&gw->http->full_logged_ms, &logged_ms, now_ms))
+        log_warning("all %u places for connections are taken (half of ulimit -n): the least used "
+                    "ones are closed for new ones",
+                    gw->http->conns_max);
 }
 
-/* Operators with a listener of their own find some places more; so does who waits for
- * another loop to give one up. */
+/* A separate listener for operators has some extra places. A place above the limit is also given
+ * while another loop closes a connection. */
 static bool
 find_place(struct gw_loop *loop, bool admin_alone)
 {
     struct gw *gw = loop->gw;
-    uint32_t count = count_all(gw), most = gw->conns_max + (admin_alone ? ADMIN_CONNS : 0);
+    uint32_t count = count_all(gw), most = gw->http->conns_max + (admin_alone ? ADMIN_CONNS : 0);
 
     if (count < most)
         return true;
-    say_full(gw);
-    return shed_one(loop) || (others_shed(loop) && count < most + OVER_CONNS);
+    report_full(gw);
+    return shed_one(loop) || (ask_others_to_shed(loop) && count < most + OVER_CONNS);
 }
 
 /* ---- new ones ---- */
 
-/* Without a record of a connection: what one write takes of the answer. */
+/* Refuses a client without a gw_conn record, in a single write. */
 static void
-refuse(int fd)
+refuse_client(int fd)
 {
     struct gw_answer answer;
     char text[1024];
@@ -153,7 +154,8 @@ refuse(int fd)
                  "Connection: close\r\n\r\n%s",
                  answer.status, gw_status_text(answer.status), answer.type, answer.len,
                  answer.fields, answer.body != NULL ? answer.body : "");
-    (void)!write(fd, text, (size_t)n); /* a socket that does not block; send is not in the filter */
+    /* the socket is non-blocking; the filter does not allow send */
+    (void)!write(fd, text, (size_t)n);
     (void)shutdown(fd, SHUT_WR);
     (void)close(fd);
     free(answer.body);
@@ -170,36 +172,36 @@ accept_one(const struct gw_listener *listener)
     return fd;
 }
 
-/* No descriptor is left in this process: one connection makes room for the next, or the
- * spare descriptor for a word to the client. */
+/* The process has run out of descriptors. Closes a connection to accept the next one. If none can
+ * be closed, the spare descriptor is used to refuse the client. */
 static int
 accept_without_descriptors(struct gw_loop *loop, const struct gw_listener *listener)
 {
     int fd;
 
-    say_full(loop->gw);
+    report_full(loop->gw);
     if (shed_one(loop))
         return accept_one(listener);
-    if (loop->spare_fd >= 0)
-        (void)close(loop->spare_fd);
+    if (loop->http->spare_fd >= 0)
+        (void)close(loop->http->spare_fd);
     fd = accept_one(listener);
     if (fd >= 0)
-        refuse(fd);
-    loop->spare_fd = eventfd(0, EFD_CLOEXEC);
+        refuse_client(fd);
+    loop->http->spare_fd = eventfd(0, EFD_CLOEXEC);
     errno = fd >= 0 ? ECONNABORTED : errno;
     return -1;
 }
 
 static void
-take(struct gw_loop *loop, const struct gw_listener *listener, int fd, bool calls, bool admin)
+admit(struct gw_loop *loop, const struct gw_listener *listener, int fd, bool calls, bool admin)
 {
     bool place = find_place(loop, admin && !calls);
     struct gw_conn *conn = place ? gw_conn_new(loop, listener->is_unix, calls, admin) : NULL;
     int status;
 
-    loop->conns_total++;
+    loop->http->conns_total++;
     if (conn == NULL) {
-        refuse(fd);
+        refuse_client(fd);
         return;
     }
     status = listener->is_unix ? uv_pipe_open(&conn->u.pipe, fd) : uv_tcp_open(&conn->u.tcp, fd);
@@ -222,15 +224,15 @@ gw_conn_accept(struct gw_loop *loop, struct gw_listener *listener, bool calls, b
         if (fd < 0 && (errno == EMFILE || errno == ENFILE))
             fd = accept_without_descriptors(loop, listener);
         if (fd >= 0)
-            take(loop, listener, fd, calls, admin);
+            admit(loop, listener, fd, calls, admin);
         else if (errno != ECONNABORTED)
-            return; /* there is no other, or it says so again */
+            return; /* nothing to accept, or the poll handle reports it again */
     }
 }
 
-/* ---- from one loop to another, between two requests ---- */
+/* ---- moving a connection to another loop, between two requests ---- */
 
-struct moving {
+struct moved_conn {
     struct gw_mail mail;
     int fd;
     bool is_unix, calls, admin;
@@ -239,7 +241,7 @@ struct moving {
 static void
 deliver_conn(struct gw_loop *loop, struct gw_mail *mail)
 {
-    struct moving *m = (struct moving *)(void *)mail;
+    struct moved_conn *m = (struct moved_conn *)(void *)mail;
     struct gw_conn *conn = gw_conn_new(loop, m->is_unix, m->calls, m->admin);
     int status = UV_ENOMEM;
 
@@ -254,11 +256,11 @@ deliver_conn(struct gw_loop *loop, struct gw_mail *mail)
         gw_conn_close(conn);
 }
 
-/* The descriptor goes there under another number; ours is closed with its handle. */
+/* The other loop gets a duplicate of the descriptor; ours is closed with its handle. */
 void
 gw_conn_move(struct gw_conn *conn, struct gw_loop *to)
 {
-    struct moving *m = calloc(1, sizeof *m);
+    struct moved_conn *m = calloc(1, sizeof *m);
     int fd;
 
     if (m == NULL)

@@ -1,6 +1,6 @@
-/* answer.c: responses that the platform makes itself: problems (RFC 9457), JSON,
- * plain text. Not on the warm path. */
-#include "http/answer.h"
+/* answer.c: responses that the platform itself generates: problems (RFC 9457), JSON, plain text.
+ * Not on the warm path. */
+#include "answer.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,14 +9,14 @@
 #include <time.h>
 
 #include "cleanup.h"
-#include "gateway.h"
-#include "http/connection.h"
+#include "connection.h"
+#include "loop.h"
 #include "text.h"
 
 const char *
 gw_status_text(int status)
 {
-    /* those that RFC 9110 and its extensions name; the phrase means nothing */
+    /* reason phrases of RFC 9110 and its extensions; clients ignore them */
     static const char *const texts[600] = {
         [200] = "OK",
         [201] = "Created",
@@ -73,7 +73,7 @@ gw_status_text(int status)
     return status >= 0 && status < 600 && texts[status] != NULL ? texts[status] : "Other";
 }
 
-/* "Date: …\r\n", made once a second. */
+/* The Date field with its CRLF, formatted once per second. */
 const char *
 gw_date(struct gw_loop *loop)
 {
@@ -81,12 +81,13 @@ gw_date(struct gw_loop *loop)
     struct tm tm;
 
     (void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    if (now.tv_sec != loop->date_s) {
-        loop->date_s = now.tv_sec;
+    if (now.tv_sec != loop->http->date_s) {
+        loop->http->date_s = now.tv_sec;
         (void)gmtime_r(&now.tv_sec, &tm);
-        (void)strftime(loop->date, sizeof loop->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+        (void)strftime(loop->http->date, sizeof loop->http->date,
+                       "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
     }
-    return loop->date;
+    return loop->http->date;
 }
 
 void
@@ -98,7 +99,7 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
     uv_buf_t pieces[2];
     int n;
 
-    if (conn->closing)
+    if (conn->life == GW_CONN_CLOSING)
         return;
     n = snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\n%s%s", status, gw_status_text(status),
                  gw_date(conn->loop), fields != NULL ? fields : "");
@@ -114,7 +115,7 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
     gw_conn_responded(conn);
 }
 
-/* Fields that go with a problem's status. */
+/* The header fields that a problem needs. */
 static void
 problem_fields(enum gw_code code, const char *call_id, int retry_after_s, char *buf, size_t n)
 {
@@ -129,8 +130,8 @@ problem_fields(enum gw_code code, const char *call_id, int retry_after_s, char *
                    call_id != NULL ? call_id : "", call_id != NULL ? "\r\n" : "");
 }
 
-/* Without the library, for the usual refusal: it has no facts, and text that JSON takes as it
- * is. NULL where that is not so. */
+/* The usual refusal, formatted without jansson: it has no facts and a text that needs no escaping.
+ * Returns NULL if it needs escaping. */
 static char *
 plain_body(enum gw_code code, const char *call_id, const char *detail, size_t *len)
 {
@@ -158,7 +159,7 @@ json_body(enum gw_code code, const char *call_id, json_t *facts, const char *det
 
     (void)snprintf(type, sizeof type, "urn:hearth:problem:%s", gw_code_name(code));
     (void)snprintf(clean, sizeof clean, "%s", detail);
-    text_printable(clean, false); /* what a client sent may stand in it */
+    text_printable(clean, false); /* it may contain bytes that a client sent */
     body = json_pack("{s:s,s:s,s:i,s:s,s:s}", "type", type, "title", gw_code_title(code), "status",
                      gw_code_status(code), "detail", clean, "code", gw_code_name(code));
     if (body != NULL && call_id != NULL)

@@ -1,4 +1,4 @@
-/* answer.h: responses that the platform makes itself. */
+/* answer.h: responses that the platform itself generates. */
 #ifndef GATEWAY_ANSWER_H
 #define GATEWAY_ANSWER_H
 
@@ -13,19 +13,20 @@ struct gw_loop;
 struct gw_answer {
     int status;
     const char *type; /* a constant */
-    char fields[160]; /* that go with it, each ended by CRLF */
+    char fields[160]; /* header fields, each ended by CRLF */
     char *body;       /* from malloc; NULL for none */
     size_t len;
 };
 void gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields,
                const void *body, size_t len);
-/* facts: an object whose members are added, or NULL; takes the reference. */
+/* Answers with a problem. facts: an object whose members are added to the problem, or NULL; takes
+ * the reference. */
 void gw_answer_problem(struct gw_conn *conn, enum gw_code code, const char *call_id, json_t *facts,
                        const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-/* The same with a constant text and fields, each ended by CRLF, or NULL. */
+/* Answers with a problem of a constant text. fields: header fields, each ended by CRLF, or NULL. */
 void gw_answer_problem_with(struct gw_conn *conn, enum gw_code code, const char *fields,
                             const char *text);
-/* The same as an answer to be given later. Takes the reference. */
+/* Makes a problem to be sent later. Takes the reference to facts. */
 void gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id,
                      int retry_after_s, json_t *facts, const char *detail);
 const char *gw_date(struct gw_loop *loop);

@@ -1,10 +1,11 @@
-/* connection.c: one client: its bytes in, through llhttp, and its answers out.
+/* connection.c: one client connection: reading through llhttp, and writing.
  *
- * Requests of one connection are served one after another; what a client sends ahead waits
- * in `early`, and no more is read meanwhile than one buffer. A connection has a turn of so
- * many requests and so much time; with bytes left it goes to the end of the loop's backlog.
+ * The requests of a connection are served one after another. Bytes of later requests wait in
+ * `early`; reading stops meanwhile, so that one buffer bounds them. A turn of a connection is
+ * limited in requests and in time. A connection with bytes left goes to the end of the loop's
+ * backlog.
  */
-#include "http/connection.h"
+#include "connection.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,31 +13,31 @@
 #include <sys/socket.h>
 #include <utlist.h>
 
+#include "answer.h"
 #include "container.h"
-#include "gateway.h"
-#include "http/answer.h"
 #include "log.h"
+#include "loop.h"
 
 #define LINGER_MS 2000  /* how long a closing client may still send */
-#define STALL_MS  30000 /* how long a client may take for one piece that was written */
+#define STALL_MS  30000 /* how long a client may take to accept one write */
 
-/* a turn of one connection, and of all together before the loop looks at its sockets again:
- * less than the wake-up that a call costs its client */
+/* A turn of one connection, and of the whole backlog before the loop polls its sockets again. Less
+ * than the wake-up that a call costs its client. */
 #define TURN_REQUESTS 16
 #define TURN_NS       INT64_C(20000)
 #define BACKLOG_NS    INT64_C(20000)
 
-/* the slowest that an operator's body may come: so much in each time for a head */
+/* the least that an operator's body must send within each header timeout */
 #define BODY_PACE 4096
 
 static void linger(struct gw_conn *conn);
 
-/* ---- the backlog: connections with bytes to parse that had their turn ---- */
+/* ---- the backlog: connections with unparsed bytes whose turn is over ---- */
 
 static bool
 may_parse(const struct gw_conn *conn)
 {
-    return !conn->closing && !conn->lingering && !conn->paused && !conn->message_complete;
+    return conn->life == GW_CONN_OPEN && !conn->paused && conn->phase != GW_REQUEST_WHOLE;
 }
 
 static void
@@ -47,8 +48,8 @@ leave_backlog(struct gw_conn *conn)
     if (!conn->in_backlog)
         return;
     conn->in_backlog = false;
-    loop->backlog_count--;
-    DL_DELETE2(loop->backlog, conn, backlog_prev, backlog_next);
+    loop->http->backlog_count--;
+    DL_DELETE2(loop->http->backlog, conn, backlog_prev, backlog_next);
 }
 
 static void on_backlog(uv_idle_t *idle);
@@ -58,24 +59,24 @@ enter_backlog(struct gw_conn *conn)
 {
     struct gw_loop *loop = conn->loop;
 
-    if (conn->in_backlog || conn->early == NULL || conn->closing)
+    if (conn->in_backlog || conn->early == NULL || conn->life == GW_CONN_CLOSING)
         return;
     conn->in_backlog = true;
-    loop->backlog_count++;
-    DL_APPEND2(loop->backlog, conn, backlog_prev, backlog_next);
-    (void)uv_idle_start(&loop->backlog_idle, on_backlog);
+    loop->http->backlog_count++;
+    DL_APPEND2(loop->http->backlog, conn, backlog_prev, backlog_next);
+    (void)uv_idle_start(&loop->http->backlog_idle, on_backlog);
 }
 
 void
 gw_conn_backlog_init(struct gw_loop *loop)
 {
-    (void)uv_idle_init(loop->uv, &loop->backlog_idle);
-    loop->backlog_idle.data = loop;
+    (void)uv_idle_init(loop->uv, &loop->http->backlog_idle);
+    loop->http->backlog_idle.data = loop;
 }
 
 /* ---- bytes in ---- */
 
-/* Keeps what is left; false without memory. */
+/* Keeps the unparsed bytes. Returns false if there is no memory. */
 static bool
 keep_early(struct gw_conn *conn, const char *bytes, size_t n)
 {
@@ -95,14 +96,14 @@ why_malformed(const struct gw_conn *conn, llhttp_errno_t status)
     const char *reason = llhttp_get_error_reason(&conn->parser);
 
     if (conn->stopped)
-        return "HTTP/1.1 with one Host field is expected";
+        return "HTTP/1.1 requires exactly one Host field";
     if (status == HPE_INVALID_METHOD && !conn->method_done)
-        return "the request does not begin with a method: a token of at most 64 letters and a "
-               "blank";
+        return "the request does not begin with a method: a token of at most 64 characters "
+               "and a space";
     return reason != NULL && reason[0] != '\0' ? reason : "malformed HTTP";
 }
 
-/* The handler hears that its client has gone. */
+/* Reports to the handler that its client is gone. */
 static void
 leave_exchange(struct gw_conn *conn)
 {
@@ -114,7 +115,7 @@ leave_exchange(struct gw_conn *conn)
 }
 
 static void
-malformed(struct gw_conn *conn, llhttp_errno_t status)
+answer_malformed(struct gw_conn *conn, llhttp_errno_t status)
 {
     const char *why = why_malformed(conn, status);
 
@@ -127,23 +128,22 @@ malformed(struct gw_conn *conn, llhttp_errno_t status)
     if (conn->stopped && conn->bad == GW_HEADERS_TOO_LARGE)
         gw_answer_problem(conn, conn->bad, NULL,
                           json_pack("{s:i,s:i}", "limit", LIMIT_HEAD, "fields", LIMIT_FIELDS),
-                          "at most %d fields and %d bytes of head are taken", LIMIT_FIELDS,
+                          "the head may have at most %d fields and %d bytes", LIMIT_FIELDS,
                           LIMIT_HEAD);
     else
         gw_answer_problem(conn, conn->stopped ? conn->bad : GW_BAD_REQUEST, NULL, NULL, "%s", why);
 }
 
-/* What the parser is done with is handed on: a call to its function, a client that waits
- * for it the word that its body may come. */
+/* Lets the handler forward the parsed bytes, and sends 100 Continue if the client waits for it. */
 static void
 hand_on(struct gw_conn *conn)
 {
     if (conn->exchange != NULL && conn->handler->read_done != NULL)
         conn->handler->read_done(conn->exchange);
-    gw_conn_say_continue(conn);
+    gw_conn_send_continue(conn);
 }
 
-/* One request's worth of bytes at most; returns how many were used. */
+/* Parses at most one request. Returns the number of bytes consumed. */
 static size_t
 feed_one(struct gw_conn *conn, const char *bytes, size_t n)
 {
@@ -157,7 +157,7 @@ feed_one(struct gw_conn *conn, const char *bytes, size_t n)
         at = took > 0 ? (size_t)took : 0;
         if (took < 0)
             status = HPE_INVALID_METHOD;
-        else if (conn->method_done) /* any stands for all: none is special to the parser */
+        else if (conn->method_done) /* always POST: llhttp treats some methods specially */
             status = llhttp_execute(&conn->parser, "POST ", 5);
     }
     if (status == HPE_OK && conn->method_done)
@@ -170,7 +170,7 @@ feed_one(struct gw_conn *conn, const char *bytes, size_t n)
         else
             conn->close_after = true;
     } else if (status != HPE_OK) {
-        malformed(conn, status);
+        answer_malformed(conn, status);
         return n;
     }
     hand_on(conn);
@@ -178,21 +178,23 @@ feed_one(struct gw_conn *conn, const char *bytes, size_t n)
 }
 
 static void
-begin_next(struct gw_conn *conn)
+await_next(struct gw_conn *conn)
 {
-    conn->started = conn->message_complete = conn->responded = false;
+    conn->phase = GW_REQUEST_NONE;
+    conn->responded = false;
     conn->chunked = conn->head_only = conn->method_done = conn->paused = false;
     conn->method_len = 0;
-    gw_timer_set(conn->loop, &conn->timer, conn->loop->gw->keepalive_timeout_ms, conn->timer.fire);
+    gw_timer_set(conn->loop, &conn->timer, conn->loop->gw->http->keepalive_timeout_ms,
+                 conn->timer.fire);
 }
 
-/* Whether the request is answered and read, so that the next one may begin; a client that
- * does not read its answers gets no more of them. */
+/* Whether the request is answered and read, so that the next one may begin. A client that does not
+ * read its responses gets no more of them. */
 static bool
 is_done(const struct gw_conn *conn)
 {
-    return conn->responded && conn->message_complete && !conn->close_after && conn->writes == 0 &&
-           !conn->closing && !conn->lingering;
+    return conn->responded && conn->phase == GW_REQUEST_WHOLE && !conn->close_after &&
+           conn->writes == 0 && conn->life == GW_CONN_OPEN;
 }
 
 static bool
@@ -211,7 +213,7 @@ uncork(struct gw_conn *conn)
     conn->cork = NULL;
     if (cork == NULL)
         return;
-    if (!conn->closing) {
+    if (conn->life != GW_CONN_CLOSING) {
         uv_buf_t piece = uv_buf_init((char *)cork->bytes, cork->len);
 
         (void)gw_conn_write(conn, &piece, 1);
@@ -219,8 +221,8 @@ uncork(struct gw_conn *conn)
     gw_pool_give(&conn->loop->pool, cork);
 }
 
-/* A turn: parses as much of the bytes as may be; returns how many. What the platform
- * answers meanwhile leaves in one write. */
+/* Parses within the limits of one turn. Returns the number of bytes consumed. Responses that are
+ * complete meanwhile leave in one write. */
 static size_t
 take_turn(struct gw_conn *conn, const char *bytes, size_t n)
 {
@@ -231,28 +233,28 @@ take_turn(struct gw_conn *conn, const char *bytes, size_t n)
     conn->in_turn = conn->corked = true;
     while (at < n && !turn_is_over(conn)) {
         if (is_done(conn))
-            begin_next(conn);
+            await_next(conn);
         if (!may_parse(conn))
             break;
         at += feed_one(conn, bytes + at, n - at);
-        conn->turn_requests += conn->message_complete;
+        conn->turn_requests += conn->phase == GW_REQUEST_WHOLE;
     }
     uncork(conn);
     conn->in_turn = false;
     return at;
 }
 
-/* After each turn, and whenever an answer or a write has come to its end: closes, goes on
- * with the next request, or waits. */
+/* Called after each turn, and when a response or a write is complete: closes, starts the next
+ * request, or waits. */
 static void
-go_on(struct gw_conn *conn)
+advance(struct gw_conn *conn)
 {
-    if (conn->closing || conn->feeding || conn->in_turn)
+    if (conn->life == GW_CONN_CLOSING || conn->feeding || conn->in_turn)
         return;
     if (conn->responded && conn->close_after) {
         linger(conn);
     } else if (is_done(conn)) {
-        begin_next(conn);
+        await_next(conn);
         if (conn->early == NULL) {
             struct gw_loop *better = gw_balance_better_loop(conn->loop);
 
@@ -270,7 +272,7 @@ go_on(struct gw_conn *conn)
 static void
 read_stop(struct gw_conn *conn)
 {
-    if (conn->reading && !conn->closing)
+    if (conn->reading && conn->life != GW_CONN_CLOSING)
         (void)uv_read_stop(&conn->u.stream);
     conn->reading = false;
 }
@@ -280,14 +282,14 @@ feed(struct gw_conn *conn, const char *bytes, size_t n)
 {
     size_t used = take_turn(conn, bytes, n);
 
-    if (used < n && !conn->closing && !conn->lingering) {
+    if (used < n && conn->life == GW_CONN_OPEN) {
         read_stop(conn);
         if (!keep_early(conn, bytes + used, n - used)) {
             gw_conn_close(conn);
             return;
         }
     }
-    go_on(conn);
+    advance(conn);
 }
 
 static void
@@ -297,7 +299,7 @@ feed_early(struct gw_conn *conn)
 
     early->at +=
         (uint32_t)take_turn(conn, (char *)early->bytes + early->at, early->len - early->at);
-    if (conn->closing)
+    if (conn->life == GW_CONN_CLOSING)
         return;
     if (early == conn->early && early->at == early->len) {
         conn->early = NULL;
@@ -305,19 +307,19 @@ feed_early(struct gw_conn *conn)
         if (!conn->paused)
             gw_conn_read_on(conn);
     }
-    go_on(conn);
+    advance(conn);
 }
 
-/* Each that was there at the beginning has a turn, as far as the time goes; who is left
- * stands in front the next time. */
+/* Gives each connection of the backlog a turn, within the time limit. The remaining ones come first
+ * the next time. */
 static void
 on_backlog(uv_idle_t *idle)
 {
     struct gw_loop *loop = idle->data;
     int64_t until_ns = gw_now_ns() + BACKLOG_NS;
 
-    for (uint32_t n = loop->backlog_count; n > 0 && loop->backlog != NULL; n--) {
-        struct gw_conn *conn = loop->backlog;
+    for (uint32_t n = loop->http->backlog_count; n > 0 && loop->http->backlog != NULL; n--) {
+        struct gw_conn *conn = loop->http->backlog;
 
         leave_backlog(conn);
         if (conn->early != NULL && may_parse(conn))
@@ -325,7 +327,7 @@ on_backlog(uv_idle_t *idle)
         if (gw_now_ns() >= until_ns)
             break;
     }
-    if (loop->backlog == NULL)
+    if (loop->http->backlog == NULL)
         (void)uv_idle_stop(idle);
 }
 
@@ -335,7 +337,7 @@ on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     struct gw_conn *conn = handle->data;
 
     (void)suggested;
-    *buf = uv_buf_init((char *)conn->loop->read_buffer, sizeof conn->loop->read_buffer);
+    *buf = uv_buf_init((char *)conn->loop->http->read_buffer, sizeof conn->loop->http->read_buffer);
 }
 
 static void
@@ -345,7 +347,7 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
     if (n < 0)
         gw_conn_close(conn);
-    else if (n > 0 && !conn->lingering)
+    else if (n > 0 && conn->life != GW_CONN_LINGERING)
         feed(conn, buf->base, (size_t)n);
 }
 
@@ -353,7 +355,7 @@ void
 gw_conn_read_on(struct gw_conn *conn)
 {
     conn->paused = false;
-    if (conn->closing)
+    if (conn->life == GW_CONN_CLOSING)
         return;
     if (conn->early != NULL) {
         if (!conn->in_turn && may_parse(conn))
@@ -379,7 +381,7 @@ struct write_request {
 };
 
 static void
-tell_write_waiter(struct gw_conn *conn)
+notify_write_waiter(struct gw_conn *conn)
 {
     struct gw_write_waiter *waiter = conn->write_waiter;
 
@@ -396,7 +398,7 @@ on_written(uv_write_t *req, int status)
     gw_pool_give(&conn->loop->pool, w->buffer);
     free(w);
     conn->writes--;
-    if (conn->closing)
+    if (conn->life == GW_CONN_CLOSING)
         return;
     if (status < 0) {
         gw_conn_close(conn);
@@ -405,16 +407,16 @@ on_written(uv_write_t *req, int status)
     if (conn->writes > 0)
         return;
     gw_timer_unset(conn->loop, &conn->timer);
-    tell_write_waiter(conn);
-    if (conn->closing)
+    notify_write_waiter(conn);
+    if (conn->life == GW_CONN_CLOSING)
         return;
-    if (conn->responded && !conn->message_complete)
+    if (conn->responded && conn->phase != GW_REQUEST_WHOLE)
         gw_conn_expect_progress(conn);
-    go_on(conn);
+    advance(conn);
     gw_conn_stand(conn);
 }
 
-/* Queues a copy of what is left of the pieces. */
+/* Queues a copy of the unsent pieces. */
 static bool
 write_later(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
 {
@@ -446,7 +448,7 @@ write_later(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
     return true;
 }
 
-/* Gathers an answer that is given within a turn. False where it has no room. */
+/* Collects a response within a turn. Returns false if it does not fit. */
 static bool
 add_to_cork(struct gw_conn *conn, const uv_buf_t *pieces, unsigned n)
 {
@@ -471,7 +473,7 @@ gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
 {
     int sent = UV_EAGAIN;
 
-    if (conn->closing || (conn->corked && add_to_cork(conn, pieces, n)))
+    if (conn->life == GW_CONN_CLOSING || (conn->corked && add_to_cork(conn, pieces, n)))
         return true;
     uncork(conn);
     if (conn->writes == 0)
@@ -502,12 +504,13 @@ gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
 bool
 gw_conn_closes_after(struct gw_conn *conn)
 {
-    bool unread = !conn->message_complete;
+    bool unread = conn->phase != GW_REQUEST_WHOLE;
 
-    /* a client that was not told to go on may send its body or the next request: nobody can
-     * tell which; and a long body is not read to its end */
+    /* A client that waits for 100 Continue and got none may send its body or its next request: the
+     * two cannot be told apart. A long body is not read to its end. */
     if (conn->loop->gw->draining ||
-        (unread && conn->expects_continue && !conn->said_continue && conn->head_done) ||
+        (unread && conn->expects_continue && !conn->sent_continue &&
+         conn->phase >= GW_REQUEST_BODY) ||
         (unread && conn->request.body_len > DISCARD_BYTES))
         conn->close_after = true;
     return conn->close_after;
@@ -518,17 +521,17 @@ gw_conn_responded(struct gw_conn *conn)
 {
     conn->responded = true;
     conn->exchange = NULL;
-    if (conn->closing)
+    if (conn->life == GW_CONN_CLOSING)
         return;
-    if (!conn->message_complete) {
+    if (conn->phase != GW_REQUEST_WHOLE) {
         conn->discarded = 0;
         gw_conn_expect_progress(conn);
     }
     gw_conn_read_on(conn);
-    go_on(conn);
+    advance(conn);
 }
 
-/* ---- life and end ---- */
+/* ---- open and close ---- */
 
 static void
 on_closed(uv_handle_t *handle)
@@ -547,15 +550,15 @@ on_closed(uv_handle_t *handle)
 void
 gw_conn_close(struct gw_conn *conn)
 {
-    if (conn->closing)
+    if (conn->life == GW_CONN_CLOSING)
         return;
-    conn->closing = true;
-    conn->loop->conns_count--;
+    conn->life = GW_CONN_CLOSING;
+    conn->loop->http->conns_count--;
     gw_conn_leave(conn);
     leave_backlog(conn);
     gw_timer_unset(conn->loop, &conn->timer);
     leave_exchange(conn);
-    tell_write_waiter(conn);
+    notify_write_waiter(conn);
     uv_close(&conn->u.handle, on_closed);
 }
 
@@ -565,26 +568,26 @@ gw_conn_cut(struct gw_conn *conn)
     struct linger reset = {.l_onoff = 1};
     int fd;
 
-    /* without chunks or a length, only a reset tells a cut response from a whole one */
-    if (!conn->closing && conn->http10 && uv_fileno(&conn->u.handle, &fd) == 0)
+    /* without chunks or a length, the client detects a truncated response only by a reset */
+    if (conn->life != GW_CONN_CLOSING && conn->http10 && uv_fileno(&conn->u.handle, &fd) == 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     gw_conn_close(conn);
 }
 
-/* Closes so that the answer is not lost: a socket closed over unread bytes is
- * reset. So: no more from us, then wait for the client's end, for a while. */
+/* Closes without losing the response: closing a socket with unread bytes resets it. So shut down
+ * our direction, then wait a limited time for the client to close. */
 static void
 linger(struct gw_conn *conn)
 {
     int fd;
 
-    if (conn->writes > 0 || conn->lingering)
-        return; /* on_written comes back here */
-    if (conn->message_complete && conn->early == NULL) {
+    if (conn->writes > 0 || conn->life == GW_CONN_LINGERING)
+        return; /* on_written calls again */
+    if (conn->phase == GW_REQUEST_WHOLE && conn->early == NULL) {
         gw_conn_close(conn);
         return;
     }
-    conn->lingering = true;
+    conn->life = GW_CONN_LINGERING;
     leave_backlog(conn);
     if (uv_fileno(&conn->u.handle, &fd) == 0)
         (void)shutdown(fd, SHUT_WR);
@@ -594,20 +597,20 @@ linger(struct gw_conn *conn)
     gw_timer_set(conn->loop, &conn->timer, LINGER_MS, conn->timer.fire);
 }
 
-/* An operator's body may take its time, but not more than that. */
+/* Whether an operator's body arrives fast enough and within its deadline. */
 static bool
 body_comes(struct gw_conn *conn)
 {
-    bool comes = conn->exchange != NULL && conn->handler->paced && !conn->message_complete &&
-                 conn->writes == 0 && conn->paced_bytes >= BODY_PACE &&
-                 gw_now_ms() < conn->body_by_ms;
+    bool comes = conn->exchange != NULL && conn->handler->paced &&
+                 conn->phase != GW_REQUEST_WHOLE && conn->writes == 0 &&
+                 conn->paced_bytes >= BODY_PACE && gw_now_ms() < conn->body_by_ms;
 
     conn->paced_bytes = 0;
     return comes;
 }
 
-/* A request that does not come to its end, a connection that nobody uses, a client that does
- * not take what it asked for, or does not close. */
+/* The timer of a connection has fired: an incomplete request, an idle connection, or a client that
+ * does not read or does not close. */
 static void
 on_timer(struct gw_timer *timer)
 {
@@ -617,7 +620,7 @@ on_timer(struct gw_timer *timer)
         gw_conn_expect_progress(conn);
         return;
     }
-    if (!conn->started || conn->responded || conn->writes > 0 ||
+    if (conn->phase == GW_REQUEST_NONE || conn->responded || conn->writes > 0 ||
         (conn->exchange != NULL && !conn->handler->paced)) {
         gw_conn_close(conn);
         return;
@@ -625,8 +628,9 @@ on_timer(struct gw_timer *timer)
     leave_exchange(conn);
     conn->close_after = true;
     gw_answer_problem(conn, GW_REQUEST_TIMEOUT, NULL, NULL,
-                      conn->head_done ? "the request's body did not come in time"
-                                      : "the request's head did not come in time");
+                      conn->phase >= GW_REQUEST_BODY
+                          ? "the request's body was not received in time"
+                          : "the request's head was not received in time");
 }
 
 struct gw_conn *
@@ -652,7 +656,7 @@ gw_conn_new(struct gw_loop *loop, bool is_unix, bool calls, bool admin)
     conn->admin_alone = admin && !calls;
     conn->timer.fire = on_timer;
     conn->standing = GW_STANDINGS;
-    loop->conns_count++;
+    loop->http->conns_count++;
     llhttp_init(&conn->parser, HTTP_REQUEST, gw_parser_settings());
     conn->parser.data = conn;
     return conn;
@@ -661,8 +665,8 @@ gw_conn_new(struct gw_loop *loop, bool is_unix, bool calls, bool admin)
 void
 gw_conn_begin(struct gw_conn *conn)
 {
-    begin_next(conn);
-    gw_conn_expect_progress(conn); /* it has yet to say a word */
+    await_next(conn);
+    gw_conn_expect_progress(conn); /* the first request must begin within the header timeout */
     gw_conn_read_on(conn);
     gw_conn_stand(conn);
 }

@@ -1,17 +1,15 @@
-/* parse.c: one request as llhttp tells it: its head, and what is to become of it.
- * The head is encoded while it is parsed, in the very form that goes into a
- * worker's ring.
- */
+/* parse.c: the callbacks of llhttp for one request. The head is encoded while it is parsed, in the
+ * format in which it goes into a worker's ring. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "gateway.h"
-#include "http/answer.h"
-#include "http/connection.h"
+#include "answer.h"
+#include "connection.h"
+#include "loop.h"
 
-#define BODY_MS INT64_C(600000) /* in which an operator's body has to be here */
+#define BODY_MS INT64_C(600000) /* deadline for an operator's body */
 
 /* ---- the head ---- */
 
@@ -70,15 +68,16 @@ on_message_begin(llhttp_t *parser)
     conn->head->len = sizeof(struct frame_request);
     memset(&conn->request, 0, sizeof conn->request);
     conn->fields = 0;
-    conn->started = true;
+    conn->phase = GW_REQUEST_HEAD;
     conn->call_id[0] = '\0';
-    conn->has_host = conn->has_two_hosts = conn->head_done = false;
-    conn->expects_continue = conn->said_continue = conn->stopped = false;
+    conn->has_host = conn->has_two_hosts = false;
+    conn->expects_continue = conn->sent_continue = conn->stopped = false;
+    conn->wants_memory = false;
     conn->names_function = false;
     return 0;
 }
 
-/* Empty lines before a request are passed over (RFC 9112, 2.2). */
+/* Empty lines before a request are skipped (RFC 9112, 2.2). */
 ssize_t
 gw_parse_method(struct gw_conn *conn, const char *bytes, size_t n)
 {
@@ -87,9 +86,8 @@ gw_parse_method(struct gw_conn *conn, const char *bytes, size_t n)
 
     while (conn->method_len == 0 && i < n && (bytes[i] == '\r' || bytes[i] == '\n'))
         i++;
-    if (!conn->started && i < n) {
-        conn->started = true;
-        conn->head_done = false;
+    if (conn->phase == GW_REQUEST_NONE && i < n) {
+        conn->phase = GW_REQUEST_HEAD;
         gw_conn_expect_progress(conn);
     }
     for (; i < n; i++) {
@@ -123,7 +121,7 @@ on_url(llhttp_t *parser, const char *at, size_t n)
     return append(conn, at, n);
 }
 
-/* Drops "http://host" from an absolute target. */
+/* Removes "http://host" from an absolute target. */
 static void
 make_origin_form(struct gw_conn *conn)
 {
@@ -137,8 +135,8 @@ make_origin_form(struct gw_conn *conn)
     conn->head->len = conn->name_at + (uint32_t)strlen(target) + 1;
 }
 
-/* Splits the target at '?', and finds "/function/NAME". Offsets go by the start of
- * the strings, which is the end of struct frame_request. */
+/* Splits the target at '?' and finds "/function/NAME". Offsets count from the start of the strings,
+ * which is the end of struct frame_request. */
 static int
 on_url_complete(llhttp_t *parser)
 {
@@ -177,8 +175,8 @@ on_header_field(llhttp_t *parser, const char *at, size_t n)
 {
     struct gw_conn *conn = parser->data;
 
-    if (conn->head_done)
-        return 0; /* a trailer: none is passed on */
+    if (conn->phase >= GW_REQUEST_BODY)
+        return 0; /* a trailer field: not forwarded */
     if (conn->field_at == 0) {
         if (++conn->fields > LIMIT_FIELDS)
             return stop(conn, GW_HEADERS_TOO_LARGE);
@@ -194,7 +192,7 @@ on_header_field_complete(llhttp_t *parser)
 {
     struct gw_conn *conn = parser->data;
 
-    if (conn->head_done)
+    if (conn->phase >= GW_REQUEST_BODY)
         return 0;
     conn->name_len = conn->head->len - conn->field_at - 4;
     return end_string(conn);
@@ -205,7 +203,7 @@ on_header_value(llhttp_t *parser, const char *at, size_t n)
 {
     struct gw_conn *conn = parser->data;
 
-    return conn->head_done ? 0 : append(conn, at, n);
+    return conn->phase >= GW_REQUEST_BODY ? 0 : append(conn, at, n);
 }
 
 static bool
@@ -220,10 +218,10 @@ call_id_ok(const char *id, size_t n)
     return true;
 }
 
-/* The few fields that the platform itself goes by, told apart by their length. */
+/* The few fields that the platform itself uses, compared by length first. */
 static void
-look_at_field(struct gw_conn *conn, const char *name, uint16_t name_len, const char *value,
-              uint16_t value_len)
+note_field(struct gw_conn *conn, const char *name, uint16_t name_len, const char *value,
+           uint16_t value_len)
 {
     if (name_len == 4 && strcasecmp(name, "Host") == 0) {
         conn->has_two_hosts = conn->has_host;
@@ -232,9 +230,11 @@ look_at_field(struct gw_conn *conn, const char *name, uint16_t name_len, const c
         conn->expects_continue = strcasecmp(value, "100-continue") == 0;
     else if (name_len == 9 && strcasecmp(name, "X-Call-Id") == 0 && call_id_ok(value, value_len))
         memcpy(conn->call_id, value, value_len + 1u);
+    else if (name_len == 15 && strcasecmp(name, "X-Hearth-Report") == 0)
+        conn->wants_memory = strcasecmp(value, "memory") == 0;
 }
 
-/* White space around a field's value is no part of it (RFC 9110, 5.5). */
+/* White space around a field's value is not part of it (RFC 9110, 5.5). */
 static void
 trim_value(struct gw_conn *conn)
 {
@@ -257,7 +257,7 @@ on_header_value_complete(llhttp_t *parser)
     uint16_t lens[2];
     const char *name;
 
-    if (conn->head_done || conn->field_at == 0)
+    if (conn->phase >= GW_REQUEST_BODY || conn->field_at == 0)
         return 0;
     trim_value(conn);
     lens[0] = (uint16_t)conn->name_len;
@@ -266,7 +266,7 @@ on_header_value_complete(llhttp_t *parser)
         return HPE_USER;
     name = (const char *)conn->head->bytes + conn->field_at + 4;
     memcpy(conn->head->bytes + conn->field_at, lens, sizeof lens);
-    look_at_field(conn, name, lens[0], name + lens[0] + 1, lens[1]);
+    note_field(conn, name, lens[0], name + lens[0] + 1, lens[1]);
     conn->field_at = 0;
     return 0;
 }
@@ -298,10 +298,11 @@ gw_conn_field(const struct gw_conn *conn, const char *wanted)
 void
 gw_conn_expect_progress(struct gw_conn *conn)
 {
-    gw_timer_set(conn->loop, &conn->timer, conn->loop->gw->header_timeout_ms, conn->timer.fire);
+    gw_timer_set(conn->loop, &conn->timer, conn->loop->gw->http->header_timeout_ms,
+                 conn->timer.fire);
 }
 
-/* A body that nobody wants is read so that the connection can go on, up to a bound. */
+/* Counts the bytes of an unused body. The connection closes if there are too many. */
 static void
 discard(struct gw_conn *conn, size_t n)
 {
@@ -312,27 +313,28 @@ discard(struct gw_conn *conn, size_t n)
 
 /* ---- a request ---- */
 
-/* Only where the body is taken: after the token was checked and the call found its place. */
+/* Only if the body is read: the token has been checked, and the call has been admitted. */
 void
-gw_conn_say_continue(struct gw_conn *conn)
+gw_conn_send_continue(struct gw_conn *conn)
 {
     uv_buf_t text = uv_buf_init((char *)"HTTP/1.1 100 Continue\r\n\r\n", 25);
     bool wanted = conn->exchange != NULL && conn->handler->takes_body(conn->exchange);
 
-    if (!conn->expects_continue || conn->said_continue || conn->http10 || !conn->head_done ||
-        conn->message_complete || conn->responded || !wanted)
+    if (!conn->expects_continue || conn->sent_continue || conn->http10 ||
+        conn->phase < GW_REQUEST_BODY || conn->phase == GW_REQUEST_WHOLE || conn->responded ||
+        !wanted)
         return;
-    conn->said_continue = true;
+    conn->sent_continue = true;
     (void)gw_conn_write(conn, &text, 1);
 }
 
-/* 64 random bits at the start, then a permutation of a counter (splitmix64): ids
- * differ within one daemon's life, and tell nothing about each other. */
+/* A permutation of a counter (splitmix64) that starts at 64 random bits. The ids are unique within
+ * the daemon's life and unrelated to each other. */
 static void
 make_id(struct gw_loop *loop, char *id)
 {
     static const char digits[] = "0123456789abcdef";
-    uint64_t z = loop->id_seed += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = loop->http->id_seed += UINT64_C(0x9e3779b97f4a7c15);
 
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
@@ -342,7 +344,7 @@ make_id(struct gw_loop *loop, char *id)
     id[16] = '\0';
 }
 
-/* The call id ends the head. False without memory. */
+/* Appends the call id, the last part of the head. Returns false if there is no memory. */
 static bool
 finish_head(struct gw_conn *conn)
 {
@@ -383,10 +385,10 @@ on_headers_complete(llhttp_t *parser)
     gw_timer_unset(conn->loop, &conn->timer);
     if (!finish_head(conn))
         return stop(conn, GW_INTERNAL);
-    conn->head_done = true;
-    if (parser->upgrade) /* served as plain HTTP/1.1; what follows is not ours to read */
+    conn->phase = GW_REQUEST_BODY;
+    if (parser->upgrade) /* served as plain HTTP/1.1; the bytes that follow are not parsed */
         conn->close_after = true;
-    conn->handler = conn->loop->gw->route(conn);
+    conn->handler = conn->loop->gw->http->route(conn);
     if (conn->handler->paced) {
         conn->paced_bytes = 0;
         conn->body_by_ms = gw_now_ms() + BODY_MS;
@@ -409,14 +411,14 @@ on_body(llhttp_t *parser, const char *at, size_t n)
     return 0;
 }
 
-/* Many small pieces cost more than their bytes: they have a turn too. */
+/* Many small chunks cost more than their bytes, so a turn limits them too. */
 static int
 on_chunk_header(llhttp_t *parser)
 {
     struct gw_conn *conn = parser->data;
 
     if (parser->content_length == 0)
-        return 0; /* the last one: what ends the request must not wait for further bytes */
+        return 0; /* the last one: the end of the request must not wait for further bytes */
     return ++conn->turn_chunks % TURN_CHUNKS == 0 ? HPE_PAUSED : 0;
 }
 
@@ -425,8 +427,8 @@ on_message_complete(llhttp_t *parser)
 {
     struct gw_conn *conn = parser->data;
 
-    conn->message_complete = true;
-    if (conn->writes == 0) /* else it is the writes' */
+    conn->phase = GW_REQUEST_WHOLE;
+    if (conn->writes == 0) /* otherwise the timer guards the writes */
         gw_timer_unset(conn->loop, &conn->timer);
     if (conn->exchange != NULL)
         conn->handler->body_end(conn->exchange);

@@ -1,39 +1,54 @@
-/* server.c: the listeners that the launcher bound, and the end of the daemon. */
+/* server.c: opens the listeners that the launcher bound, and drains the daemon. */
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
-#include "gateway.h"
-#include "http/connection.h"
+#include "connection.h"
 #include "log.h"
+
+int
+gw_http_attach(struct gw_loop *loop)
+{
+    struct gw_http_loop *http = calloc(1, sizeof *http);
+
+    if (http == NULL)
+        return -ENOMEM;
+    http->spare_fd = -1;
+    loop->http = http;
+    if (getrandom(&http->id_seed, sizeof http->id_seed, 0) < 0)
+        return -errno;
+    gw_conn_backlog_init(loop);
+    return 0;
+}
 
 static void
 on_readable(uv_poll_t *poll, int status, int events)
 {
     struct gw_loop *loop = poll->data;
     struct gw_listener *listener = (struct gw_listener *)(void *)poll;
-    bool is_admin = listener == &loop->listeners[1];
+    bool is_admin = listener == &loop->http->listeners[1];
 
     if (status < 0)
-        log_warning("a listening socket fails: %s", uv_strerror(status));
+        log_warning("a listening socket failed: %s", uv_strerror(status));
     else
-        gw_conn_accept(loop, listener, !is_admin, is_admin || !loop->gw->admin_alone);
+        gw_conn_accept(loop, listener, !is_admin, is_admin || !loop->gw->http->admin_alone);
 }
 
 static int
 open_one(struct gw_loop *loop, int fd)
 {
-    struct gw_listener *listener = &loop->listeners[loop->listeners_count];
+    struct gw_listener *listener = &loop->http->listeners[loop->http->listeners_count];
     int domain = 0, status;
     socklen_t len = sizeof domain;
 
-    static_assert(offsetof(struct gw_listener, poll) == 0,
-                  "on_readable goes from one to the other");
+    static_assert(offsetof(struct gw_listener, poll) == 0, "on_readable casts one to the other");
     if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0)
         return -errno;
-    if (loop->spare_fd < 0 && (loop->spare_fd = eventfd(0, EFD_CLOEXEC)) < 0)
+    if (loop->http->spare_fd < 0 && (loop->http->spare_fd = eventfd(0, EFD_CLOEXEC)) < 0)
         return -errno;
     listener->fd = fd;
     listener->is_unix = domain == AF_UNIX;
@@ -42,7 +57,7 @@ open_one(struct gw_loop *loop, int fd)
     if (status == 0)
         status = uv_poll_start(&listener->poll, UV_READABLE, on_readable);
     if (status == 0)
-        loop->listeners_count++;
+        loop->http->listeners_count++;
     return status;
 }
 
@@ -51,22 +66,22 @@ gw_server_open(struct gw *gw, int first_fd, int count, bool admin, struct hearth
 {
     int status = 0;
 
-    gw->admin_alone = admin;
-    /* fewer than loops: a unix socket; the main loop hands connections on */
+    gw->http->admin_alone = admin;
+    /* fewer listeners than loops: a unix socket; the main loop hands connections on */
     for (int i = 0; i < count && i < (int)gw->loops_count && status == 0; i++)
         status = open_one(gw->loops[i], first_fd + i);
     if (status == 0 && admin)
         status = open_one(gw_main_loop(gw), first_fd + count);
-    return status == 0 ? 0 : err_set(err, -status, "use the listening sockets");
+    return status == 0 ? 0 : err_set(err, -status, "open the listening sockets");
 }
 
-/* New calls are refused from now on; those that run may finish. */
+/* Refuses new calls from now on. Running calls may finish. */
 void
 gw_server_drain(struct gw *gw)
 {
     if (gw->draining)
         return;
-    gw->drain_by_ms = gw_now_ms() + gw->config.drain_time_ms;
+    gw->http->drain_by_ms = gw_now_ms() + gw->http->drain_time_ms;
     gw->draining = true;
     for (uint32_t i = 1; i < gw->loops_count; i++)
         gw_wake_loop(gw->loops[i]);
@@ -78,13 +93,13 @@ static bool
 anything_runs(struct gw_loop *loop)
 {
     for (int s = 0; s < GW_STANDINGS; s++)
-        for (struct gw_conn *conn = loop->standing[s]; conn != NULL; conn = conn->next)
+        for (struct gw_conn *conn = loop->http->standing[s]; conn != NULL; conn = conn->next)
             if (conn->exchange != NULL || conn->writes > 0)
                 return true;
     return false;
 }
 
-/* Every loop says so for itself; the main one ends the program. */
+/* Every loop reports for itself. The main loop ends the program. */
 void
 gw_server_check_drained(struct gw_loop *loop)
 {
@@ -93,11 +108,11 @@ gw_server_check_drained(struct gw_loop *loop)
 
     if (!gw->draining)
         return;
-    loop->drained = !anything_runs(loop);
+    loop->http->drained = !anything_runs(loop);
     if (loop->lane != 0)
         return;
     for (uint32_t i = 0; i < gw->loops_count; i++)
-        all = all && gw->loops[i]->drained;
-    if (all || gw_now_ms() >= gw->drain_by_ms)
+        all = all && gw->loops[i]->http->drained;
+    if (all || gw_now_ms() >= gw->http->drain_by_ms)
         uv_stop(loop->uv);
 }

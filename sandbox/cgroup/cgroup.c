@@ -1,5 +1,5 @@
-/* cgroup.c: what both kinds of cgroup host share: finding the controllers (by
- * libcgroup), sweeping what a killed daemon left, the free list of leaves. */
+/* cgroup.c: common to cgroups v1 and v2: finds the controllers (with libcgroup), removes the groups
+ * of a daemon that was killed, keeps the free list of leaves. */
 #include "cgroup/cgroup.h"
 
 #include <errno.h>
@@ -21,8 +21,12 @@
 #include "cleanup.h"
 #include "limits.h"
 #include "log.h"
+#include "text.h"
 
 #define GROUP_PREFIX "hearth-"
+
+/* The kernel charges up to 64 pages at a time. */
+#define KILL_SLACK (256 * 1024)
 
 static const char *const controller_names[SBX_CONTROLLERS] = {
     [SBX_MEMORY] = "memory",
@@ -67,7 +71,7 @@ sbx_cgroup_read_u64(int dir, const char *file, const char *key, uint64_t *value)
         return -errno;
     text[got] = '\0';
     for (size_t n = key != NULL ? strlen(key) : 0; key != NULL; at++) {
-        if (strncmp(at, key, n) == 0 && at[n] == ' ') {
+        if (starts_with(at, key) && at[n] == ' ') {
             at += n + 1;
             break;
         }
@@ -151,8 +155,8 @@ choose_backend(struct sbx_cgroup_tree *tree, struct hearth_err *err)
 
 /* ---- removing groups ---- */
 
-/* On v2 in one step, which no fork slips through; elsewhere the first process of each
- * pid namespace takes the others of it along. */
+/* v2: in one step, which no fork can escape. v1: when the first process of a pid namespace is
+ * killed, the kernel kills the others in it. */
 static void
 kill_all_in(int dir)
 {
@@ -172,20 +176,20 @@ kill_all_in(int dir)
             (void)kill(pid, SIGKILL);
 }
 
-/* A killed process leaves its group a little later; rmdir says EBUSY until then. */
+/* A killed process leaves its group a little later; until then rmdir fails with EBUSY. */
 static void
 remove_dir(int parent, const char *name)
 {
     for (int tries = 0; unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno == EBUSY; tries++) {
         if (tries == 200) {
-            log_warning("control group %s stays: it is still in use", name);
+            log_warning("control group %s is not removed: it is still in use", name);
             return;
         }
         (void)poll(NULL, 0, 10);
     }
 }
 
-/* Group names are one level deep: a top group, and leaves in it. */
+/* One level deep: a top group, and leaves in it. */
 static void
 remove_group(int parent, const char *name)
 {
@@ -206,9 +210,8 @@ remove_group(int parent, const char *name)
     remove_dir(parent, name);
 }
 
-/* Whoever made the group holds a lock on it as long as it lives, and the kernel drops the
- * lock. A launcher in another pid namespace is known by nothing else: there its pid is another
- * process, or none. */
+/* The launcher that made the group holds a lock on it until it ends. For a launcher in another pid
+ * namespace this is the only sign: its pid there means another process here, or none. */
 static bool
 is_held(int parent, const char *name)
 {
@@ -217,7 +220,7 @@ is_held(int parent, const char *name)
     return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
 }
 
-/* Whether the pid is a launcher's; it says nothing of other pid namespaces. */
+/* Whether the pid is a launcher, in this pid namespace. */
 static bool
 is_launcher(long pid)
 {
@@ -229,19 +232,19 @@ is_launcher(long pid)
     if (fd < 0)
         return false;
     (void)!read(fd, stat, sizeof stat - 1);
-    /* "pid (comm) state": a dead one may stay as a zombie for a while */
+    /* "pid (comm) state": a dead launcher may be a zombie for a while */
     return strstr(stat, "(hearth-launcher)") != NULL && strstr(stat, ") Z ") == NULL;
 }
 
-/* True where the group was made by a launcher that does not run any more. The lock is tried
- * last: for that moment its maker would find it taken. */
+/* True if the launcher that made the group no longer runs. The lock is tried last: a launcher that
+ * is just starting would find it taken. */
 static bool
 is_left_over(int parent, const char *name)
 {
     long pid;
     char *end;
 
-    if (strncmp(name, GROUP_PREFIX, strlen(GROUP_PREFIX)) != 0)
+    if (!starts_with(name, GROUP_PREFIX))
         return false;
     pid = strtol(name + strlen(GROUP_PREFIX), &end, 10);
     if (*end != '\0' || pid <= 0 || (pid != getpid() && is_launcher(pid)))
@@ -264,7 +267,7 @@ sweep(int parent)
 
 /* ---- the tree ---- */
 
-/* cpu and cpuacct are often one mount under two names: then one group, and one lock. */
+/* cpu and cpuacct are often one mount with two names: then there is one group and one lock. */
 static bool
 is_opened(const struct sbx_cgroup_tree *tree, int fd)
 {
@@ -277,7 +280,7 @@ is_opened(const struct sbx_cgroup_tree *tree, int fd)
     return false;
 }
 
-/* For a moment it may be one who only looks whether it is left over. */
+/* Another launcher may hold it for a moment, to see whether the group is left over. */
 static int
 take_lock(int fd)
 {
@@ -289,8 +292,8 @@ take_lock(int fd)
     return 0;
 }
 
-/* One of this name that is not ours may be there: a launcher in another pid namespace can have
- * the same pid. */
+/* A group of this name may belong to another launcher: in another pid namespace it can have the
+ * same pid. */
 static int
 open_hierarchy(struct sbx_cgroup_tree *tree, int i, struct hearth_err *err)
 {
@@ -307,7 +310,7 @@ open_hierarchy(struct sbx_cgroup_tree *tree, int i, struct hearth_err *err)
         return err_set(err, errno, "open control group %s in %s", tree->name, tree->mount[i]);
     status = is_opened(tree, top) ? 0 : take_lock(top);
     if (status < 0)
-        return err_set(err, -status, "take control group %s in %s (is it another hearthd's?)",
+        return err_set(err, -status, "lock control group %s in %s (does another hearthd use it?)",
                        tree->name, tree->mount[i]);
     tree->top[i] = take_fd(&top);
     return 0;
@@ -324,11 +327,10 @@ sweep_hierarchy(const struct sbx_cgroup_tree *tree, int i, struct hearth_err *er
     return 0;
 }
 
-/* Besides what each may use, all of them together: a gateway that was taken over cannot
- * fill the host's memory with instances. And the host's own processes always get some of
- * the cores, whatever instances do to the scheduler: on Linux 6.18 four workers that
- * woke the gateway without end kept everything else from running for up to 50 seconds;
- * with this bound it was one (docs/performance.md). */
+/* Limits for all instances together, so that a compromised gateway cannot fill the memory of the
+ * host with instances, and other processes of the host always get CPU time: on Linux 6.18, four
+ * workers that woke the gateway all the time kept all other processes from running for up to 50
+ * seconds; with this limit it was one second (docs/performance.md). */
 static int
 limit_tree(struct sbx_cgroup_tree *tree, struct hearth_err *err)
 {
@@ -354,7 +356,7 @@ sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, uint32_t most_leaves, struct 
     status = choose_backend(tree, err);
     if (status == 0 && tree->ops->tree_open != NULL)
         status = tree->ops->tree_open(tree, err);
-    /* all before the first is made: two of them may be one mount */
+    /* all, before the first group is made: two hierarchies may be one mount */
     for (int i = 0; i < tree->hierarchies && status == 0; i++)
         status = sweep_hierarchy(tree, i, err);
     for (int i = 0; i < tree->hierarchies && status == 0; i++)
@@ -382,6 +384,61 @@ sbx_cgroup_tree_close(struct sbx_cgroup_tree *tree)
 
 /* ---- leaves ---- */
 
+/* Relative to the tree's group in a hierarchy. */
+static void
+leaf_path(char path[128], const struct sbx_cgroup *leaf, const char *file)
+{
+    (void)snprintf(path, 128, "%s/%s", leaf->name, file);
+}
+
+int
+sbx_cgroup_leaf_open(const struct sbx_cgroup *leaf, int controller, const char *file, int flags)
+{
+    char path[128];
+
+    leaf_path(path, leaf, file);
+    return openat(leaf->tree->top[controller], path, flags | O_CLOEXEC);
+}
+
+bool
+sbx_cgroup_leaf_has(const struct sbx_cgroup *leaf, int controller, const char *file)
+{
+    char path[128];
+
+    leaf_path(path, leaf, file);
+    return faccessat(leaf->tree->top[controller], path, W_OK, 0) == 0;
+}
+
+int
+sbx_cgroup_leaf_write(const struct sbx_cgroup *leaf, int controller, const char *file,
+                      const char *text, struct hearth_err *err)
+{
+    char path[128];
+
+    leaf_path(path, leaf, file);
+    return sbx_cgroup_write(leaf->tree->top[controller], path, text, err);
+}
+
+int
+sbx_cgroup_leaf_write_u64(const struct sbx_cgroup *leaf, int controller, const char *file,
+                          uint64_t value, struct hearth_err *err)
+{
+    char path[128];
+
+    leaf_path(path, leaf, file);
+    return sbx_cgroup_write_u64(leaf->tree->top[controller], path, value, err);
+}
+
+int
+sbx_cgroup_leaf_read_u64(const struct sbx_cgroup *leaf, int controller, const char *file,
+                         const char *key, uint64_t *value)
+{
+    char path[128];
+
+    leaf_path(path, leaf, file);
+    return sbx_cgroup_read_u64(leaf->tree->top[controller], path, key, value);
+}
+
 static int
 make_leaf(struct sbx_cgroup_tree *tree, struct sbx_cgroup **leaf, struct hearth_err *err)
 {
@@ -391,19 +448,14 @@ make_leaf(struct sbx_cgroup_tree *tree, struct sbx_cgroup **leaf, struct hearth_
     if (made == NULL)
         return err_set(err, ENOMEM, "make a control group");
     if (tree->made >= tree->most)
-        return err_set(err, EMFILE, "there are %u instances, as many as descriptors suffice for",
+        return err_set(err, EMFILE,
+                       "there are %u instances: the limit of open files allows no more",
                        tree->made);
     made->tree = tree;
     (void)snprintf(made->name, sizeof made->name, "i%04u", tree->made);
-    for (int i = 0; i < SBX_CONTROLLERS; i++)
-        made->dir[i] = made->enter[i] = -1;
-    for (int i = 0; i < tree->hierarchies; i++) {
+    for (int i = 0; i < tree->hierarchies; i++)
         if (mkdirat(tree->top[i], made->name, 0755) != 0 && errno != EEXIST)
             return err_set(err, errno, "make control group %s/%s", tree->name, made->name);
-        made->dir[i] = openat(tree->top[i], made->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (made->dir[i] < 0)
-            return err_set(err, errno, "open control group %s/%s", tree->name, made->name);
-    }
     status = tree->ops->leaf_open(made, err);
     if (status < 0)
         return status;
@@ -420,8 +472,8 @@ put_last(struct sbx_cgroup_tree *tree, struct sbx_cgroup *leaf)
     tree->free_last = leaf;
 }
 
-/* A leaf whose last user left something that still counts to it (EBUSY), such as a memory
- * file that another process has open, waits at the end of the list until that is gone. */
+/* A leaf that still holds memory of its last user (EBUSY), such as a memory file that another
+ * process has open, goes to the end of the list. */
 static int
 take_used_leaf(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_limits *limits,
                struct sbx_cgroup **leaf, struct hearth_err *err)
@@ -444,6 +496,44 @@ take_used_leaf(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_limits *lim
     return status;
 }
 
+/* A number of a leaf's memory controller, or of the whole tree's (leaf: NULL); 0 if there is none.
+ */
+static uint64_t
+memory_of(const struct sbx_cgroup_tree *tree, const struct sbx_cgroup *leaf, const char *file,
+          const char *key)
+{
+    int controller = tree->ops->memory_controller;
+    uint64_t number = 0;
+
+    if (leaf != NULL)
+        (void)sbx_cgroup_leaf_read_u64(leaf, controller, file, key, &number);
+    else
+        (void)sbx_cgroup_read_u64(tree->top[controller], file, key, &number);
+    return number;
+}
+
+/* How often a group has met its own limit; 0 on v1. */
+static uint64_t
+times_met(const struct sbx_cgroup_tree *tree, const struct sbx_cgroup *leaf)
+{
+    const char *file = tree->ops->limit_events_file;
+
+    return file != NULL ? memory_of(tree, leaf, file, "oom") : 0;
+}
+
+/* Most leaves have no cap and keep it so: this costs them nothing. */
+static int
+cap_cpu(struct sbx_cgroup *leaf, uint32_t most, struct hearth_err *err)
+{
+    int status = 0;
+
+    if (leaf->cpu_most != most)
+        status = leaf->tree->ops->cap_cpu(leaf, most, err);
+    if (status == 0)
+        leaf->cpu_most = most;
+    return status;
+}
+
 int
 sbx_cgroup_take(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_limits *limits,
                 struct sbx_cgroup **leaf, struct hearth_err *err)
@@ -457,9 +547,16 @@ sbx_cgroup_take(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_limits *li
             put_last(tree, taken);
     }
     if (status < 0)
-        return err_prefix(err, "wall \"memory\"");
+        return err_prefix(err, "layer \"memory\"");
+    status = cap_cpu(taken, limits->cpu_most, err);
+    if (status < 0) {
+        put_last(tree, taken);
+        return status;
+    }
     taken->oom_base = 0;
     taken->oom_base = sbx_cgroup_oom_kills(taken);
+    taken->met_base = times_met(tree, taken);
+    taken->tree_met_base = times_met(tree, NULL);
     *leaf = taken;
     return 0;
 }
@@ -478,56 +575,78 @@ sbx_cgroup_give(struct sbx_cgroup *leaf)
 }
 
 int
-sbx_cgroup_set_memory(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
-{
-    return leaf->tree->ops->set_memory(leaf, bytes, err);
-}
-
-int
 sbx_cgroup_set(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
                struct hearth_err *err)
 {
     int status = leaf->tree->ops->set_memory(leaf, limits->memory, err);
 
-    return status == 0 ? leaf->tree->ops->set_cpu(leaf, limits->cpu_weight, err) : status;
+    if (status == 0)
+        status = leaf->tree->ops->set_cpu(leaf, limits->cpu_weight, err);
+    return status == 0 ? cap_cpu(leaf, limits->cpu_most, err) : status;
 }
 
 int
 sbx_cgroup_enter(const struct sbx_cgroup *leaf)
 {
-    for (int i = 0; i < SBX_CONTROLLERS; i++)
-        if (leaf->enter[i] >= 0 && write(leaf->enter[i], "0", 1) != 1)
+    if (leaf->tree->hierarchies == 1)
+        return 0;
+    for (int i = 0; i < leaf->tree->hierarchies; i++) {
+        cleanup_close int tasks = sbx_cgroup_leaf_open(leaf, i, "tasks", O_WRONLY);
+
+        if (tasks < 0 || write(tasks, "0", 1) != 1)
             return -errno;
+    }
     return 0;
 }
 
 int
 sbx_cgroup_birth_fd(const struct sbx_cgroup *leaf)
 {
-    return leaf->tree->hierarchies == 1 ? leaf->dir[0] : -1;
+    errno = 0;
+    if (leaf->tree->hierarchies > 1)
+        return -1;
+    return openat(leaf->tree->top[0], leaf->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 uint32_t
 sbx_cgroup_oom_kills(const struct sbx_cgroup *leaf)
 {
-    const struct sbx_cgroup_ops *ops = leaf->tree->ops;
-    uint64_t kills = 0;
+    const struct sbx_cgroup_tree *tree = leaf->tree;
 
-    (void)sbx_cgroup_read_u64(leaf->dir[ops->memory_controller], ops->oom_file, "oom_kill", &kills);
-    return (uint32_t)kills - leaf->oom_base;
+    return (uint32_t)memory_of(tree, leaf, tree->ops->oom_file, "oom_kill") - leaf->oom_base;
+}
+
+static bool
+has_met_limit(const struct sbx_cgroup_tree *tree, const struct sbx_cgroup *leaf, uint64_t met_base)
+{
+    if (tree->ops->limit_events_file != NULL)
+        return times_met(tree, leaf) > met_base;
+    return memory_of(tree, leaf, tree->ops->peak_file, NULL) + KILL_SLACK >=
+           memory_of(tree, leaf, tree->ops->limit_file, NULL);
+}
+
+enum sbx_killer
+sbx_cgroup_killer(const struct sbx_cgroup *leaf)
+{
+    const struct sbx_cgroup_tree *tree = leaf->tree;
+
+    if (has_met_limit(tree, leaf, leaf->met_base))
+        return SBX_KILLER_LIMIT;
+    if (!has_met_limit(tree, NULL, leaf->tree_met_base))
+        return SBX_KILLER_HOST;
+    if (tree->ops->limit_events_file == NULL) /* the next kill is to be told from this one */
+        (void)sbx_cgroup_write(tree->top[tree->ops->memory_controller], tree->ops->peak_file, "0",
+                               NULL);
+    return SBX_KILLER_TREE;
 }
 
 uint64_t
 sbx_cgroup_peak(const struct sbx_cgroup *leaf)
 {
-    const struct sbx_cgroup_ops *ops = leaf->tree->ops;
-    uint64_t peak = 0;
-
-    (void)sbx_cgroup_read_u64(leaf->dir[ops->memory_controller], ops->peak_file, NULL, &peak);
-    return peak;
+    return memory_of(leaf->tree, leaf, leaf->tree->ops->peak_file, NULL);
 }
 
-/* ---- what the host offers ---- */
+/* ---- the memory of the host ---- */
 
 static uint64_t
 limit_of(const char *group, bool v2)
@@ -551,7 +670,7 @@ sbx_cgroup_offered(const struct sbx_cgroup_tree *tree)
     if (sbx_cgroup_own_path(v2 ? "" : "memory", own, sizeof own, NULL) < 0 ||
         cgroup_get_subsys_mount_point(controller_names[SBX_MEMORY], &mount) != 0)
         return most;
-    for (;;) { /* a v1 group knows the tightest limit above it; a v2 group does not */
+    for (;;) { /* a v1 group knows the smallest limit above it; a v2 group does not */
         uint64_t limit;
 
         (void)snprintf(group, sizeof group, "%s%s", mount, own);

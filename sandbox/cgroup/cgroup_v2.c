@@ -1,8 +1,8 @@
-/* cgroup_v2.c: the unified hierarchy. Children are born in their leaf.
+/* cgroup_v2.c: the unified hierarchy. Children are started in their leaf.
  *
- * Where systemd delegated our own group to us (Delegate=yes), the tree stands
- * in it, and the launcher moves to a leaf of its own, since an inner node may
- * hold no process. Elsewhere the tree stands under the root of the hierarchy.
+ * If systemd delegated our group to us (Delegate=yes), the tree is made in it, and the launcher
+ * moves to a leaf, since an inner node must not hold processes. If not, the tree is made under the
+ * root of the hierarchy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@ is_delegated(const char *path)
            getxattr(path, "user.delegate", value, sizeof value) > 0;
 }
 
-/* Moves this process from the inner node to a leaf beside the instances' tree. */
+/* Moves this process from the inner node to a leaf next to the tree. */
 static int
 leave_inner_node(const char *group, struct hearth_err *err)
 {
@@ -68,15 +68,25 @@ v2_tree_open(struct sbx_cgroup_tree *tree, struct hearth_err *err)
 static int
 v2_leaf_open(struct sbx_cgroup *leaf, struct hearth_err *err)
 {
-    /* no swap, where the host has any: the limit is the limit */
-    if (faccessat(leaf->dir[0], "memory.swap.max", W_OK, 0) == 0 &&
-        sbx_cgroup_write(leaf->dir[0], "memory.swap.max", "0", err) < 0)
+    /* no swap, if the host has any: the limit is for memory and swap together */
+    if (sbx_cgroup_leaf_has(leaf, 0, "memory.swap.max") &&
+        sbx_cgroup_leaf_write(leaf, 0, "memory.swap.max", "0", err) < 0)
         return err->code;
-    return sbx_cgroup_write(leaf->dir[0], "memory.oom.group", "1", err);
+    leaf->oom_kills_one = false;
+    return sbx_cgroup_leaf_write(leaf, 0, "memory.oom.group", "1", err);
 }
 
-/* memory.peak can be reset since Linux 6.12 only, and only for the descriptor
- * that wrote to it; so a used leaf is replaced by a fresh one of the same name. */
+static int
+set_oom(struct sbx_cgroup *leaf, bool kills_one, struct hearth_err *err)
+{
+    if (leaf->oom_kills_one == kills_one)
+        return 0;
+    leaf->oom_kills_one = kills_one;
+    return sbx_cgroup_leaf_write(leaf, 0, "memory.oom.group", kills_one ? "0" : "1", err);
+}
+
+/* memory.peak can be reset only since Linux 6.12, and only for the descriptor that wrote to it. So
+ * a used leaf is replaced by a new one of the same name. */
 static int
 fresh_leaf(struct sbx_cgroup *leaf, struct hearth_err *err)
 {
@@ -84,21 +94,18 @@ fresh_leaf(struct sbx_cgroup *leaf, struct hearth_err *err)
 
     if (unlinkat(top, leaf->name, AT_REMOVEDIR) != 0 || mkdirat(top, leaf->name, 0755) != 0)
         return err_set(err, errno, "renew control group %s", leaf->name);
-    (void)close(take_fd(&leaf->dir[0]));
-    leaf->dir[0] = openat(top, leaf->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (leaf->dir[0] < 0)
-        return err_set(err, errno, "open control group %s", leaf->name);
+    leaf->cpu_most = 0;
     return v2_leaf_open(leaf, err);
 }
 
-/* 100 is the usual weight. */
 static int
-write_weight(int dir, uint32_t thousandths, struct hearth_err *err)
+v2_cap_cpu(struct sbx_cgroup *leaf, uint32_t thousandths, struct hearth_err *err)
 {
-    uint64_t weight = thousandths / 10;
+    char cap[48];
 
-    return sbx_cgroup_write_u64(dir, "cpu.weight",
-                                weight < 1 ? 1 : (weight > 10000 ? 10000 : weight), err);
+    (void)snprintf(cap, sizeof cap, "%llu %d",
+                   (unsigned long long)thousandths * (SBX_CPU_PERIOD_US / 1000), SBX_CPU_PERIOD_US);
+    return sbx_cgroup_leaf_write(leaf, 0, "cpu.max", thousandths > 0 ? cap : "max", err);
 }
 
 static int
@@ -113,10 +120,12 @@ v2_tree_limit(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_tree_limits 
     return status == 0 ? sbx_cgroup_write(tree->top[0], "cpu.max", quota, err) : status;
 }
 
+/* 1 to 10000; only leaves are weighed against each other. */
 static int
-v2_set_cpu(struct sbx_cgroup *leaf, uint32_t thousandths, struct hearth_err *err)
+v2_set_cpu(struct sbx_cgroup *leaf, uint32_t weight, struct hearth_err *err)
 {
-    return write_weight(leaf->dir[0], thousandths, err);
+    return sbx_cgroup_leaf_write_u64(leaf, 0, "cpu.weight",
+                                     weight < 1 ? 1 : (weight > 10000 ? 10000 : weight), err);
 }
 
 static int
@@ -126,33 +135,33 @@ v2_leaf_reset(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
     uint64_t peak = 0;
     int status = 0;
 
-    (void)sbx_cgroup_read_u64(leaf->dir[0], "memory.peak", NULL, &peak);
+    (void)sbx_cgroup_leaf_read_u64(leaf, 0, "memory.peak", NULL, &peak);
     if (peak > 0)
         status = fresh_leaf(leaf, err);
     if (status == 0)
-        status = sbx_cgroup_write_u64(leaf->dir[0], "memory.max", limits->memory, err);
+        status = sbx_cgroup_leaf_write_u64(leaf, 0, "memory.max", limits->memory, err);
     if (status == 0)
-        status = sbx_cgroup_write_u64(leaf->dir[0], "pids.max", limits->pids, err);
+        status = sbx_cgroup_leaf_write_u64(leaf, 0, "pids.max", limits->pids, err);
     if (status == 0)
         status = v2_set_cpu(leaf, limits->cpu_weight, err);
-    return status;
+    return status == 0 ? set_oom(leaf, limits->oom_kills_one, err) : status;
 }
 
-/* A memory.max below the present use makes the kernel kill. memory.high reclaims
- * and never kills: so first that, then a look at what is left, then the limit. */
+/* With memory.max below the current use, the kernel kills. memory.high reclaims and does not kill:
+ * so set that first, read what is left, then set the limit. */
 static int
 v2_set_memory(struct sbx_cgroup *leaf, uint64_t bytes, struct hearth_err *err)
 {
     uint64_t now = 0;
-    int status = sbx_cgroup_write_u64(leaf->dir[0], "memory.high", bytes, err);
+    int status = sbx_cgroup_leaf_write_u64(leaf, 0, "memory.high", bytes, err);
 
     if (status < 0)
         return status;
-    if (sbx_cgroup_read_u64(leaf->dir[0], "memory.current", NULL, &now) == 0 && now > bytes)
-        status = err_set(err, EBUSY, "%s uses more than that", leaf->name);
+    if (sbx_cgroup_leaf_read_u64(leaf, 0, "memory.current", NULL, &now) == 0 && now > bytes)
+        status = err_set(err, EBUSY, "%s uses more than the new limit", leaf->name);
     else
-        status = sbx_cgroup_write_u64(leaf->dir[0], "memory.max", bytes, err);
-    (void)sbx_cgroup_write(leaf->dir[0], "memory.high", "max", NULL);
+        status = sbx_cgroup_leaf_write_u64(leaf, 0, "memory.max", bytes, err);
+    (void)sbx_cgroup_leaf_write(leaf, 0, "memory.high", "max", NULL);
     return status;
 }
 
@@ -164,10 +173,13 @@ const struct sbx_cgroup_ops sbx_cgroup_v2 = {
     .leaf_reset = v2_leaf_reset,
     .set_memory = v2_set_memory,
     .set_cpu = v2_set_cpu,
+    .cap_cpu = v2_cap_cpu,
     .memory_file = "memory.current",
     .peak_file = "memory.peak",
     .cpu_file = "cpu.stat",
     .oom_file = "memory.events",
+    .limit_events_file = "memory.events.local",
+    .limit_file = "memory.max",
     .cpu_controller = 0,
     .memory_controller = 0,
 };

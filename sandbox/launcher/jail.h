@@ -1,6 +1,5 @@
-/* jail.h: the file-system roots and the network that sandboxed processes get.
- * Launcher only. Both roots are made once, read-only, inside the launcher's own
- * mount namespace: the host never sees them.
+/* jail.h: the file-system roots and the network of sandboxed processes. Both roots are made
+ * once, read-only, in the mount namespace of the launcher: the host does not see them.
  */
 #ifndef SANDBOX_JAIL_H
 #define SANDBOX_JAIL_H
@@ -11,28 +10,28 @@
 #include "err.h"
 
 struct sbx_jail {
-    char base[256];    /* where the roots are mounted, for the launcher alone */
+    char base[256];    /* where the roots are mounted; only the launcher sees it */
     char worker[272];  /* libraries, and empty folders "fd" and "tmp" */
-    char builder[272]; /* toolchain, header, and empty folders "src" and "tmp" */
+    char builder[272]; /* toolchain, headers, libraries, and empty folders "src", "tmp", "none" */
     int netns;         /* a network namespace with nothing in it */
 };
 
-/* Unshares the launcher's mounts and builds the roots under state/jail. prefix is
- * where Hearth is installed: its header and link library go into the builder's. */
+/* Unshares the mounts of the launcher and builds the roots under state/jail. prefix: where Hearth
+ * is installed; its header and link library go into the root of the builder. */
 int sbx_jail_make(const char *state, const char *prefix, struct sbx_jail *jail,
                   struct hearth_err *err);
 
-/* The child, as root in fresh mount, pid, ipc and uts namespaces: joins the empty
- * network, mounts what is its own, and makes the jail its root. Nothing of the
- * host is reachable afterwards. A worker sees its own descriptors under /fd, and has a
- * /tmp of that size where it is not 0: a tmpfs, whose pages its control group counts. */
+/* The child, as root in new mount, pid, ipc and uts namespaces: joins the empty network, mounts
+ * its own file systems, and makes the jail its root. It cannot reach files of the host
+ * afterwards. A worker sees its own descriptors under /fd. If tmp_bytes is not 0, it has a /tmp of
+ * that size: a tmpfs, whose pages count in its control group. */
 int sbx_jail_enter_worker(const struct sbx_jail *jail, uint64_t tmp_bytes, uid_t uid,
                           struct hearth_err *err);
-/* Shows the working directory as /src: it was opened without following a link, and
- * the kernel carries it over into the child's mounts, which it does with no other
- * descriptor. /tmp is a fresh tmpfs of tmp_bytes. */
+/* Mounts the working directory as /src. It was opened without following a link, and it is the one
+ * descriptor that the kernel takes over into the mounts of the child. /tmp is a new tmpfs of
+ * tmp_bytes. */
 int sbx_jail_enter_builder(const struct sbx_jail *jail, uint64_t tmp_bytes, struct hearth_err *err);
-/* The gateway's child: hides the jails from it and joins the empty network. */
+/* The process that becomes the gateway: unmounts the jails and joins the empty network. */
 int sbx_jail_leave_out(const struct sbx_jail *jail, struct hearth_err *err);
 
 #endif

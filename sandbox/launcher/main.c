@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "launcher/launcher.h"
+#include "launcher/loop.h"
+#include "launcher/start.h"
 #include "log.h"
 
 static const char *
@@ -19,12 +20,12 @@ unless_dash(const char *arg)
 int
 main(int argc, char **argv)
 {
-    static struct launcher l; /* large, and it lives as long as the program */
+    static struct launcher l; /* static: it is large */
     struct hearth_err err = {0};
     int status;
 
     log_open("hearth-launcher", LOG_LEVEL_INFO);
-    (void)umask(022); /* the jails' folders are for other users to enter */
+    (void)umask(022); /* other users must be able to enter the folders of the jails */
     if (argc < 8) {
         (void)fprintf(stderr, "hearth-launcher is started by hearthd, not by hand\n");
         return 2;

@@ -1,5 +1,7 @@
-/* sockets.c: the listening sockets, which outlive every gateway. Of a unix socket there is a
- * file as well: who made it removes it, and nobody else. */
+/* sockets.c: the listening sockets, which stay open when the gateway is started again. A unix
+ * socket also has a file: only the process that made it removes it. */
+#include "launcher/sockets.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -11,13 +13,13 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "launcher/launcher.h"
+#include "text.h"
 
 #define BACKLOG 4096
 
-/* Whether the path is a socket that nobody listens on any more: left by one who was killed.
- * Any other answer than a refusal is somebody's: EAGAIN comes from one whose queue is full,
- * EPROTOTYPE from a socket of another type. */
+/* Whether the path is a socket that no process listens on, left by one that was killed. Only
+ * ECONNREFUSED means that: EAGAIN comes from a listener whose queue is full, EPROTOTYPE from a
+ * socket of another type. */
 static bool
 is_stale(const struct sockaddr_un *at, const struct stat *st)
 {
@@ -35,9 +37,9 @@ is_same_file(const char *path, dev_t dev, ino_t ino)
     return lstat(path, &now) == 0 && now.st_dev == dev && now.st_ino == ino;
 }
 
-/* A stale socket is replaced; what is anybody's, or no socket at all, stays. */
+/* Removes a stale socket. A socket in use, or another file, stays. */
 static int
-make_room(const struct sockaddr_un *at, struct hearth_err *err)
+remove_stale(const struct sockaddr_un *at, struct hearth_err *err)
 {
     struct stat st;
 
@@ -45,14 +47,14 @@ make_room(const struct sockaddr_un *at, struct hearth_err *err)
         return errno == ENOENT ? 0 : err_set(err, errno, "look at unix:%s", at->sun_path);
     if (!is_stale(at, &st))
         return err_set(err, EADDRINUSE, "listen on unix:%s", at->sun_path);
-    /* not what another hearthd may have put there meanwhile */
+    /* not if another hearthd has replaced it meanwhile */
     if (is_same_file(at->sun_path, st.st_dev, st.st_ino) && unlink(at->sun_path) != 0 &&
         errno != ENOENT)
         return err_set(err, errno, "remove the stale socket %s", at->sun_path);
     return 0;
 }
 
-/* bind makes the file, or fails: from then on it is ours. */
+/* bind fails if the file exists: so the file is ours. */
 static int
 bind_here(int fd, const char *path, const struct sockaddr_un *at, struct launcher_socket_file *file,
           struct hearth_err *err)
@@ -63,7 +65,7 @@ bind_here(int fd, const char *path, const struct sockaddr_un *at, struct launche
     if (bind(fd, (const struct sockaddr *)at, sizeof *at) != 0)
         return err_set(err, errno, "listen on unix:%s", path);
     if (lstat(path, &st) != 0)
-        return err_set(err, errno, "find the socket %s that was just made", path);
+        return err_set(err, errno, "look at the new socket %s", path);
     *file = (struct launcher_socket_file){.path = path, .dev = st.st_dev, .ino = st.st_ino};
     if (chmod(path, 0660) == 0 && listen(fd, BACKLOG) == 0)
         return 0;
@@ -84,7 +86,7 @@ bind_unix(const char *path, int *out, struct launcher_socket_file *file, struct 
     if (strlen(path) >= sizeof at.sun_path)
         return err_set(err, ENAMETOOLONG, "listen on unix:%s", path);
     memcpy(at.sun_path, path, strlen(path) + 1);
-    status = make_room(&at, err);
+    status = remove_stale(&at, err);
     if (status == 0)
         status = bind_here(fd, path, &at, file, err);
     if (status == 0)
@@ -111,7 +113,7 @@ resolve(const char *address, struct addrinfo **found, struct hearth_err *err)
     int status;
 
     if (colon == NULL || (size_t)(colon - address) >= sizeof host)
-        return err_set(err, EINVAL, "listen on \"%s\": want ADDR:PORT or unix:PATH", address);
+        return err_set(err, EINVAL, "listen on \"%s\": expected ADDR:PORT or unix:PATH", address);
     n = (size_t)(colon - address);
     if (n >= 2 && from[0] == '[' && from[n - 1] == ']') {
         from++;
@@ -151,14 +153,14 @@ launcher_bind(const char *address, int count, int *fds, struct launcher_socket_f
     socklen_t at_len = sizeof at;
     int status;
 
-    if (strncmp(address, "unix:", 5) == 0)
+    if (starts_with(address, "unix:"))
         return bind_unix(address + 5, fds, file, err);
     status = resolve(address, &found, err);
     if (status < 0)
         return status;
     for (int i = 0; i < count && status == 0; i++) {
         status = bind_one(found, count > 1, &fds[i]);
-        /* port 0: the others share the port that the first one was given */
+        /* port 0: the others use the port that the first one got */
         if (status == 0 && i == 0 && getsockname(fds[0], (struct sockaddr *)&at, &at_len) == 0 &&
             at_len == found->ai_addrlen)
             memcpy(found->ai_addr, &at, at_len);

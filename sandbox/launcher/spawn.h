@@ -1,4 +1,4 @@
-/* spawn.h: the birth of a sandboxed process. Launcher only. */
+/* spawn.h: starts a sandboxed process. */
 #ifndef SANDBOX_SPAWN_H
 #define SANDBOX_SPAWN_H
 
@@ -10,16 +10,20 @@
 #include "launcher/jail.h"
 #include "limits.h"
 
-/* All that a worker inherits, as the descriptors from 0 on. A builder: 0 to 4, with
- * what the compiler says as 1 and 2 and the object's file as 4. */
+#define LAUNCHER_STACK (8u << 20) /* bytes of stack that a process is born with */
+
+/* All that the process inherits: see common/inherit.h. What is not its kind's is not looked at. */
 struct sbx_inherit {
-    int input;   /* 0: empty */
-    int output;  /* 1 and 2 */
-    int control; /* 3: takes the text of a wall that could not be raised; a worker's task */
-    int first;   /* 4: a worker's channel, a builder's object */
-    int filters; /* 5: a worker's filters, else -1 */
+    int input;
+    int output;
+    int control;
+    int first;   /* a worker's channel, a builder's object */
+    int filters; /* of a worker */
+    int plan;    /* of a builder; and its function's object files of before, and those it keeps */
+    int cache;
+    int kept;
     int bells_count;
-    int bells[LIMIT_THREADS]; /* from 6 on: a worker's eventfds, one for each loop of the gateway */
+    int bells[LIMIT_THREADS]; /* of a worker */
 };
 
 struct sbx_spawn {
@@ -28,18 +32,16 @@ struct sbx_spawn {
     struct sbx_inherit inherit;
     int program; /* the executable */
     int source;  /* a builder's sources; -1 for a worker */
-    int life;    /* the launcher's pidfd: readable once it is gone */
+    int life;    /* pidfd of the launcher: readable once it has ended */
     uid_t uid;   /* and gid */
     uint32_t cpu_seconds;
-    uint64_t file_bytes; /* largest file it may write, and the size of its /tmp; 0: none */
+    uint64_t file_bytes; /* largest file that it may write, and the size of its /tmp; 0: no /tmp */
     char *const *argv;
 };
 
-/* Starts the process. 0, its pid and a pidfd that the caller owns; or a negative
- * errno and nothing started. What fails later, in the child, comes as a text on
- * the other end of inherit.control, and the child exits with SBX_SPAWN_FAILED. */
+/* Starts the process. 0, its pid and a pidfd that the caller owns; or a negative errno, and no
+ * process. If a later step fails in the child, it writes the error to inherit.control and exits
+ * with INHERIT_EXIT_BROKEN. */
 int sbx_spawn(const struct sbx_spawn *spawn, pid_t *pid, int *pidfd, struct hearth_err *err);
-
-#define SBX_SPAWN_FAILED 125
 
 #endif

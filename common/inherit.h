@@ -1,0 +1,50 @@
+/* inherit.h: the descriptors, by number, that a program of Hearth has when it starts, and its exit
+ * status if it could not set up its sandbox. The launcher arranges the descriptors
+ * (launcher/spawn.c, launcher/gateway.c); all others are closed.
+ */
+#ifndef COMMON_INHERIT_H
+#define COMMON_INHERIT_H
+
+/* hearth-worker. 0 is an empty file; standard error is the same as OUTPUT. */
+enum inherit_worker {
+    INHERIT_WORKER_OUTPUT = 1,
+    INHERIT_WORKER_CONTROL = 3, /* to the launcher: first the worker's task, or why it failed */
+    INHERIT_WORKER_CHANNEL = 4,
+    INHERIT_WORKER_FILTERS = 5,
+    INHERIT_WORKER_COUNT = 6,
+    /* The folder of the version's files. It comes with the task, and the link /function leads
+     * there. Closed where there are none. */
+    INHERIT_WORKER_FILES = 63,
+    /* The first of as many eventfds as the gateway has loops. Their open files are the gateway's
+     * too: the filters keep a function from changing or copying them by this bit of the number. */
+    INHERIT_WORKER_BELLS = 64
+};
+
+/* hearth-builder. 0 is /dev/null; 1 and 2 are the file of the compiler's output. */
+enum inherit_builder {
+    INHERIT_BUILDER_CONTROL = 3, /* to the launcher: why it failed */
+    INHERIT_BUILDER_OBJECT = 4,
+    INHERIT_BUILDER_PLAN = 5,  /* what the gateway made of function.json */
+    INHERIT_BUILDER_CACHE = 6, /* object files of earlier builds of this function; may be empty */
+    INHERIT_BUILDER_KEPT = 7,  /* takes those for the next build */
+    INHERIT_BUILDER_COUNT = 8
+};
+
+/* hearth-gateway. 0 to 2 are those that hearthd was started with. */
+enum inherit_gateway {
+    INHERIT_GATEWAY_LAUNCHER = 3,
+    INHERIT_GATEWAY_LISTENERS = 4 /* the first: those of the loops, then that of administration */
+};
+
+/* Exit status of a worker or a builder that could not set up its sandbox. The launcher reads the
+ * reason, a text, from the other end of CONTROL. */
+#define INHERIT_EXIT_BROKEN 125
+
+/* The one byte of the message on a worker's CONTROL that carries its task: descriptors of the
+ * object to load, of the file that says how much memory the instance uses, and, where the version
+ * has files, of their folder. */
+#define INHERIT_TASK          'T'
+#define INHERIT_TASK_FDS      2
+#define INHERIT_TASK_FDS_MOST 3
+
+#endif

@@ -1,0 +1,385 @@
+/* config.c: the table of options. The file (libinih), the command line, --help and the gateway's
+ * arguments all use it. */
+#include "config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "limits.h"
+#include "units.h"
+
+enum kind { TEXT, COUNT, SIZE, TIME, FLAG };
+
+struct option {
+    const char *name; /* '-' and '_' are the same */
+    enum kind kind;
+    size_t offset;
+    int64_t least, most;
+    const char *allowed;
+    const char *text;
+    bool in_file;
+};
+
+#define AT(field) offsetof(struct gw_config, field)
+
+static const struct option options[] = {
+    {"listen", TEXT, AT(listen), 0, 0, "ADDR:PORT or unix:PATH", "where functions are called",
+     true},
+    {"admin", TEXT, AT(admin), 0, 0, "ADDR:PORT or unix:PATH",
+     "where /v1 is served (default: as --listen)", true},
+    {"admin_hosts", TEXT, AT(admin_hosts), 0, 0, "names, \"a.example,b.example\"",
+     "additional host names that are accepted for /v1", true},
+    {"state", TEXT, AT(state), 0, 0, "an absolute path",
+     "folder for functions, the token and all other state", true},
+    {"threads", COUNT, AT(threads), 1, LIMIT_THREADS, "1 to 64",
+     "event loops; the second and later ones become active when a core is idle", true},
+    {"spread", FLAG, AT(spread), 0, 0, "true or false", "all event loops are active from the start",
+     true},
+    {"memory_budget", SIZE, AT(memory_budget), 0, INT64_C(1) << 50,
+     "4M or more; 0: 75 % of the host's memory", "memory for all instances together", true},
+    {"queue_calls", COUNT, AT(queue_calls), 1, 10000000, "1 to 10000000",
+     "maximum number of waiting calls, of all functions", true},
+    {"queue_bytes", SIZE, AT(queue_bytes), 1 << 20, INT64_C(1) << 40, "1M to 1024G",
+     "maximum memory of waiting calls", true},
+    {"keep_versions", COUNT, AT(keep_versions), 1, 1000, "1 to 1000",
+     "versions to keep per function", true},
+    {"max_functions", COUNT, AT(max_functions), 1, 100000, "1 to 100000",
+     "maximum number of functions", true},
+    {"disk_budget", SIZE, AT(disk_budget), 0, INT64_C(1) << 50, "0 (no limit) to 1048576G",
+     "disk for all versions of all functions", true},
+    {"blanks_min", COUNT, AT(blanks_min), 0, 64, "0 to 64, at most blanks_max",
+     "minimum number of pre-warmed sandboxes", true},
+    {"blanks_max", COUNT, AT(blanks_max), 0, 64, "0 to 64",
+     "maximum number of pre-warmed sandboxes", true},
+    {"build_time", TIME, AT(build_time_ms), 1000, 3600000, "1s to 1h",
+     "CPU time of one build; it ends after five times as long in any case", true},
+    {"build_memory", SIZE, AT(build_memory), 64 << 20, INT64_C(1) << 40, "64M to 1024G",
+     "memory limit of the compiler", true},
+    {"build_cache", SIZE, AT(build_cache), 0, INT64_C(1) << 40, "0 (none) to 1024G",
+     "disk for object files of earlier builds, of all functions", true},
+    {"drain_time", TIME, AT(drain_time_ms), 0, 3600000, "0 to 1h",
+     "time for running calls to finish after SIGTERM", true},
+    {"header_timeout", TIME, AT(header_timeout_ms), 100, 3600000, "100ms to 1h",
+     "time limit for receiving a request's head", true},
+    {"keepalive_timeout", TIME, AT(keepalive_timeout_ms), 100, 86400000, "100ms to 24h",
+     "maximum idle time between two requests of a connection", true},
+    {"no_auth", FLAG, AT(no_auth), 0, 0, "true or false",
+     "require no token; on loopback and unix listeners only", true},
+    {"config", TEXT, AT(config), 0, 0, "a path", "configuration file", false},
+    {"check", FLAG, AT(check), 0, 0, "true or false", "check the configuration and exit", false},
+};
+
+#define OPTIONS (sizeof options / sizeof options[0])
+
+void
+gw_config_default(struct gw_config *config)
+{
+    *config = (struct gw_config){
+        .listen = "127.0.0.1:8080",
+        .state = "/var/lib/hearth",
+        .threads = 1,
+        .queue_calls = 16384,
+        .queue_bytes = 256 << 20,
+        .keep_versions = 5,
+        .max_functions = 1000,
+        .disk_budget = INT64_C(10) << 30,
+        .blanks_min = 1,
+        .blanks_max = 8,
+        .build_time_ms = 120000,
+        .build_memory = 1 << 30,
+        .build_cache = 256 << 20,
+        .drain_time_ms = 30000,
+        .header_timeout_ms = 10000,
+        .keepalive_timeout_ms = 120000,
+    };
+}
+
+static bool
+same_name(const char *given, size_t n, const char *name)
+{
+    if (strlen(name) != n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (given[i] != name[i] && !(given[i] == '-' && name[i] == '_'))
+            return false;
+    return true;
+}
+
+static const struct option *
+find(const char *name, size_t n)
+{
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (same_name(name, n, options[i].name))
+            return &options[i];
+    return NULL;
+}
+
+static bool
+set_flag(bool *flag, const char *text)
+{
+    bool on = strcmp(text, "true") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "1") == 0;
+    bool off = strcmp(text, "false") == 0 || strcmp(text, "no") == 0 || strcmp(text, "0") == 0;
+
+    *flag = on;
+    return on || off;
+}
+
+/* The notation of a value with a unit. */
+static const char *
+form_of(const struct option *option)
+{
+    return option->kind == TIME ? ", " UNITS_TIME_FORM
+                                : (option->kind == SIZE ? ", " UNITS_SIZE_FORM : "");
+}
+
+static int
+set(struct gw_config *config, const struct option *option, const char *text, struct hearth_err *err)
+{
+    char *at = (char *)config + option->offset;
+    int64_t number = 0;
+    bool ok = false;
+
+    if (option->kind == TEXT) {
+        ok = strlen(text) > 0 && strlen(text) < sizeof config->listen;
+        if (ok)
+            memcpy(at, text, strlen(text) + 1);
+    } else if (option->kind == FLAG) {
+        ok = set_flag((bool *)(void *)at, text);
+    } else {
+        ok = (option->kind == TIME ? units_parse_time(text, &number)
+                                   : units_parse_size(text, &number)) == 0 &&
+             (option->kind != COUNT || text[strspn(text, "0123456789")] == '\0') &&
+             number >= option->least && number <= option->most;
+        if (ok)
+            *(int64_t *)(void *)at = number;
+    }
+    return ok ? 0
+              : err_set(err, 0, "%s is \"%s\"; expected %s%s", option->name, text, option->allowed,
+                        form_of(option));
+}
+
+/* ---- the file ---- */
+
+struct reading {
+    FILE *file;
+    int line; /* inih does not pass it to its handler */
+    struct gw_config *config;
+    const char *path;
+    struct hearth_err *err;
+    int status;
+};
+
+/* The next line without its indentation: the library would take an indented line for more of
+ * the value above it. One that does not fit is refused, for the library would cut it. */
+static char *
+read_line(char *line, int n, void *user)
+{
+    struct reading *r = user;
+    int len = 0, c;
+
+    if (r->status < 0)
+        return NULL;
+    r->line++;
+    while ((c = getc(r->file)) != EOF && c != '\n') {
+        if (len == 0 && isspace(c))
+            continue;
+        if (c == '\0' || len == n - 1) {
+            r->status = c == '\0'
+                            ? err_set(r->err, 0, "%s:%d: the line has a NUL byte", r->path, r->line)
+                            : err_set(r->err, 0, "%s:%d: the line is longer than %d bytes", r->path,
+                                      r->line, n - 1);
+            return NULL;
+        }
+        line[len++] = (char)c;
+    }
+    line[len] = '\0';
+    return c != EOF || len > 0 ? line : NULL;
+}
+
+static int
+on_key(void *user, const char *section, const char *name, const char *value)
+{
+    struct reading *r = user;
+    const struct option *option = find(name, strlen(name));
+    struct hearth_err why = {0};
+
+    if (r->status < 0)
+        return 0;
+    if (section[0] != '\0' && strcmp(section, "hearthd") != 0)
+        r->status = err_set(r->err, 0, "%s:%d: section [%s]; only [hearthd] is allowed, or none",
+                            r->path, r->line, section);
+    else if (option == NULL || !option->in_file)
+        r->status = err_set(r->err, 0, "%s:%d: unknown key \"%s\" (see hearthd --help)", r->path,
+                            r->line, name);
+    else if (set(r->config, option, value, &why) < 0)
+        r->status = err_set(r->err, 0, "%s:%d: %s", r->path, r->line, why.text);
+    return r->status == 0;
+}
+
+int
+gw_config_read(struct gw_config *config, const char *path, int fd, struct hearth_err *err)
+{
+    cleanup_file FILE *file = fd >= 0 ? fdopen(fd, "r") : fopen(path, "re");
+    struct reading r = {.file = file, .config = config, .path = path, .err = err};
+    int line;
+
+    if (file == NULL)
+        return err_set(err, errno, "open %s", path);
+    line = ini_parse_stream(read_line, &r, on_key, &r);
+    if (ferror(file))
+        return err_set(err, errno, "read %s", path);
+    if (line != 0 && (r.status == 0 || line < r.line)) /* the library goes on after these */
+        return err_set(err, 0, "%s:%d: expected \"key = value\"", path, line);
+    return r.status;
+}
+
+/* ---- the command line ---- */
+
+/* Parses one argument and, if it is a separate word, its value. Returns the number of words
+ * consumed. */
+static int
+argument(struct gw_config *config, int left, char **argv, const char *only, struct hearth_err *err)
+{
+    const char *arg = argv[0];
+    const char *equals = strchr(arg, '=');
+    size_t n = equals != NULL ? (size_t)(equals - arg) - 2 : strlen(arg) - 2;
+    const struct option *option = strncmp(arg, "--", 2) == 0 ? find(arg + 2, n) : NULL;
+    const char *value = equals != NULL ? equals + 1 : NULL;
+    int words = 1;
+
+    if (option == NULL)
+        return err_set(err, 0, "unknown option %s (see hearthd --help)", arg);
+    if (value == NULL && option->kind == FLAG)
+        value = "true";
+    if (value == NULL) {
+        if (left < 2)
+            return err_set(err, 0, "--%s requires a value: %s", option->name, option->allowed);
+        value = argv[1];
+        words = 2;
+    }
+    if (only == NULL ? strcmp(option->name, "config") == 0 : strcmp(option->name, only) != 0)
+        return words;
+    return set(config, option, value, err) < 0 ? err->code : words;
+}
+
+static int
+arguments(struct gw_config *config, int argc, char **argv, const char *only, struct hearth_err *err)
+{
+    for (int i = 0; i < argc;) {
+        int words = argument(config, argc - i, argv + i, only, err);
+
+        if (words < 0)
+            return words;
+        i += words;
+    }
+    return 0;
+}
+
+int
+gw_config_arguments(struct gw_config *config, int argc, char **argv, struct hearth_err *err)
+{
+    int status = arguments(config, argc, argv, "config", err);
+
+    if (status == 0 && config->config[0] != '\0')
+        status = gw_config_read(config, config->config, -1, err);
+    return status == 0 ? arguments(config, argc, argv, NULL, err) : status;
+}
+
+static bool
+is_local(const char *address)
+{
+    if (strncmp(address, "127.", 4) == 0) /* not a name such as 127.example.org */
+        return address[strspn(address, "0123456789.")] == ':';
+    return strncmp(address, "unix:", 5) == 0 || strncmp(address, "localhost:", 10) == 0 ||
+           strncmp(address, "[::1]:", 6) == 0;
+}
+
+static int
+check_address(const char *name, const char *address, struct hearth_err *err)
+{
+    const char *colon = strrchr(address, ':');
+
+    if (strncmp(address, "unix:", 5) == 0)
+        return address[5] == '/' ? 0
+                                 : err_set(err, 0, "%s is \"%s\"; unix: requires an absolute path",
+                                           name, address);
+    if (colon == NULL || colon[1] == '\0' || strlen(colon + 1) > 5 ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
+        return err_set(err, 0, "%s is \"%s\"; expected ADDR:PORT or unix:PATH", name, address);
+    return 0;
+}
+
+int
+gw_config_check(const struct gw_config *config, struct hearth_err *err)
+{
+    const char *admin = config->admin[0] != '\0' ? config->admin : config->listen;
+    int status = check_address("listen", config->listen, err);
+
+    if (status == 0)
+        status = check_address("admin", admin, err);
+    if (status < 0)
+        return status;
+    if (config->state[0] != '/')
+        return err_set(err, 0, "state is \"%s\"; expected an absolute path", config->state);
+    if (config->no_auth && !is_local(admin))
+        return err_set(err, 0,
+                       "no_auth is allowed on loopback and unix listeners only, and /v1 is "
+                       "served on %s",
+                       admin);
+    if (config->memory_budget != 0 && config->memory_budget < 4 << 20)
+        return err_set(err, 0,
+                       "memory_budget is less than one instance needs; expected 4M or "
+                       "more, or 0");
+    if (config->blanks_min > config->blanks_max)
+        return err_set(err, 0, "blanks_min is %lld; expected 0 to blanks_max, which is %lld",
+                       (long long)config->blanks_min, (long long)config->blanks_max);
+    return 0;
+}
+
+void
+gw_config_usage(void)
+{
+    for (size_t i = 0; i < OPTIONS; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof name, "--%s", options[i].name);
+        for (char *p = name; *p != '\0'; p++)
+            if (*p == '_')
+                *p = '-';
+        (void)printf(
+            "  %-20s %s%s%s%s\n", name, options[i].text, options[i].kind == FLAG ? "" : " (",
+            options[i].kind == FLAG ? "" : options[i].allowed, options[i].kind == FLAG ? "" : ")");
+    }
+}
+
+int
+gw_config_to_arguments(const struct gw_config *config, char storage[][320], char **argv)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const char *at = (const char *)config + options[i].offset;
+
+        if (!options[i].in_file || (options[i].kind == TEXT && at[0] == '\0'))
+            continue;
+        if (options[i].kind == TEXT)
+            (void)snprintf(storage[n], 320, "--%s=%s", options[i].name, at);
+        else if (options[i].kind == FLAG)
+            (void)snprintf(storage[n], 320, "--%s=%s", options[i].name,
+                           *(const bool *)at ? "true" : "false");
+        else
+            (void)snprintf(storage[n], 320, "--%s=%lld%s", options[i].name,
+                           (long long)*(const int64_t *)(const void *)at,
+                           options[i].kind == TIME ? "ms" : "");
+        argv[n] = storage[n];
+        n++;
+    }
+    argv[n] = NULL;
+    return n;
+}

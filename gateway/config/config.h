@@ -1,0 +1,57 @@
+/* config.h: the options of hearthd, which are also the keys of the configuration file. hearthd
+ * reads them at the start, and the gateway again on a reload. */
+#ifndef GATEWAY_CONFIG_H
+#define GATEWAY_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+
+struct gw_config {
+    char listen[256];
+    char admin[256]; /* "": same as listen */
+    char state[256];
+    char config[256];      /* path of the file; "": none */
+    char admin_hosts[256]; /* host names accepted for /v1, "a,b" */
+    int64_t threads;
+    bool spread;           /* all loops accept connections from the start */
+    int64_t memory_budget; /* bytes, for all instances together; 0: 75 % of the available memory */
+    int64_t queue_calls;   /* maximum number of waiting calls, of all functions */
+    int64_t queue_bytes;   /* most bytes that they hold */
+    int64_t keep_versions; /* on disk, per function */
+    int64_t max_functions;
+    int64_t disk_budget; /* bytes, for all versions of all functions; 0: no limit */
+    int64_t blanks_min, blanks_max;
+    int64_t build_time_ms, build_memory; /* CPU time of one build; bytes */
+    int64_t build_cache;                 /* bytes */
+    int64_t drain_time_ms;
+    int64_t header_timeout_ms;    /* from the first byte of a request to the end of its head */
+    int64_t keepalive_timeout_ms; /* between two requests of a connection */
+    bool no_auth;
+    bool check;
+};
+
+void gw_config_default(struct gw_config *config);
+
+/* Reads the file into config. An error names the file, line and key, and the allowed values. fd: an
+ * open file to read instead of opening path; -1: open path. */
+int gw_config_read(struct gw_config *config, const char *path, int fd, struct hearth_err *err);
+
+/* Applies "--name VALUE", "--name=VALUE" and "--flag" arguments. --config is read first, whatever
+ * its position. Returns -EINVAL and an error text for anything else. */
+int gw_config_arguments(struct gw_config *config, int argc, char **argv, struct hearth_err *err);
+
+/* Checks what depends on several values: addresses, and that no_auth is used only with loopback and
+ * unix listeners. */
+int gw_config_check(const struct gw_config *config, struct hearth_err *err);
+
+/* Prints one line per option, for --help. */
+void gw_config_usage(void);
+
+/* Formats every option as "--name=VALUE" for the gateway's command line. Fills argv (of
+ * GW_CONFIG_OPTIONS + 1 entries) from storage and returns their number. */
+#define GW_CONFIG_OPTIONS 32
+int gw_config_to_arguments(const struct gw_config *config, char storage[][320], char **argv);
+
+#endif

@@ -1,0 +1,196 @@
+/* gateway.c: starts the gateway process, sends it messages, and starts it again if it dies. */
+#include "launcher/gateway.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "inherit.h"
+#include "launcher/blanks.h"
+#include "launcher/child.h"
+#include "launcher/report.h"
+#include "launcher/watch.h"
+#include "log.h"
+
+#define RESTARTS_MAX       5
+#define RESTARTS_WINDOW_MS 10000
+
+/* Argument list of the gateway: what it inherits, then the options of the user. */
+static void
+gateway_argv(const struct launcher *l, char **argv, char text[][32])
+{
+    int n = 0;
+
+    argv[n++] = (char *)"hearth-gateway";
+    (void)snprintf(text[0], 32, "--listeners=%d", l->listeners_count);
+    argv[n++] = text[0];
+    (void)snprintf(text[1], 32, "--admin-listener=%d", l->admin_listener >= 0);
+    argv[n++] = text[1];
+    (void)snprintf(text[2], 32, "--uid=%u", (unsigned)l->gateway_uid);
+    argv[n++] = text[2];
+    (void)snprintf(text[3], 32, "--gid=%u", (unsigned)l->gateway_gid);
+    argv[n++] = text[3];
+    (void)snprintf(text[4], 32, "--memory=%llu", (unsigned long long)sbx_cgroup_offered(&l->tree));
+    argv[n++] = text[4];
+    for (int i = 0; i < l->options.gateway_args_count; i++)
+        argv[n++] = l->options.gateway_args[i];
+    argv[n] = NULL;
+}
+
+static int
+arrange_fds(const struct launcher *l, int sock)
+{
+    int from[LIMIT_THREADS + 2], n = 0;
+
+    from[n++] = sock;
+    for (int i = 0; i < l->listeners_count; i++)
+        from[n++] = l->listeners[i];
+    if (l->admin_listener >= 0)
+        from[n++] = l->admin_listener;
+    for (int i = 0; i < n; i++)
+        if ((from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 256)) < 0)
+            return -errno;
+    for (int i = 0; i < n; i++)
+        if (dup2(from[i], INHERIT_GATEWAY_LAUNCHER + i) < 0)
+            return -errno;
+    /* ours are close-on-exec; those that hearthd was started with may not be */
+    if (syscall(SYS_close_range, INHERIT_GATEWAY_LAUNCHER + n, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
+        return -errno;
+    return 0;
+}
+
+/* Signals stay blocked until the gateway has set what they do: one that is sent to the whole
+ * process group meanwhile must not end it. */
+static _Noreturn void
+gateway_child(const struct launcher *l, int sock)
+{
+    char text[5][32];
+    cleanup_free char **argv = calloc((size_t)l->options.gateway_args_count + 7, sizeof *argv);
+    char path[PATH_MAX];
+    struct hearth_err err = {0};
+    int status = argv == NULL ? err_set(&err, ENOMEM, "start the gateway") : 0;
+
+    if (status == 0)
+        status = sbx_jail_leave_out(&l->jail, &err);
+    if (status == 0 && arrange_fds(l, sock) < 0)
+        status = err_set(&err, errno, "arrange the descriptors of the gateway");
+    if (status == 0) {
+        gateway_argv(l, argv, text);
+        (void)snprintf(path, sizeof path, "%s/libexec/hearth/hearth-gateway", l->prefix);
+        (void)execv(path, argv);
+        (void)err_set(&err, errno, "execute %s", path);
+    }
+    log_error("%s", err.text);
+    _exit(1);
+}
+
+int
+launcher_gateway_start(struct launcher *l, struct hearth_err *err)
+{
+    struct timeval send_timeout = {.tv_sec = 5};
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return err_set(err, errno, "make a socket pair");
+    l->gateway_pid = fork();
+    if (l->gateway_pid == 0)
+        gateway_child(l, pair[1]);
+    (void)close(pair[1]);
+    l->gateway_sock = pair[0];
+    if (l->gateway_pid < 0)
+        return err_set(err, errno, "start the gateway");
+    /* a gateway that no longer reads must not block the launcher */
+    (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &send_timeout, sizeof send_timeout);
+    l->gateway_pidfd = (int)syscall(SYS_pidfd_open, l->gateway_pid, 0);
+    l->gateway_up = false;
+    if (l->gateway_pidfd < 0 || launcher_watch(l, l->gateway_sock, LAUNCHER_TAG_GATEWAY) < 0 ||
+        launcher_watch(l, l->gateway_pidfd, LAUNCHER_TAG_GATEWAY_END) < 0)
+        return err_set(err, errno, "watch the gateway");
+    return 0;
+}
+
+/* Not with pid 0, which would be our own process group. */
+void
+launcher_gateway_kill(const struct launcher *l)
+{
+    if (l->gateway_pid > 0)
+        (void)kill(l->gateway_pid, SIGKILL);
+}
+
+void
+launcher_send(struct launcher *l, struct launch_message *msg, const int *fds, unsigned n)
+{
+    int status;
+
+    if (l->gateway_sock < 0)
+        return;
+    status = launch_send(l->gateway_sock, msg, fds, n);
+    if (status == 0 || status == -EPIPE || status == -ECONNRESET)
+        return; /* it is dead; its pidfd reports that */
+    log_error("the gateway takes no messages (%s): killing it", strerror(-status));
+    launcher_gateway_kill(l);
+}
+
+static void
+close_gateway(struct launcher *l)
+{
+    if (l->gateway_sock >= 0)
+        (void)close(take_fd(&l->gateway_sock));
+    if (l->gateway_pidfd >= 0)
+        (void)close(take_fd(&l->gateway_pidfd));
+}
+
+/* If the gateway dies, its instances end too, and it is started again. If it keeps dying, the
+ * daemon stops. */
+void
+launcher_gateway_ended(struct launcher *l)
+{
+    int64_t now = clock_ms();
+    struct hearth_err err = {0};
+    int status = 0;
+
+    if (waitpid(l->gateway_pid, &status, WNOHANG) != l->gateway_pid)
+        return;
+    close_gateway(l);
+    launcher_children_end(l);
+    launcher_blanks_clear(l);
+    if (l->stopping) {
+        l->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        if (!l->gateway_up)
+            l->exit_status = 0; /* it was killed because it did not serve yet: see drain */
+        l->gateway_pid = 0;
+        return;
+    }
+    log_error("the gateway ended with %s %d", WIFEXITED(status) ? "status" : "signal",
+              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    if (now - l->restarts_since_ms > RESTARTS_WINDOW_MS) {
+        l->restarts = 0;
+        l->restarts_since_ms = now;
+    }
+    if (++l->restarts > RESTARTS_MAX || (!l->gateway_up && !l->notified)) {
+        log_error("the gateway keeps ending: stopping");
+        l->stopping = true;
+        l->exit_status = 1;
+        l->gateway_pid = 0;
+        return;
+    }
+    log_info("starting the gateway again");
+    if (launcher_gateway_start(l, &err) < 0) {
+        log_error("%s", err.text);
+        l->stopping = true;
+        l->exit_status = 1;
+        l->gateway_pid = 0;
+    }
+}

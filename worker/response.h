@@ -1,0 +1,10 @@
+/* response.h: the response of a call. */
+#ifndef WORKER_RESPONSE_H
+#define WORKER_RESPONSE_H
+
+#include "call.h"
+
+/* Ends the response; returned: what the handler returned. */
+void wrk_call_respond(struct hearth_call *call, int returned, unsigned flags);
+
+#endif
