@@ -1,4 +1,4 @@
-/* test_channel.c: rings and doorbells, with an honest peer and with a liar. */
+/* test_channel.c: rings and doorbells, with an honest peer and with a hostile one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +19,7 @@
 
 #include "channel.h"
 #include "limits.h"
+#include "run.h"
 
 struct pair {
     struct chan gateway, worker;
@@ -95,16 +96,15 @@ test_a_full_ring_takes_no_more_until_it_is_consumed(void **state)
     close_pair(&p);
 }
 
-/* Random sizes both ways, through many turns of the ring. */
+/* Frames of random sizes in both directions, through many rounds of the ring. */
 static void
 test_random_frames_arrive_in_order_and_whole(void **state)
 {
-    unsigned seed = (unsigned)time(NULL);
+    unsigned seed = (unsigned)run_seed();
     struct pair p;
     uint64_t sent = 0, seen = 0;
 
     (void)state;
-    print_message("seed %u\n", seed);
     open_pair(&p);
     while (seen < 20000) {
         size_t n = (size_t)rand_r(&seed) % (rand_r(&seed) % 16 == 0 ? LIMIT_FRAME : 300);
@@ -148,7 +148,7 @@ test_light_traffic_stays_in_the_first_pages(void **state)
     close_pair(&p);
 }
 
-/* Whether that page may be read, asked of the kernel. */
+/* Whether the page is readable, checked by a system call. */
 static bool
 is_readable(const void *at)
 {
@@ -173,7 +173,7 @@ test_the_rings_are_fenced_on_both_sides(void **state)
     assert_false(is_readable(p.worker.in_bytes + 2 * LIMIT_RING));
     assert_false(is_readable(p.worker.in_bytes - 1));
     assert_false(is_readable(p.worker.out_bytes + 2 * LIMIT_RING));
-    assert_false(is_readable((unsigned char *)p.worker.shared - 1));
+    assert_false(is_readable((unsigned char *)p.worker.output.shared - 1));
     close_pair(&p);
 }
 
@@ -182,21 +182,20 @@ expect_only_headers(const struct pair *p)
 {
     const unsigned char *left = memmem(p->worker.in_bytes, LIMIT_RING, "SSS", 3);
 
-    if (left != NULL) /* no length in a header looks like that */
+    if (left != NULL) /* no length in a header has this byte pattern */
         fail_msg("bytes are left at %zu", (size_t)(left - p->worker.in_bytes));
 }
 
-/* Frames of all kinds and sizes, through some turns of the ring, with the space that
- * their alignment takes; taken back ones too. */
+/* Frames of all kinds and sizes, through several rounds of the ring, including the padding of their
+ * alignment. Some of them are revoked. */
 static void
 test_what_the_worker_consumed_is_gone_from_the_ring(void **state)
 {
     static unsigned char bytes[LIMIT_FRAME];
-    unsigned seed = (unsigned)time(NULL);
+    unsigned seed = (unsigned)run_seed();
     struct pair p;
 
     (void)state;
-    print_message("seed %u\n", seed);
     memset(bytes, 'S', sizeof bytes);
     open_pair(&p);
     for (int i = 0; i < 400; i++) {
@@ -209,7 +208,7 @@ test_what_the_worker_consumed_is_gone_from_the_ring(void **state)
             (void)chan_commit(&p.gateway, i % 2 ? FRAME_REQUEST : FRAME_BODY, FRAME_END, 1, n);
         }
         if (payload != NULL && i % 3 == 0)
-            continue; /* two in the ring */
+            continue; /* keep two in the ring */
         while (chan_peek(&p.worker, &frame) == 1)
             chan_consume(&p.worker, &frame);
         expect_only_headers(&p);
@@ -217,7 +216,7 @@ test_what_the_worker_consumed_is_gone_from_the_ring(void **state)
     close_pair(&p);
 }
 
-/* ---- a file that is not ours ---- */
+/* ---- foreign files ---- */
 
 static void
 test_a_file_without_seals_or_of_another_size_is_refused(void **state)
@@ -238,9 +237,9 @@ test_a_file_without_seals_or_of_another_size_is_refused(void **state)
     (void)close(good);
 }
 
-/* ---- a peer that lies ---- */
+/* ---- a hostile peer ---- */
 
-/* The gateway's view of a response ring that the worker has written freely. */
+/* Peeks as the gateway after the worker has tampered with the response ring. */
 static int
 peek_after(void (*lie)(struct pair *p))
 {
@@ -355,10 +354,9 @@ test_a_lie_about_consumption_makes_no_room(void **state)
 static void
 test_random_bytes_in_the_ring_never_leave_it(void **state)
 {
-    unsigned seed = (unsigned)time(NULL);
+    unsigned seed = (unsigned)run_seed();
 
     (void)state;
-    print_message("seed %u\n", seed);
     for (int round = 0; round < 300; round++) {
         struct pair p;
         struct frame frame;
@@ -367,7 +365,7 @@ test_random_bytes_in_the_ring_never_leave_it(void **state)
         open_pair(&p);
         for (size_t i = 0; i < 4096; i++)
             p.worker.out_bytes[i] = (unsigned char)(rand_r(&seed) >> 8);
-        for (int i = 0; i < 8; i++) /* make some headers plausible */
+        for (int i = 0; i < 8; i++) /* some headers must be plausible */
             raw_header(&p, (uint64_t)(rand_r(&seed) % 256) * 16,
                        (struct frame_header){.length = (uint32_t)rand_r(&seed) % 400,
                                              .type = (uint8_t)(rand_r(&seed) % FRAME_TYPES)});
@@ -399,8 +397,8 @@ echo_thread(void *user)
     return NULL;
 }
 
-/* No wake-up is lost: the worker sleeps in the futex between calls, and the test
- * would not end if it slept for good. */
+/* No wake-up may be lost: the worker sleeps in a futex between calls, and the test would hang if it
+ * were not woken. */
 static void
 test_a_sleeping_worker_is_always_woken(void **state)
 {
@@ -552,5 +550,5 @@ main(void)
         cmocka_unit_test(test_the_bell_is_wanted_once_per_sleep),
     };
 
-    return cmocka_run_group_tests_name("channel", tests, NULL, NULL);
+    return RUN_TESTS("channel", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* test_fields.c: the table of response fields, and what names and values may look like. */
+/* test_fields.c: the table of response fields, and the checks of names and values. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "fields.h"
+#include "run.h"
 
 static enum field_kind
 kind_of(const char *name)
@@ -59,7 +60,7 @@ test_other_names_are_free(void **state)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (kind_of(names[i]) != FIELD_FREE)
             fail_msg("%s is not free", names[i]);
-    assert_int_equal(field_kind("Dateline", 4), FIELD_DATE); /* no NUL is looked for */
+    assert_int_equal(field_kind("Dateline", 4), FIELD_DATE); /* the names are not NUL-terminated */
 }
 
 static void
@@ -105,5 +106,5 @@ main(void)
         cmocka_unit_test(test_names_are_tokens_and_values_are_visible),
     };
 
-    return cmocka_run_group_tests_name("fields", tests, NULL, NULL);
+    return RUN_TESTS("fields", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* test_header.c: hearth.h, as every compiler and language reads it that a function may be
- * written in: no warning, two files that include it in one object, and the stamp in it. */
+/* test_header.c: hearth.h with every compiler and language that a function may be written in: it
+ * compiles without warnings, two files of one object may include it, and the object has the stamp.
+ */
 #include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +12,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "run.h"
 
 #define WARNINGS "-Wall -Wextra -Wpedantic -Werror"
 
@@ -58,7 +61,7 @@ remove_folder(void **state)
     return system(command);
 }
 
-/* The weak definitions of one name, as nm shows them: "V" for an object. */
+/* Counts the weak definitions of a name, as nm shows them: "V" for an object. */
 static int
 count_weak(const char *object, const char *name)
 {
@@ -87,12 +90,12 @@ expect_stamped(const char *object)
     abi = dlsym(loaded, "hearth_abi");
     if (abi == NULL || *abi != 1)
         fail_msg("%s has no stamp", object);
-    assert_non_null(dlsym(loaded, "hearth_handle")); /* by its own name, in C++ too */
+    assert_non_null(dlsym(loaded, "hearth_handle")); /* not mangled, in C++ either */
     assert_int_equal(dlclose(loaded), 0);
     assert_int_equal(count_weak(object, "hearth_abi"), 1);
 }
 
-/* Both files into one object, as C or C++ in that version of the language. */
+/* Compiles both files into one object, in the given version of C or C++. */
 static void
 expect_compiles(const char *compiler, const char *language, const char *version, const char *more)
 {
@@ -161,5 +164,5 @@ main(void)
         cmocka_unit_test(test_header_clangxx_compiles_and_stamps),
     };
 
-    return cmocka_run_group_tests_name("header", tests, make_folder, remove_folder);
+    return RUN_TESTS("header", tests, make_folder, remove_folder);
 }

@@ -1,4 +1,4 @@
-/* test_text.c: text that is to be shown. */
+/* test_text.c: making text printable. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "run.h"
 #include "text.h"
 
 static void
@@ -44,7 +45,7 @@ test_text_printable_replaces_control_characters(void **state)
     expect("a\tb\nc", "a\tb?c", true);
     expect("\xc2\x9b"
            "2J",
-           "??2J", false); /* CSI in one character */
+           "??2J", false); /* CSI as a single character */
 }
 
 static void
@@ -56,10 +57,10 @@ test_text_printable_replaces_what_is_no_utf_8(void **state)
            "b",
            "a?b", false);
     expect("\xc0\xaf", "??", false);           /* overlong '/' */
-    expect("\xe0\x80\xaf", "???", false);      /* the same, longer */
-    expect("\xed\xa0\x80", "???", false);      /* half of a surrogate pair */
-    expect("\xf4\x90\x80\x80", "????", false); /* over U+10FFFF */
-    expect("\xe2\x80", "??", false);           /* cut in the middle */
+    expect("\xe0\x80\xaf", "???", false);      /* the same with three bytes */
+    expect("\xed\xa0\x80", "???", false);      /* one half of a surrogate pair */
+    expect("\xf4\x90\x80\x80", "????", false); /* above U+10FFFF */
+    expect("\xe2\x80", "??", false);           /* truncated */
     expect("\xe2\x80"
            "a…",
            "??a…", false);
@@ -85,5 +86,5 @@ main(void)
         cmocka_unit_test(test_text_printable_bytes_takes_a_nul_for_a_byte),
     };
 
-    return cmocka_run_group_tests_name("text", tests, NULL, NULL);
+    return RUN_TESTS("text", tests, NULL, NULL);
 }

@@ -14,7 +14,8 @@ struct bundle {
 };
 
 void bundle_open(struct bundle *b, bool gzip);
-/* A file with this text, or a symbolic link. */
+void bundle_open_zip(struct bundle *b);
+/* Adds a file with this text, or a symbolic link. */
 void bundle_add(struct bundle *b, const char *path, const char *text, const char *link);
 void bundle_close(struct bundle *b);
 

@@ -1,5 +1,5 @@
-/* count_alloc.c: preloaded into the gateway by test_warm.c: counts what is taken
- * from the heap, and says at the end how much that was. */
+/* count_alloc.c: preloaded into the gateway by test_warm.c. Counts the heap allocations and prints
+ * their number at exit. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* harness.c: see harness.h. */
+/* harness.c: starts daemons and makes requests. */
 #include "harness.h"
 
 #include <arpa/inet.h>
@@ -21,12 +21,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "run.h"
+
 #define DEADLINE_MS 15000
 #define TRANSFER_S  60L
 
-/* How much longer than usual everything may take: on an emulated machine. */
-static int
-patience(void)
+/* The factor by which deadlines are extended, for slow machines such as emulated ones. */
+int
+harness_patience(void)
 {
     const char *times = getenv("HEARTH_PATIENCE");
 
@@ -45,11 +47,11 @@ now_ms(void)
 void
 wait_for(const char *what, bool (*condition)(void *user), void *user)
 {
-    int64_t until = now_ms() + (int64_t)DEADLINE_MS * patience();
+    int64_t until = now_ms() + (int64_t)DEADLINE_MS * harness_patience();
 
     while (!condition(user)) {
         if (now_ms() > until)
-            fail_msg("within %d ms there was not: %s", DEADLINE_MS * patience(), what);
+            fail_msg("timeout after %d ms: %s", DEADLINE_MS * harness_patience(), what);
         (void)poll(NULL, 0, 2);
     }
 }
@@ -80,7 +82,7 @@ is_ready(void *user)
         size_t len;
         char *log = read_whole(d->log, &len);
 
-        fail_msg("hearthd ended instead of getting ready:\n%s", log);
+        fail_msg("hearthd exited before it was ready:\n%s", log);
     }
     r = http(d, &(struct request){.path = "/readyz", .no_token = true});
     ready = r.status == 200;
@@ -103,8 +105,8 @@ write_text(const char *folder, const char *name, const char *text)
     (void)close(fd);
 }
 
-/* Where HEARTH_DELEGATE names a control group, the daemon gets one of its own in it, handed
- * over as systemd does it for a service with Delegate=yes. */
+/* If HEARTH_DELEGATE names a control group, the daemon runs in a group below it that is delegated
+ * as systemd does it with Delegate=yes. */
 static void
 enter_delegated_group(void)
 {
@@ -154,7 +156,7 @@ static void
 launch(struct daemon *d, const char *const *options)
 {
     if (geteuid() != 0)
-        fail_msg("this test needs root: only root can raise the walls");
+        fail_msg("this test needs root, to set up the isolation");
     if (d->state[0] == '\0') {
         (void)snprintf(d->state, sizeof d->state, "/tmp/hearth-test-XXXXXX");
         assert_non_null(mkdtemp(d->state));
@@ -265,7 +267,7 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
     return remove(path);
 }
 
-/* Where HEARTH_LOGS names a file, what the daemon said is added to it. */
+/* Appends the daemon's log to the file that HEARTH_LOGS names, if set. */
 static void
 keep_log(const struct daemon *d)
 {
@@ -392,7 +394,8 @@ http(const struct daemon *d, const struct request *r)
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_bytes);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, &head);
-    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, TRANSFER_S * patience());
+    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT,
+                           (r->timeout_s != 0 ? r->timeout_s : TRANSFER_S) * harness_patience());
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     reply.error = (int)curl_easy_perform(curl);
     (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply.status);
@@ -409,6 +412,31 @@ struct reply
 get(const struct daemon *d, const char *path)
 {
     return http(d, &(struct request){.path = path});
+}
+
+struct reply
+get_of(const struct daemon *d, const char *name, const char *what)
+{
+    char path[128];
+    struct reply r;
+
+    (void)snprintf(path, sizeof path, "/v1/functions/%s/%s", name, what);
+    r = get(d, path);
+    if (r.status != 200 || r.json == NULL)
+        fail_msg("GET %s: %ld %s", path, r.status, r.body);
+    return r;
+}
+
+pid_t
+instance_pid(const struct daemon *d, const char *name)
+{
+    struct reply r = get_of(d, name, "instances");
+    json_t *first = json_array_get(json_object_get(r.json, "instances"), 0);
+    pid_t pid = (pid_t)json_integer_value(json_object_get(first, "pid"));
+
+    reply_free(&r);
+    assert_true(pid > 1);
+    return pid;
 }
 
 struct reply
@@ -442,6 +470,16 @@ reply_free(struct reply *r)
     free(r->fields);
     json_decref(r->json);
     memset(r, 0, sizeof *r);
+}
+
+void
+expect_body(const struct daemon *d, const char *path, const char *body)
+{
+    struct reply r = get(d, path);
+
+    if (r.status != 200 || strcmp(r.body, body) != 0)
+        fail_msg("%s: want 200 %s, got %ld %s", path, body, r.status, r.body);
+    reply_free(&r);
 }
 
 const char *
@@ -520,7 +558,7 @@ raw_connect(const struct daemon *d)
     struct sockaddr_in at = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)d->port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval most = {.tv_sec = DEADLINE_MS / 1000 * patience()};
+    struct timeval most = {.tv_sec = DEADLINE_MS / 1000 * harness_patience()};
 
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
@@ -536,7 +574,7 @@ raw_send(int fd, const void *bytes, size_t n)
         ssize_t sent = send(fd, at, n, MSG_NOSIGNAL);
 
         if (sent <= 0)
-            return; /* the peer may close early: what it answered tells */
+            return; /* the peer may close early; the test checks its response */
         at += sent;
         n -= (size_t)sent;
     }
@@ -645,11 +683,9 @@ read_whole(const char *path, size_t *len)
 void
 fill_random(void *bytes, size_t n)
 {
-    const char *given = getenv("HEARTH_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)now_ms();
+    uint64_t seed = run_seed();
     unsigned char *at = bytes;
 
-    print_message("HEARTH_SEED=%llu\n", (unsigned long long)seed);
     for (size_t i = 0; i < n; i++) {
         seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         at[i] = (unsigned char)(seed >> 56);

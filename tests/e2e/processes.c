@@ -1,4 +1,4 @@
-/* processes.c: the harness's look at processes, through /proc. See harness.h. */
+/* processes.c: the harness's view of processes, through /proc. See harness.h. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,9 +139,9 @@ has_no_core(void *user)
     struct stat st;
     pid_t pid;
 
-    if (count_processes(w->root, w->comm) == 0)
+    /* checked in one pass: a blank may become a worker between two */
+    if (each_process(w->root, w->comm, &pid) == 0)
         return false;
-    pid = find_process(w->root, w->comm);
     (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     if (strtoul(proc_status(pid, "Uid", value, sizeof value), NULL, 10) == 0)
         return false;

@@ -12,6 +12,7 @@
 
 #include "bundle.h"
 #include "harness.h"
+#include "run.h"
 
 #define HANDLE                                                                                     \
     "#include <hearth.h>\n"                                                                        \
@@ -64,9 +65,10 @@ expect_refused(const struct daemon *d, const char *source, const char *words)
 static void
 test_sources_that_include_files_of_the_host_are_refused(void **state)
 {
-    static const char *const paths[] = {"/etc/passwd",  "/etc/shadow",      "/proc/self/environ",
-                                        "/proc/1/maps", "/dev/zero",        "/dev/stdin",
-                                        "/dev/fd/3",    "../../etc/passwd", "/src/../etc/passwd"};
+    static const char *const paths[] = {
+        "/etc/passwd",      "/etc/shadow",        "/etc/ld.so.cache", "/proc/self/environ",
+        "/proc/1/maps",     "/dev/zero",          "/dev/stdin",       "/dev/fd/3",
+        "../../etc/passwd", "/src/../etc/passwd", "/usr/bin/env",     "/usr/lib/os-release"};
     char source[256];
 
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
@@ -82,31 +84,132 @@ test_sources_that_include_files_of_the_host_are_refused(void **state)
     expect_refused(*state, "const char x[] = {\n#embed \"/etc/passwd\"\n};\n" HANDLE, "#embed");
 }
 
-/* The toolchain is readable, the host's other programs beside it are not. */
+/* What the host has and what it has not look the same: to the preprocessor, which could tell
+ * EACCES from ENOENT, as to the assembler. */
 static void
-test_programs_that_are_not_the_compiler_s_cannot_be_read(void **state)
+test_what_the_host_has_is_as_if_it_were_not_there(void **state)
 {
-    static const char *const paths[] = {"/usr/bin/env", "/bin/bash", "/usr/lib/os-release"};
-    char source[256];
+    static const char *const paths[] = {"/usr/bin/python3",
+                                        "/usr/bin/perl",
+                                        "/usr/bin/env",
+                                        "/bin/sh",
+                                        "/bin/bash",
+                                        "/usr/bin/ldd",
+                                        "/usr/sbin/init",
+                                        "/usr/lib/os-release",
+                                        "/usr/lib/python3",
+                                        "/usr/share/doc",
+                                        "/usr/lib/systemd",
+                                        "/etc/passwd",
+                                        "/etc/hostname",
+                                        "/etc/ld.so.cache",
+                                        "/etc/ld.so.conf",
+                                        "/etc/alternatives/awk",
+                                        "/root/.profile",
+                                        "/proc/1/environ",
+                                        "/sys/kernel",
+                                        "/home",
+                                        "/dev/zero",
+                                        "/var/lib/dpkg/status",
+                                        "/usr/local/bin",
+                                        "/opt",
+                                        "/boot",
+                                        "/run",
+                                        "/dev/mem",
+                                        "/tmp/../etc/passwd"};
+    char source[8192] = "#if 0";
+    size_t n = strlen(source);
 
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        n += (size_t)snprintf(source + n, sizeof source - n,
+                              " \\\n|| __has_include(\"%s\") || __has_include(<%s>)", paths[i],
+                              paths[i]);
+    (void)snprintf(source + n, sizeof source - n,
+                   "\n#error the host can be seen\n#endif\n"
+                   "#ifdef __has_embed\n#if __has_embed(\"/etc/passwd\")\n#error embed\n#endif\n"
+                   "#endif\n" HANDLE);
+    deploy_ok(*state, "probe", "memory=16M", source);
+    expect_built(*state, "probe");
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        if (access(paths[i], F_OK) != 0)
-            continue;
-        (void)snprintf(source, sizeof source, "__asm__(\".incbin \\\"%s\\\"\");\n" HANDLE,
-                       paths[i]);
-        expect_refused(*state, source, "file not found");
+        (void)snprintf(source, sizeof source, "#include \"%s\"\n" HANDLE, paths[i]);
+        expect_refused(*state, source, "No such file or directory");
     }
+    (void)snprintf(source, sizeof source, "__asm__(\".incbin \\\"/usr/bin/env\\\"\");\n" HANDLE);
+    expect_refused(*state, source, "file not found");
 }
 
 static void
-test_probing_for_files_of_the_host_finds_none(void **state)
+test_words_of_a_source_cannot_reach_the_linker_s_files(void **state)
 {
-    deploy_ok(*state, "probe", "memory=16M",
-              "#if __has_include(\"/etc/passwd\") || __has_include(\"/etc/hostname\") || \\\n"
-              "  __has_include(\"/root\") || __has_include(\"/proc/1/environ\") || \\\n"
-              "  __has_include(\"/var/lib/hearth/token\") || __has_include(\"/home\")\n"
-              "#error the host can be seen\n#endif\n" HANDLE);
-    expect_built(*state, "probe");
+    struct bundle *b = calloc(1, sizeof *b);
+    struct reply r;
+
+    bundle_open(b, false);
+    bundle_add(b, "a.c", HANDLE, NULL);
+    bundle_add(b, "function.json", "{\"libs\": [\"evil\"]}", NULL);
+    bundle_add(b, "libevil.so", "INPUT(/etc/passwd)\n", NULL);
+    bundle_add(b, "libevil.a", "GROUP(/etc/ld.so.cache)\n", NULL);
+    bundle_close(b);
+    r = put(*state, "/v1/functions/script", "application/x-tar", b->bytes, b->len);
+    if (r.status != 422 || strstr(r.body, "cannot find -levil") == NULL)
+        fail_msg("%ld %s", r.status, r.body);
+    reply_free(&r);
+    bundle_open(b, false);
+    bundle_add(b, "a.c", HANDLE, NULL);
+    bundle_add(b, "b.c", "INPUT(/etc/passwd)\n", NULL); /* a linker script by its content */
+    bundle_close(b);
+    r = put(*state, "/v1/functions/script", "application/x-tar", b->bytes, b->len);
+    if (r.status != 422 || strstr(r.body, "b.c") == NULL)
+        fail_msg("%ld %s", r.status, r.body);
+    assert_null(strstr(r.body, "root:"));
+    reply_free(&r);
+    bundle_open(b, false);
+    bundle_add(b, "-Wl,-T,x.c", HANDLE, NULL);
+    bundle_add(b, "@options.c", "int at;\n", NULL);
+    bundle_add(b, "options.c", "int other;\n", NULL);
+    bundle_add(b, "-include/etc/passwd.c", "int minus;\n", NULL);
+    bundle_add(b, "a.S", ".include \"/etc/passwd\"\n", NULL);
+    bundle_close(b);
+    r = put(*state, "/v1/functions/script", "application/x-tar", b->bytes, b->len);
+    if (r.status != 422 || strstr(r.body, "can't open") == NULL)
+        fail_msg("%ld %s", r.status, r.body);
+    assert_null(strstr(r.body, "root:"));
+    reply_free(&r);
+    free(b);
+}
+
+/* Beside the libraries there are folders of programs that use them. */
+static void
+test_folders_beside_the_libraries_are_empty(void **state)
+{
+    static const char command[] =
+        "find /usr/lib/*-linux-gnu -mindepth 2 -type f 2>/dev/null |"
+        " grep -v -e /include/ -e /ldscripts/ -e /bfd-plugins/ -e '[.]pc$' -e blas -e lapack |"
+        " head -40";
+    FILE *list = popen(command, "r");
+    char path[512], source[65536] = "#if 0";
+    size_t n = strlen(source);
+
+    assert_non_null(list);
+    while (fgets(path, sizeof path, list) != NULL) {
+        path[strcspn(path, "\n")] = '\0';
+        n += (size_t)snprintf(source + n, sizeof source - n, " \\\n|| __has_include(\"%s\")", path);
+    }
+    (void)pclose(list);
+    (void)snprintf(source + n, sizeof source - n, "\n#error seen\n#endif\n" HANDLE);
+    deploy_ok(*state, "beside", "memory=16M", source);
+    expect_built(*state, "beside");
+}
+
+/* The value of a macro is one word for the compiler, whatever it holds. */
+static void
+test_values_of_macros_are_never_options(void **state)
+{
+    deploy_ok(*state, "macro",
+              "memory=16M&define=A=1%20-include%20/etc/passwd&define=B=@/etc/passwd&"
+              "define=C=%22;touch%20x;%22&define=D=-fplugin=x",
+              "#define STR(x) #x\n" HANDLE);
+    expect_built(*state, "macro");
 }
 
 /* ---- code and options at build time ---- */
@@ -199,12 +302,16 @@ test_includes_without_end_are_refused(void **state)
     expect_refused(*state, "#include \"function.c\"\n#include \"function.c\"\n", "nested depth");
 }
 
+/* With less memory than usual, which is reached sooner on a slow machine too. */
 static void
 test_macros_that_multiply_are_refused(void **state)
 {
     static const char ten[] = "#define %c %c %c %c %c %c %c %c %c %c %c\n";
+    const char *options[] = {"--build-memory", "128M", "--build-time", "10m", NULL};
+    struct daemon d = {0};
     char source[1024] = "";
 
+    (void)state;
     for (char c = 'A'; c < 'K'; c++) {
         char next = (char)(c + 1);
 
@@ -213,7 +320,9 @@ test_macros_that_multiply_are_refused(void **state)
     }
     (void)snprintf(source + strlen(source), sizeof source - strlen(source),
                    "#define K 1,\nint a[] = {A};\n" HANDLE);
-    expect_refused(*state, source, "more memory than it may");
+    daemon_start_with(&d, options);
+    expect_refused(&d, source, "more memory than it may");
+    daemon_remove(&d);
 }
 
 static void
@@ -230,13 +339,18 @@ test_giant_arrays_are_refused(void **state)
 static void
 test_a_file_of_a_million_lines_is_refused_within_its_limits(void **state)
 {
+    const char *options[] = {"--build-memory", "256M", "--build-time", "10m", NULL};
     size_t room = 16 << 20;
     char *source = malloc(room), *at = source;
+    struct daemon d = {0};
 
+    (void)state;
+    daemon_start_with(&d, options);
     for (int i = 0; i < 1000000; i++)
         at += sprintf(at, "int v%d;\n", i);
     (void)strcpy(at, HANDLE);
-    expect_refused(*state, source, "more memory than it may");
+    expect_refused(&d, source, "more memory than it may");
+    daemon_remove(&d);
     free(source);
 }
 
@@ -282,6 +396,40 @@ test_a_compiler_s_memory_is_the_operator_s_to_set(void **state)
     daemon_remove(&d);
 }
 
+/* Each takes about 250 MB: one of both is ended by the kernel, and runs again alone. */
+static void
+test_sources_that_do_not_fit_together_are_compiled_one_by_one(void **state)
+{
+    static const char source[] = "#define B(x) x,x,x,x,x,x,x,x,x,x\n"
+                                 "#define C(x) B(x),B(x),B(x),B(x),B(x),B(x),B(x),B(x),B(x),B(x)\n"
+                                 "#define D(x) C(x),C(x),C(x),C(x),C(x),C(x),C(x),C(x),C(x),C(x)\n"
+                                 "#define E(x) D(x),D(x),D(x),D(x),D(x),D(x),D(x),D(x),D(x),D(x)\n"
+                                 "#define F(x) E(x),E(x),E(x),E(x),E(x),E(x),E(x),E(x),E(x),E(x)\n"
+                                 "const int %s[] = {F(1),F(1),F(1),F(1),F(1),F(1),F(1),F(1),F(1),"
+                                 "F(1),F(1),F(1),F(1)};\n";
+    const char *options[] = {"--build-memory", "400M", "--build-time", "10m", NULL};
+    struct bundle *b = calloc(1, sizeof *b);
+    struct daemon d = {0};
+    struct reply r;
+    char text[1024];
+
+    (void)state;
+    bundle_open(b, false);
+    bundle_add(b, "main.c", HANDLE, NULL);
+    (void)snprintf(text, sizeof text, source, "a");
+    bundle_add(b, "a.c", text, NULL);
+    (void)snprintf(text, sizeof text, source, "b");
+    bundle_add(b, "b.c", text, NULL);
+    bundle_close(b);
+    daemon_start_with(&d, options);
+    r = put(&d, "/v1/functions/together", "application/x-tar", b->bytes, b->len);
+    if (r.status != 201)
+        fail_msg("%ld %s", r.status, r.body);
+    reply_free(&r);
+    daemon_remove(&d);
+    free(b);
+}
+
 /* Nothing of all that is left: no file, no process, and the next build is well. */
 static void
 test_after_all_that_the_next_build_is_well(void **state)
@@ -302,8 +450,10 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sources_that_include_files_of_the_host_are_refused),
-        cmocka_unit_test(test_programs_that_are_not_the_compiler_s_cannot_be_read),
-        cmocka_unit_test(test_probing_for_files_of_the_host_finds_none),
+        cmocka_unit_test(test_what_the_host_has_is_as_if_it_were_not_there),
+        cmocka_unit_test(test_words_of_a_source_cannot_reach_the_linker_s_files),
+        cmocka_unit_test(test_folders_beside_the_libraries_are_empty),
+        cmocka_unit_test(test_values_of_macros_are_never_options),
         cmocka_unit_test(test_files_of_a_bundle_are_sources_and_never_options),
         cmocka_unit_test(test_libs_are_names_and_never_options),
         cmocka_unit_test(test_a_crash_of_a_build_starts_nothing_on_the_host),
@@ -314,8 +464,9 @@ main(void)
         cmocka_unit_test(test_sources_nested_too_deeply_are_refused),
         cmocka_unit_test(test_a_compiler_that_does_not_end_is_ended),
         cmocka_unit_test(test_a_compiler_s_memory_is_the_operator_s_to_set),
+        cmocka_unit_test(test_sources_that_do_not_fit_together_are_compiled_one_by_one),
         cmocka_unit_test(test_after_all_that_the_next_build_is_well),
     };
 
-    return cmocka_run_group_tests_name("builder", tests, group_start, group_stop);
+    return RUN_TESTS("builder", tests, group_start, group_stop);
 }

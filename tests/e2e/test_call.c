@@ -1,4 +1,4 @@
-/* test_call.c: calling functions: hearth.h and HTTP as clients use it. */
+/* test_call.c: calling functions: hearth.h, and HTTP as clients use it. */
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "run.h"
 
 #define INFO                                                                                       \
     "#include <hearth.h>\n"                                                                        \
@@ -556,7 +557,7 @@ test_a_wait_over_queue_timeout_says_overloaded(void **state)
     (void)close(fd);
 }
 
-/* What glibc does behind such calls (files, sysinfo) must not look like an offence. */
+/* The files and system calls that glibc uses for these functions must not end the instance. */
 static void
 test_a_function_may_sort_tell_the_time_and_print_numbers(void **state)
 {
@@ -577,7 +578,7 @@ test_a_function_may_sort_tell_the_time_and_print_numbers(void **state)
     expect(get(*state, "/function/libc"), "23:59:59 UTC 1.41 No such file or directory");
 }
 
-/* ---- clients that misbehave ---- */
+/* ---- misbehaving clients ---- */
 
 static void
 test_clients_that_reset_leave_the_gateway_as_it_was(void **state)
@@ -597,7 +598,7 @@ test_clients_that_reset_leave_the_gateway_as_it_was(void **state)
     assert_int_equal(find_process(d->pid, "hearth-gateway"), before);
 }
 
-/* Sends without reading until the peer takes no more; the bytes it took. */
+/* Sends without reading until the peer accepts no more. Returns the number of bytes accepted. */
 static size_t
 push(int fd, const char *text, size_t most)
 {
@@ -691,8 +692,8 @@ test_an_upload_that_breaks_is_no_whole_body_to_the_function(void **state)
     reply_free(&r);
 }
 
-/* A request that is refused later than it was read, with another one behind it in
- * the same packet: its body must be its own. */
+/* A request is refused after the next request in the same packet has been read. The next one must
+ * get its own body. */
 static void
 test_bodies_behind_refused_requests_are_not_mixed_up(void **state)
 {
@@ -744,7 +745,7 @@ test_a_slow_call_holds_up_no_fast_one(void **state)
     raw_send(slow, "GET /function/mixed?slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 69);
     for (int i = 0; i < 100; i++)
         expect(get(*state, "/function/mixed"), "0");
-    /* all of them were answered while the slow one still ran */
+    /* all of them were answered while the slow call was still running */
     assert_int_equal(recv(slow, (char[1]){0}, 1, MSG_DONTWAIT | MSG_PEEK), -1);
     (void)close(slow);
 }
@@ -788,5 +789,5 @@ main(void)
         cmocka_unit_test(test_a_wait_over_queue_timeout_says_overloaded),
     };
 
-    return cmocka_run_group_tests_name("call", tests, start, group_stop);
+    return RUN_TESTS("call", tests, start, group_stop);
 }

@@ -1,6 +1,5 @@
-/* test_clients.c: clients that are slow, greedy or in a hurry, and what becomes of the
- * others: of their calls, of their connections and of their time.
- */
+/* test_clients.c: slow, greedy and impatient clients, and their effect on the calls, connections
+ * and latency of other clients. */
 #include <errno.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -17,12 +16,13 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "run.h"
 
 static const char hello[] =
     "#include <hearth.h>\n"
     "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"hello\"); }\n";
 
-/* With ?long it answers with 64 MiB, else with a word. */
+/* With ?long it responds with 64 MiB, otherwise with a word. */
 static const char large[] =
     "#include <hearth.h>\nstatic char b[1 << 20];\n"
     "int hearth_handle(hearth_call *c) { if (hearth_query(c, \"long\")) for (int i = 0; i < 64; "
@@ -35,7 +35,7 @@ static const char large[] =
 static struct daemon the_daemon;
 static pid_t gateway;
 
-/* In the child that becomes the daemon: as `ulimit -n` of somebody who may not raise it. */
+/* Runs in the child that becomes the daemon: `ulimit -n` as a user who may not raise it. */
 static void
 limit_descriptors(void)
 {
@@ -46,7 +46,7 @@ limit_descriptors(void)
         _exit(127);
 }
 
-/* With few descriptors, which the test has more of. */
+/* Starts a daemon with few descriptors; the test itself has more. */
 static int
 start(void **state)
 {
@@ -76,8 +76,8 @@ send_text(int fd, const char *text)
 
 /* ---- timeouts ---- */
 
-/* A process that calls again and again until it is told to stop; it exits with 1 where an
- * answer was not "done" (503 is an answer as well: the line may be long). */
+/* Starts a process that calls repeatedly until it is stopped. It exits with 1 if a response is not
+ * "done"; a 503 is accepted, because the queue may be full. */
 static pid_t
 start_caller(const struct daemon *d, const char *path)
 {
@@ -85,7 +85,7 @@ start_caller(const struct daemon *d, const char *path)
 
     if (pid != 0)
         return pid;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* where the test fails */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* if the test fails */
     for (;;) {
         struct reply r = get(d, path);
 
@@ -106,12 +106,12 @@ stop_callers(const pid_t *pids, int n)
         (void)kill(pids[i], SIGTERM);
         assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
         if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGTERM)
-            fail_msg("a call beside one that ran into its timeout failed: see above");
+            fail_msg("a call failed because another one had timed out: see above");
     }
 }
 
-/* A handler that waits in hearth_write leaves as soon as its client was cut off: what is
- * given to its instance then must not meet the kill that was meant for it. */
+/* A handler that blocks in hearth_write returns when its client is disconnected. A call that is
+ * dispatched to its instance then must not be killed with it. */
 static void
 test_a_timeout_in_write_costs_no_other_call(void **state)
 {
@@ -131,8 +131,8 @@ test_a_timeout_in_write_costs_no_other_call(void **state)
     stop_callers(callers, 4);
 }
 
-/* The same where one client sends all the calls, each as soon as the last was cut off: it
- * reads nothing before it has sent everything, and so runs into the timeout. */
+/* The same with a single client that sends all the calls, each as soon as the last response was
+ * truncated. It reads nothing until it has sent everything, and therefore times out. */
 static void
 test_large_echoes_one_after_another_end_no_call_between_them(void **state)
 {
@@ -163,7 +163,7 @@ test_large_echoes_one_after_another_end_no_call_between_them(void **state)
 
 /* ---- the queue ---- */
 
-/* Calls that were sent ahead wait as well, and come back where the first one is slow. */
+/* Calls that were sent ahead count as waiting, and are taken back if the first one is slow. */
 static void
 test_calls_sent_ahead_count_for_the_queue(void **state)
 {
@@ -175,8 +175,8 @@ test_calls_sent_ahead_count_for_the_queue(void **state)
               "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
               "  struct timespec t = {0, 300000000}; if (hearth_query(c, \"slow\")) nanosleep(&t, "
               "0); return hearth_printf(c, \"done\"); }\n");
-    for (int i = 0; i < 50; i++) {                   /* quick ones: it is known for short calls */
-        struct reply r = get(d, "/function/sudden"); /* from another loop it may be too soon */
+    for (int i = 0; i < 50; i++) {                   /* quick ones */
+        struct reply r = get(d, "/function/sudden"); /* another loop may see the deploy later */
 
         assert_true(r.status == 200 || r.status == 503);
         reply_free(&r);
@@ -198,9 +198,9 @@ test_calls_sent_ahead_count_for_the_queue(void **state)
     assert_int_equal(served, 1);
 }
 
-/* ---- places ---- */
+/* ---- connection limit ---- */
 
-/* What each of a crowd of clients sends at first, and again and again, and never reads. */
+/* What each of many clients sends at first, and then repeatedly. None of them reads. */
 static const struct crowd {
     const char *name, *first, *again;
 } crowds[] = {
@@ -274,7 +274,8 @@ test_no_crowd_shuts_a_new_client_out(void **state)
     }
 }
 
-/* Several kinds at once: those of least use make room, however many older ones there are. */
+/* Several kinds at once: the least valuable connections are closed, even if there are many older
+ * ones. */
 static void
 test_a_mixed_crowd_shuts_nobody_out(void **state)
 {
@@ -292,12 +293,23 @@ test_a_mixed_crowd_shuts_nobody_out(void **state)
         (void)close(fds[i]);
 }
 
-/* Where every place is taken by a call that is being served, a new client hears so: the first
- * one that hears anything. */
+/* Places become free when the gateway reads that their clients are gone. */
+static bool
+says_hello(void *user)
+{
+    struct reply r = get(user, "/function/hello");
+    bool ok = r.status == 200 && strcmp(r.body, "hello") == 0;
+
+    reply_free(&r);
+    return ok;
+}
+
+/* If every connection is being served, a new client is refused with 503. It is the first to get any
+ * response. */
 static void
 test_without_a_place_a_client_hears_503(void **state)
 {
-    enum { MOST = 2 * PLACES }; /* other loops may be asked to give some up */
+    enum { MOST = 2 * PLACES }; /* other loops may be asked to close connections */
     const struct daemon *d = *state;
     static int fds[MOST];
     char *got = NULL;
@@ -320,14 +332,14 @@ test_without_a_place_a_client_hears_503(void **state)
         strstr(got, "\"overloaded\"") == NULL || strstr(got, "\r\nRetry-After: 1\r\n") == NULL)
         fail_msg("want 503 overloaded from one of %d, got %s", n, got != NULL ? got : "nothing");
     free(got);
-    expect_hello(d, "nobody");
+    wait_for("a free place", says_hello, *state);
 }
 
-/* ---- time ---- */
+/* ---- fairness ---- */
 
 #define MANY 1500
 
-/* Whether a client that asks once is answered before one that asks MANY times at once. */
+/* Whether a client with one request is answered before one that sends MANY requests at once. */
 static bool
 overtakes(const struct daemon *d, const char *flood, size_t n)
 {
@@ -379,5 +391,5 @@ main(void)
         TEST(test_calls_sent_ahead_count_for_the_queue),
     };
 
-    return cmocka_run_group_tests_name("clients", tests, start, group_stop);
+    return RUN_TESTS("clients", tests, start, group_stop);
 }

@@ -10,6 +10,7 @@
 
 #include "bundle.h"
 #include "harness.h"
+#include "run.h"
 
 #define HELLO                                                                                      \
     "#include <hearth.h>\n"                                                                        \
@@ -23,16 +24,6 @@ expect_code(struct reply r, long status, const char *code)
     assert_string_equal(reply_text(&r, "code"), code);
     assert_int_equal(reply_number(&r, "status"), status);
     assert_non_null(strstr(r.fields, "application/problem+json"));
-    reply_free(&r);
-}
-
-static void
-expect_body(const struct daemon *d, const char *path, const char *body)
-{
-    struct reply r = get(d, path);
-
-    if (r.status != 200 || strcmp(r.body, body) != 0)
-        fail_msg("%s: want 200 %s, got %ld %s", path, body, r.status, r.body);
     reply_free(&r);
 }
 
@@ -104,6 +95,19 @@ test_deploy_with_a_missing_symbol_fails_in_the_build(void **state)
     r = get(*state, "/function/missing");
     assert_int_equal(r.status, 404);
     reply_free(&r);
+}
+
+/* A function may define any name: those of the worker itself are not visible to it. */
+static void
+test_deploy_that_defines_a_name_of_the_worker_calls_its_own(void **state)
+{
+    deploy_ok(*state, "names", "",
+              "#include <hearth.h>\n"
+              "int err_set(int a) { return a + 1; }\n"
+              "int chan_ready(int a) { return a + 2; }\n"
+              "int hearth_handle(hearth_call *c)\n"
+              "{ return hearth_printf(c, \"%d %d\", err_set(1), chan_ready(1)); }\n");
+    expect_body(*state, "/function/names", "2 3");
 }
 
 static void
@@ -238,7 +242,7 @@ test_deploy_of_a_bundle_builds_all_and_takes_its_settings(void **state)
 static void
 test_deploy_of_a_bundle_with_a_path_out_or_a_link_is_refused(void **state)
 {
-    static const char *const paths[] = {"../out.c", "/abs.c", "a/../../b.c", "-o.c", "x\ny.c"};
+    static const char *const paths[] = {"../out.c", "/abs.c", "a/../../b.c", "x\ny.c"};
     struct bundle b;
 
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
@@ -255,6 +259,22 @@ test_deploy_of_a_bundle_with_a_path_out_or_a_link_is_refused(void **state)
                 "bad_bundle");
     expect_code(put(*state, "/v1/functions/outside", "application/x-tar", "garbage", 7), 400,
                 "bad_bundle");
+}
+
+static void
+test_deploy_of_a_bundle_whose_file_is_a_folder_too_is_refused(void **state)
+{
+    static const char *const names[][2] = {{"a.c", "a.c/b.c"}, {"a.c/b.c", "a.c"}};
+    struct bundle b;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        bundle_open(&b, false);
+        bundle_add(&b, names[i][0], HELLO, NULL);
+        bundle_add(&b, names[i][1], HELLO, NULL);
+        bundle_close(&b);
+        expect_code(put(*state, "/v1/functions/outside", "application/x-tar", b.bytes, b.len), 400,
+                    "bad_bundle");
+    }
 }
 
 static void
@@ -627,22 +647,17 @@ static void
 test_a_patch_during_a_deploy_holds_for_the_instance_that_checked_it(void **state)
 {
     static const char source[] =
-        "#include <hearth.h>\n#include <sys/utsname.h>\n#include <time.h>\n"
+        "#include <hearth.h>\n#include <sys/sysinfo.h>\n#include <time.h>\n"
         "int hearth_init(void) { struct timespec t = {1, 0}; nanosleep(&t, 0); return 0; }\n"
-        "int hearth_handle(hearth_call *c) { struct utsname u; uname(&u);\n"
-        "  return hearth_printf(c, \"%s\", hearth_env(\"A\")); }\n";
+        "int hearth_handle(hearth_call *c) { struct sysinfo i; sysinfo(&i);\n"
+        "  return hearth_printf(c, \"%s%d\", hearth_env(\"A\"), i.totalram == 16 << 20); }\n";
     const struct daemon *d = *state;
-    struct reply r;
 
-    deploy_ok(d, "narrowed", "memory=16M&min=1&syscalls=uname&env=%7B%22A%22:%22a%22%7D", source);
-    expect_body(d, "/function/narrowed", "a");
+    deploy_ok(d, "narrowed", "memory=16M&min=1&syscalls=sysinfo&env=%7B%22A%22:%22a%22%7D", source);
+    expect_body(d, "/function/narrowed", "a0");
     patch_during_a_deploy(d, "narrowed", source, "{\"syscalls\": [], \"env\": {\"A\": \"b\"}}");
-    for (int i = 0; i < 3; i++) {
-        r = get(d, "/function/narrowed");
-        assert_int_equal(r.status, 502);
-        assert_string_equal(reply_text(&r, "syscall"), "uname");
-        reply_free(&r);
-    }
+    for (int i = 0; i < 3; i++)
+        expect_body(d, "/function/narrowed", "b1");
 }
 
 static bool
@@ -719,6 +734,7 @@ main(void)
         cmocka_unit_test(test_deploy_again_makes_the_next_version_and_keeps_settings),
         cmocka_unit_test(test_deploy_of_a_wrong_source_names_the_line_and_leaves_the_old_version),
         cmocka_unit_test(test_deploy_with_a_missing_symbol_fails_in_the_build),
+        cmocka_unit_test(test_deploy_that_defines_a_name_of_the_worker_calls_its_own),
         cmocka_unit_test(test_deploy_without_a_handler_is_init_failed),
         cmocka_unit_test(test_deploy_whose_init_fails_says_what_it_returned),
         cmocka_unit_test(test_deploy_whose_constructor_crashes_is_init_failed),
@@ -727,6 +743,7 @@ main(void)
         cmocka_unit_test(test_deploy_links_libraries),
         cmocka_unit_test(test_deploy_of_a_bundle_builds_all_and_takes_its_settings),
         cmocka_unit_test(test_deploy_of_a_bundle_with_a_path_out_or_a_link_is_refused),
+        cmocka_unit_test(test_deploy_of_a_bundle_whose_file_is_a_folder_too_is_refused),
         cmocka_unit_test(test_deploy_of_a_built_object_serves_it),
         cmocka_unit_test(test_deploy_for_another_abi_is_refused_clearly),
         cmocka_unit_test(test_patch_of_memory_reaches_the_running_process),
@@ -746,5 +763,5 @@ main(void)
         cmocka_unit_test(test_metrics_count_calls),
     };
 
-    return cmocka_run_group_tests_name("deploy", tests, group_start, group_stop);
+    return RUN_TESTS("deploy", tests, group_start, group_stop);
 }

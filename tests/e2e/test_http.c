@@ -1,6 +1,5 @@
-/* test_http.c: HTTP/1.1 by its letters: what a client sends as bytes, and what it gets. The
- * numbers are sections of RFC 9110 and 9112.
- */
+/* test_http.c: HTTP/1.1 to the letter: the bytes that a client sends, and the bytes that it gets.
+ * The numbers are sections of RFC 9110 and 9112. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +8,10 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "run.h"
 
-/* Says the method, a field between brackets, and the body; other words of the query change
- * the response. */
+/* Responds with the method, a field in brackets, and the body. Other names in the query change the
+ * response. */
 static const char teller[] =
     "#include <hearth.h>\n"
     "int hearth_handle(hearth_call *c) {\n"
@@ -38,16 +38,16 @@ enum after { STAYS, CLOSES };
 
 #define HOST "Host: localhost\r\n"
 
-/* %T stands for the token's field. */
+/* %T is replaced by the token's field. */
 static const struct row {
     const char *what, *request;
-    const char *holds, *lacks; /* of what comes back; NULL: nothing to say */
+    const char *holds, *lacks; /* expected and forbidden text of the response; NULL: none */
     enum after after;
 } rows[] = {
     {"any token is a method (9110, 9.1)", "QUERY /function/tell HTTP/1.1\r\n" HOST "\r\n",
      "QUERY [-] .", NULL, STAYS},
-    {"a method in small letters is another one", "get /function/tell HTTP/1.1\r\n" HOST "\r\n",
-     "get [-] .", NULL, STAYS},
+    {"methods are case-sensitive", "get /function/tell HTTP/1.1\r\n" HOST "\r\n", "get [-] .", NULL,
+     STAYS},
     {"a method of odd letters", "M-SEARCH!#$%&'*+.^_`|~ /function/tell HTTP/1.1\r\n" HOST "\r\n",
      "M-SEARCH!#$%&'*+.^_`|~ [-]", NULL, STAYS},
     {"a method with a body",
@@ -60,27 +60,27 @@ static const struct row {
      "/function/tell HTTP/1.1\r\n" HOST "\r\n",
      " 400 ", "[-]", CLOSES},
     {"no method", " /function/tell HTTP/1.1\r\n" HOST "\r\n", " 400 ", NULL, CLOSES},
-    {"HTTP/2's preface is none of ours", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", " 400 ", NULL, CLOSES},
+    {"HTTP/2's preface is refused", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", " 400 ", NULL, CLOSES},
     {"an empty line before a request (9112, 2.2)",
      "\r\n\r\nGET /function/tell HTTP/1.1\r\n" HOST "\r\n", "GET [-] .", NULL, STAYS},
     {"a method that /v1 does not know is 405 with Allow (9110, 15.5.6)",
      "BREW /v1/functions HTTP/1.1\r\n" HOST "%T\r\n", "\r\nAllow: GET, HEAD\r\n", NULL, STAYS},
     {"Allow lists all", "POST /v1/functions/tell HTTP/1.1\r\n" HOST "%T\r\n",
      "\r\nAllow: GET, HEAD, PUT, PATCH, DELETE\r\n", NULL, STAYS},
-    {"white space behind a value (9110, 5.5)",
+    {"white space after a value (9110, 5.5)",
      "GET /function/tell HTTP/1.1\r\n" HOST "X-A: b \t \r\n\r\n", "[b]", NULL, STAYS},
     {"white space before a value", "GET /function/tell HTTP/1.1\r\n" HOST "X-A: \t  b\r\n\r\n",
      "[b]", NULL, STAYS},
-    {"white space within a value stays",
+    {"white space within a value is kept",
      "GET /function/tell HTTP/1.1\r\n" HOST "X-A:  a \t b \r\n\r\n", "[a \t b]", NULL, STAYS},
-    {"a value of white space alone", "GET /function/tell HTTP/1.1\r\n" HOST "X-A:   \r\n\r\n", "[]",
+    {"a value of only white space", "GET /function/tell HTTP/1.1\r\n" HOST "X-A:   \r\n\r\n", "[]",
      NULL, STAYS},
-    {"a call id with white space behind it",
+    {"a call id followed by white space",
      "GET /function/tell HTTP/1.1\r\n" HOST "X-Call-Id: mine \r\n\r\n", "\r\nX-Call-Id: mine\r\n",
      NULL, STAYS},
-    {"a Host with white space behind it",
-     "GET /v1/functions HTTP/1.1\r\nHost: localhost \r\n%T\r\n", " 200 OK", NULL, STAYS},
-    {"a token with white space behind it", "GET /v1/functions HTTP/1.1\r\n" HOST "%t \t\r\n\r\n",
+    {"a Host followed by white space", "GET /v1/functions HTTP/1.1\r\nHost: localhost \r\n%T\r\n",
+     " 200 OK", NULL, STAYS},
+    {"a token followed by white space", "GET /v1/functions HTTP/1.1\r\n" HOST "%t \t\r\n\r\n",
      " 200 OK", NULL, STAYS},
     {"a health check by OPTIONS over HTTP/1.0", "OPTIONS / HTTP/1.0\r\n\r\n", " 204 ", NULL,
      CLOSES},
@@ -88,18 +88,18 @@ static const struct row {
      "\r\nAllow: GET, HEAD, OPTIONS\r\n", NULL, STAYS},
     {"HEAD of the root", "HEAD / HTTP/1.1\r\n" HOST "\r\n", " 200 OK", "Hearth:", STAYS},
     {"GET of the root", "GET / HTTP/1.1\r\n" HOST "\r\n", "Hearth:", NULL, STAYS},
-    {"304 says no length that it does not know (9110, 8.6)",
+    {"304 without an unknown length (9110, 8.6)",
      "GET /function/tell?status=304 HTTP/1.1\r\n" HOST "\r\n", " 304 ", "Content-Length", STAYS},
-    {"HEAD of an empty response says none either",
+    {"HEAD of an empty response without a length",
      "HEAD /function/tell?status=200 HTTP/1.1\r\n" HOST "\r\n", " 200 ", "Content-Length", STAYS},
-    {"413 to a client that waits to be told to go on (9110, 10.1.1)",
+    {"413 to a client that waits for 100 Continue (9110, 10.1.1)",
      "POST /function/tell HTTP/1.1\r\n" HOST "Content-Length: 9000000\r\nExpect: "
      "100-continue\r\n\r\n",
      "\r\nConnection: close\r\n", "100 Continue", CLOSES},
-    {"404 to such a one",
+    {"404 to such a client",
      "POST /function/none HTTP/1.1\r\n" HOST "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
      "\r\nConnection: close\r\n", "100 Continue", CLOSES},
-    {"401 to such a one",
+    {"401 to such a client",
      "PUT /v1/functions/x HTTP/1.1\r\n" HOST "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
      "\r\nConnection: close\r\n", "100 Continue", CLOSES},
     {"an early answer to more than will be read",
@@ -113,7 +113,7 @@ static const struct row {
      "Connection: close", STAYS},
 };
 
-/* The request with the token's field in place of its mark. */
+/* The request with %T replaced. */
 static char *
 with_token(const struct daemon *d, const char *request)
 {
@@ -128,7 +128,7 @@ with_token(const struct daemon *d, const char *request)
     return text;
 }
 
-/* What comes back: as far as the head where the connection stays, else all. */
+/* Reads the response: the head if the connection stays open, everything otherwise. */
 static void
 try_row(const struct daemon *d, const struct row *row, bool byte_by_byte)
 {
@@ -143,7 +143,7 @@ try_row(const struct daemon *d, const struct row *row, bool byte_by_byte)
     if (strstr(got, row->holds) == NULL || (row->lacks != NULL && strstr(got, row->lacks) != NULL))
         fail_msg("%s%s: %s", row->what, byte_by_byte ? " (byte by byte)" : "", got);
     if ((strstr(got, "\r\nConnection: close\r\n") != NULL) != (row->after == CLOSES))
-        fail_msg("%s: whether it closes is not said rightly: %s", row->what, got);
+        fail_msg("%s: wrong Connection field: %s", row->what, got);
     free(got);
     free(request);
     (void)close(fd);
@@ -157,7 +157,7 @@ test_each_request_gets_what_the_standards_say(void **state)
             try_row(*state, &rows[i], slow);
 }
 
-/* The next request on the connection is served as such, and not taken for a body. */
+/* The next request on the connection is parsed as a request, and not as a body. */
 static void
 test_a_connection_that_stays_serves_the_next_request(void **state)
 {
@@ -186,7 +186,7 @@ test_a_connection_that_stays_serves_the_next_request(void **state)
     }
 }
 
-/* Many pieces of a body, and many requests at once: none is lost between two turns. */
+/* Many chunks of a body, and many requests at once: none is lost between two turns. */
 static void
 test_a_body_of_many_chunks_and_what_follows_it_arrive(void **state)
 {
@@ -221,7 +221,7 @@ test_a_body_of_many_chunks_and_what_follows_it_arrive(void **state)
     (void)close(fd);
 }
 
-/* The last chunk may be the one that ends a turn, with nothing behind it. */
+/* The last chunk may end a turn, with no bytes after it. */
 static void
 test_a_chunked_body_ends_with_its_last_chunk(void **state)
 {
@@ -244,7 +244,7 @@ test_a_chunked_body_ends_with_its_last_chunk(void **state)
     }
 }
 
-/* An answer whose head is still to be written when the daemon begins to stop says so. */
+/* A response that is written after draining has begun must announce the close. */
 static void
 test_an_answer_while_draining_says_close(void **state)
 {
@@ -284,5 +284,5 @@ main(void)
         cmocka_unit_test(test_an_answer_while_draining_says_close),
     };
 
-    return cmocka_run_group_tests_name("http", tests, start, group_stop);
+    return RUN_TESTS("http", tests, start, group_stop);
 }

@@ -1,6 +1,6 @@
-/* test_loops.c: several event loops, many clients, functions that die in every way,
- * and an operator who changes them meanwhile. Every answer is the function's own or a
- * problem that can be; afterwards all of it serves as before.
+/* test_loops.c: several event loops, many clients, functions that crash in every way, and an
+ * operator who changes them meanwhile. Every response is the function's own or a possible problem.
+ * Afterwards everything still works.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "run.h"
 
 #define CLIENTS  8
 #define REQUESTS 400
@@ -27,7 +28,7 @@
     "  if (!strcmp(how, \"fail\")) return 7;\n  if (!strcmp(how, \"slow\")) nanosleep(&t, 0);\n"   \
     "  return hearth_printf(c, \"%s\", how); }\n"
 
-/* Children use no harness: a failed check ends them with a status. */
+/* Child processes cannot use the harness: a failed check ends them with a status. */
 static void
 must(bool ok, const char *what, const char *got)
 {
@@ -37,8 +38,7 @@ must(bool ok, const char *what, const char *got)
     _exit(1);
 }
 
-/* One response from a kept-alive connection: its whole head, then its body by
- * Content-Length. */
+/* Receives one response of a kept-alive connection: its head, then its body by Content-Length. */
 static void
 receive(int fd, char *answer, size_t room)
 {
@@ -89,13 +89,13 @@ trouble_once(int fd, unsigned *seed)
 
     raw_send(fd, request, (size_t)n);
     receive(fd, answer, sizeof answer);
-    /* any of them can pass its 100 ms where the machine is busy */
+    /* the queue timeout of 100 ms may pass on a busy machine */
     must(strstr(answer, answers[way]) != NULL || strstr(answer, "\"overloaded\"") != NULL ||
              strstr(answer, "\"timeout\"") != NULL,
          ways[way], answer);
 }
 
-/* Comes, goes, and may exist or not. */
+/* Calls a function that may or may not exist. */
 static void
 fleeting_once(int fd)
 {
@@ -108,7 +108,7 @@ fleeting_once(int fd)
          "a function that comes and goes", answer);
 }
 
-/* Sends a call and goes away. */
+/* Sends a call and disconnects. */
 static void
 leave(const struct daemon *d)
 {
@@ -210,7 +210,7 @@ test_loops_under_everything_at_once_answer_every_call(void **state)
     wait_for_figure(d, "echo", "instances", "busy", 0);
 }
 
-/* ---- a loop that joins ---- */
+/* ---- loops that join ---- */
 
 static _Noreturn void
 list_for_ever(const struct daemon *d)
@@ -254,9 +254,9 @@ test_a_second_loop_joins_a_busy_one_and_leaves_again(void **state)
 
     (void)state;
     if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-        return; /* there is no core for it */
+        return; /* no core is idle for it */
     (void)unsetenv("HEARTH_THREADS");
-    (void)setenv("HEARTH_PATIENCE", "6", 0); /* a second in a row with half a core free */
+    (void)setenv("HEARTH_PATIENCE", "6", 0); /* it takes a second with half an idle core */
     daemon_start_with(&d, options);
     for (int i = 0; i < FUNCTIONS; i++) {
         char name[16];
@@ -287,5 +287,5 @@ main(void)
         cmocka_unit_test(test_a_second_loop_joins_a_busy_one_and_leaves_again),
     };
 
-    return cmocka_run_group_tests_name("loops", tests, group_start, group_stop);
+    return RUN_TESTS("loops", tests, group_start, group_stop);
 }

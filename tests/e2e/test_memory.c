@@ -1,6 +1,5 @@
-/* test_memory.c: what an instance keeps after its calls, and that it is replaced between two of
- * them before the kernel ends it in one (recycle_memory).
- */
+/* test_memory.c: an instance that keeps memory after its calls is replaced between two calls,
+ * before the kernel kills it during one (recycle_memory). */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +8,9 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "run.h"
 
-/* Keeps so many KiB of each call, from a number of calls on. */
+/* Keeps the given KiB of each call, after a number of calls. */
 static const char keeper[] =
     "#include <hearth.h>\n#include <stdlib.h>\n#include <string.h>\n"
     "static int calls; char *volatile kept;\n"
@@ -37,7 +37,7 @@ expect_kept(const struct daemon *d, const char *path, int call)
     reply_free(&r);
 }
 
-/* One after another: however much a call keeps of the share that is left free. */
+/* One call after another, however much of the free share each one keeps. */
 static void
 test_no_call_dies_of_what_the_calls_before_it_kept(void **state)
 {
@@ -46,7 +46,7 @@ test_no_call_dies_of_what_the_calls_before_it_kept(void **state)
     } rows[] = {
         {"memory=32M&max=1", "kib=1024"},
         {"memory=32M&max=1", "kib=2900"},
-        {"memory=32M&max=1", "kib=2900&from=40"}, /* well-behaved for a while */
+        {"memory=32M&max=1", "kib=2900&from=40"}, /* keeps nothing at first */
         {"memory=32M&max=1", "kib=200"},
         {"memory=16M&max=1&recycle_memory=50", "kib=6000"},
         {"memory=64M&max=2&recycle_memory=99", "kib=500"},
@@ -63,7 +63,7 @@ test_no_call_dies_of_what_the_calls_before_it_kept(void **state)
     }
 }
 
-/* Side by side: what was sent ahead to an instance that is full by then runs elsewhere. */
+/* Concurrent calls: what was sent ahead to a full instance runs in another one. */
 static void
 test_no_call_dies_of_what_calls_beside_it_kept(void **state)
 {
@@ -73,7 +73,7 @@ test_no_call_dies_of_what_calls_beside_it_kept(void **state)
 
     deploy_ok(d, "beside", "memory=32M&max=2&recycle_memory=90", keeper);
     for (int call = 0; call < 100; call++)
-        expect_kept(d, "/function/beside", call); /* quick: more are sent ahead */
+        expect_kept(d, "/function/beside", call); /* quick calls: more are sent ahead */
     for (int i = 0; i < CALLERS; i++) {
         pids[i] = fork();
         if (pids[i] != 0)
@@ -94,11 +94,11 @@ test_no_call_dies_of_what_calls_beside_it_kept(void **state)
 
         assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
         if (status != 0)
-            fail_msg("a call beside others failed: see above");
+            fail_msg("a concurrent call failed: see above");
     }
 }
 
-/* 100 percent: nothing is left free, and nothing is looked at. */
+/* 100 percent: no share is kept free, and nothing is checked. */
 static void
 test_recycle_memory_of_100_replaces_nothing(void **state)
 {
@@ -113,7 +113,7 @@ test_recycle_memory_of_100_replaces_nothing(void **state)
     reply_free(&r);
 }
 
-/* A share that is changed holds for the instance that runs. */
+/* A changed share also applies to running instances. */
 static void
 test_a_changed_share_holds_for_running_instances(void **state)
 {
@@ -140,5 +140,5 @@ main(void)
         cmocka_unit_test(test_a_changed_share_holds_for_running_instances),
     };
 
-    return cmocka_run_group_tests_name("memory", tests, start, group_stop);
+    return RUN_TESTS("memory", tests, start, group_stop);
 }

@@ -1,5 +1,5 @@
-/* test_processes.c: the walls as the host sees them, and what happens when any of
- * our processes is killed. */
+/* test_processes.c: the isolation as seen from the host, and what happens when one of the
+ * platform's processes is killed. */
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "run.h"
 
 #define SLOW                                                                                       \
     "#include <hearth.h>\n#include <time.h>\n"                                                     \
@@ -41,7 +42,7 @@ two_workers(void *user)
     return count_processes(((struct daemon *)user)->pid, "hearth-worker") == 2;
 }
 
-/* ---- walls ---- */
+/* ---- isolation ---- */
 
 static void
 expect_own_namespace(pid_t pid, const char *name)
@@ -95,8 +96,8 @@ test_a_worker_stands_behind_every_wall(void **state)
     assert_true(fread(text, 1, sizeof text - 1, file) > 0);
     (void)fclose(file);
     assert_non_null(strstr(text, "/hearth-"));
-    /* its root holds libraries and nothing of the host's */
-    (void)snprintf(path, sizeof path, "/proc/%d/root/etc/passwd", (int)pid);
+    /* its root directory has libraries and no files of the host */
+    (void)snprintf(path, sizeof path, "/proc/%d/root/etc/shadow", (int)pid);
     assert_int_not_equal(access(path, F_OK), 0);
     (void)snprintf(path, sizeof path, "/proc/%d/root/proc/self", (int)pid);
     assert_int_not_equal(access(path, F_OK), 0);
@@ -105,14 +106,13 @@ test_a_worker_stands_behind_every_wall(void **state)
     for (struct dirent *e; (e = readdir(dir)) != NULL;)
         entries += e->d_name[0] != '.';
     (void)closedir(dir);
-    /* null, output twice, meter, one to spare; a bell for each loop of the gateway */
+    /* null, output twice, meter, a spare one, and an eventfd per loop of the gateway */
     assert_true(entries <= 5 + (getenv("HEARTH_THREADS") ? atoi(getenv("HEARTH_THREADS")) : 1));
     daemon_remove(&d);
 }
 
-/* Where the host has a program for crashes (kernel.core_pattern begins with '|'), the kernel
- * starts it as root for every process that may be dumped, whatever its limit of cores: but
- * for the limit of one byte. */
+/* If the host has a core-dump handler (kernel.core_pattern begins with '|'), the kernel starts it
+ * as root for every dumpable process, whatever its core limit is, unless that is one byte. */
 static void
 test_a_crash_of_worker_or_gateway_starts_nothing_on_the_host(void **state)
 {
@@ -143,7 +143,7 @@ read_line(const char *folder, const char *name, char *line, size_t n)
     return line;
 }
 
-/* The group above all instances, by what the kernel says of one of them. */
+/* Finds the control group above all instances, from the kernel's entry for one of them. */
 static void
 find_tree(pid_t worker, char *tree, size_t n)
 {
@@ -159,7 +159,7 @@ find_tree(pid_t worker, char *tree, size_t n)
         group = strchr(at, ':');
         *group++ = '\0';
         if (at[0] != '\0' && strcmp(at, "cpu") != 0 && strstr(at, "cpu,") == NULL)
-            continue; /* "" is the unified hierarchy */
+            continue; /* "": the unified hierarchy */
         if (strstr(group, "/hearth-") == NULL)
             continue;
         *strrchr(group, '/') = '\0'; /* the leaf */
@@ -169,7 +169,7 @@ find_tree(pid_t worker, char *tree, size_t n)
     assert_string_not_equal(tree, "");
 }
 
-/* Whatever instances do to the scheduler, the rest of the host runs. */
+/* The rest of the host gets CPU time, whatever the instances do. */
 static void
 test_all_instances_together_leave_time_to_the_host(void **state)
 {
@@ -193,8 +193,7 @@ test_all_instances_together_leave_time_to_the_host(void **state)
     daemon_remove(&d);
 }
 
-/* The state folder is root's, and sticky: a gateway that was taken over cannot put
- * something else in the place of the jail. */
+/* The state folder belongs to root and is sticky: a compromised gateway cannot replace the jail. */
 static void
 test_the_gateways_user_cannot_remove_the_jail(void **state)
 {
@@ -294,7 +293,7 @@ test_the_gateway_has_no_privilege_and_sees_only_its_state(void **state)
     (void)state;
     start(&d);
     pid = find_process(d.pid, "hearth-gateway");
-    /* sanitizers make calls of their own: that build goes without its filter, and says so */
+    /* sanitizers need other system calls: such a build has no filter, and logs that */
     expect_no_privilege(pid, getenv("HEARTH_SANITIZED") == NULL);
     expect_own_namespace(pid, "net");
     (void)snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
@@ -320,7 +319,7 @@ test_the_token_is_for_its_owner_alone(void **state)
     daemon_remove(&d);
 }
 
-/* ---- deaths ---- */
+/* ---- killed processes ---- */
 
 struct pids {
     pid_t pid[8];
@@ -394,7 +393,7 @@ test_a_killed_launcher_leaves_nothing_running(void **state)
     (void)waitpid(d.pid, NULL, 0);
     d.pid = 0;
     wait_for("the end of every process", all_gone, &pids);
-    /* the next daemon serves the same state, and sweeps the groups left behind */
+    /* the next daemon serves the same state and removes the leftover control groups */
     memset(&next, 0, sizeof next);
     memcpy(next.state, d.state, sizeof next.state);
     daemon_start(&next);
@@ -447,8 +446,8 @@ test_a_killed_worker_is_replaced(void **state)
     daemon_remove(&d);
 }
 
-/* Workers that start at the same moment share nothing that one could spoil for
- * another (they once shared the position of the file with their filters). */
+/* Workers that start at the same time share nothing that one of them could spoil for another, such
+ * as the offset of a shared file with filters. */
 static void
 test_many_workers_start_at_once(void **state)
 {
@@ -498,7 +497,7 @@ test_sigterm_lets_running_calls_finish_and_exits_0(void **state)
     raw_send(fd, "GET /function/hello?slow HTTP/1.1\r\nHost: x\r\n\r\n", 46);
     wait_for_figure(&d, "hello", "instances", "busy", 1);
     (void)kill(d.pid, SIGTERM);
-    do { /* from some moment on, new calls are refused */
+    do { /* new calls are refused from some moment on */
         r = get(&d, "/function/hello");
         status = (int)r.status;
         if (status == 503)
@@ -509,7 +508,7 @@ test_sigterm_lets_running_calls_finish_and_exits_0(void **state)
     assert_non_null(strstr(got, "hello"));
     free(got);
     assert_int_equal(waitpid(d.pid, &status, 0), d.pid);
-    (void)close(fd); /* only now: a client that stays holds nothing up */
+    (void)close(fd); /* closed only now: an open connection must not delay the end */
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     d.pid = 0;
     wait_for("the end of every process", all_gone, &pids);
@@ -535,5 +534,5 @@ main(void)
         cmocka_unit_test(test_sigterm_lets_running_calls_finish_and_exits_0),
     };
 
-    return cmocka_run_group_tests_name("processes", tests, NULL, NULL);
+    return RUN_TESTS("processes", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* test_request.c: what a function is handed of a request: that it ends where it ends, that
- * nothing of another call lies around it, and that asking for it costs no memory. */
+/* test_request.c: the parts of a request that a function gets: they are terminated, there is no
+ * data of another call around them, and reading them takes no memory. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,14 +7,15 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "run.h"
 
 #define MEASURE                                                                                    \
     "#include <hearth.h>\n#include <string.h>\n"                                                   \
     "int hearth_handle(hearth_call *c) { size_t n; const char *b = hearth_body(c, &n);\n"          \
     "  return b == NULL ? 1 : hearth_printf(c, \"%zu %zu\", n, strlen(b)); }\n"
 
-/* Keeps all it can of a call that brings the marker; asked to ?scan, looks for it around
- * everything that it is handed. The marker is spelled one letter off here. */
+/* Copies everything it can of a call with the marker. With ?scan it searches the memory around
+ * everything that it gets. The marker is stored here with every letter shifted by one. */
 #define SCAN                                                                                       \
     "#include <hearth.h>\n#include <signal.h>\n#include <stdlib.h>\n#include <string.h>\n"         \
     "#include <sys/syscall.h>\n#include <unistd.h>\n#include <stdio.h>\n"                          \
@@ -51,8 +52,8 @@
     "  if (near((void *)c, 64 << 10)) return hearth_printf(c, \"call\");\n"                        \
     "  return hearth_printf(c, \"clean\"); }\n"
 
-/* Gathers twice, then reads on; tells with the next call, since this one's client may have
- * gone. */
+/* Gathers the body twice, then reads on. The next call reports the results, because this client may
+ * have disconnected. */
 #define TWICE                                                                                      \
     "#include <hearth.h>\n#include <errno.h>\n#include <stdio.h>\n#include <string.h>\n"           \
     "static char told[128] = \"nothing\";\n"                                                       \
@@ -66,7 +67,7 @@
     "          got > 0 ? \"bytes\" : strerror(errno));\n"                                          \
     "  return 0; }\n"
 
-/* Asks for everything, a million times in all; tells what that took. */
+/* Looks up everything, a million times in total, and reports the memory that this took. */
 #define LOOKUPS                                                                                    \
     "#include <hearth.h>\n#include <string.h>\n"                                                   \
     "static int same(const char *a, const char *b) { return a && b && strcmp(a, b) == 0; }\n"      \
@@ -94,7 +95,7 @@
     " }\n"                                                                                         \
     "  return hearth_printf(c, \"%d\", found); }\n"
 
-/* Texts of n bytes by hearth_printf, `times` times; after one of `first` bytes. */
+/* Prints texts of n bytes with hearth_printf, `times` times, after one of `first` bytes. */
 #define PRINTS                                                                                     \
     "#include <hearth.h>\n#include <stdlib.h>\n"                                                   \
     "static int number(hearth_call *c, const char *k) {\n"                                         \
@@ -107,7 +108,7 @@
     "  for (int i = 0; i < times; i++) if (hearth_printf(c, \"%*d\", n, i)) return 1;\n"           \
     "  return 0; }\n"
 
-/* All values of the query's names a, b and "", and of fields. */
+/* Prints the values of the names a, b and "a b" in the query, and of a header field. */
 #define SHOW                                                                                       \
     "#include <hearth.h>\n"                                                                        \
     "static const char *s(const char *v) { return v ? v : \"(none)\"; }\n"                         \
@@ -162,7 +163,7 @@ test_a_body_is_followed_by_a_nul_whatever_came_before(void **state)
     free(bytes);
 }
 
-/* Sends a POST of n bytes 'x' to `measure`. */
+/* Sends a POST with n bytes 'x' to `measure`. */
 static void
 send_body(int fd, size_t n, const char *fields)
 {
@@ -177,7 +178,7 @@ send_body(int fd, size_t n, const char *fields)
     free(all);
 }
 
-/* Both answers. */
+/* Expects both responses. */
 static void
 expect_measured(int fd, const size_t n[2])
 {
@@ -270,7 +271,7 @@ test_nothing_of_a_call_is_left_around_the_next_one(void **state)
     free(bytes);
 }
 
-/* A body that is never whole, and one that the function does not ask for. */
+/* A body that is never complete, and one that the function does not read. */
 static void
 test_nothing_of_a_broken_body_is_left(void **state)
 {
@@ -340,7 +341,7 @@ test_a_body_that_grew_too_large_fails_the_same_again(void **state)
     free(bytes);
 }
 
-/* ---- what asking costs ---- */
+/* ---- the cost of lookups ---- */
 
 static void
 test_a_million_lookups_take_no_memory(void **state)
@@ -447,8 +448,8 @@ test_printf_streams_more_than_the_memory(void **state)
 {
     deploy_ok(*state, "prints", "memory=4M&max=1&timeout=60s", PRINTS);
     expect_printed(state, 0, 8000, 8400, false);    /* 64 MB */
-    expect_printed(state, 0, 200000, 40, false);    /* each more than a frame */
-    expect_printed(state, 60000, 40000, 20, false); /* each is the second of its frame */
+    expect_printed(state, 0, 200000, 40, false);    /* each is larger than a frame */
+    expect_printed(state, 60000, 40000, 20, false); /* each is the second in its frame */
 }
 
 static void
@@ -482,5 +483,5 @@ main(void)
         cmocka_unit_test(test_printf_fills_a_frame_to_its_last_byte),
     };
 
-    return cmocka_run_group_tests_name("request", tests, start, group_stop);
+    return RUN_TESTS("request", tests, start, group_stop);
 }

@@ -1,6 +1,5 @@
-/* test_settings.c: what an operator writes in queries and JSON, and how a deploy, a log and a
- * start say what is wrong with it.
- */
+/* test_settings.c: settings in queries and JSON, and the error reports of a deploy, a log and a
+ * start. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include "bundle.h"
 #include "harness.h"
+#include "run.h"
 
 #define HELLO                                                                                      \
     "#include <hearth.h>\nint hearth_handle(hearth_call *c) { return hearth_printf(c, "            \
@@ -164,18 +164,18 @@ test_a_bundle_of_what_is_not_compiled_says_so(void **state)
     struct reply r;
 
     bundle_open(&b, false);
-    bundle_add(&b, "function.cpp", HELLO, NULL);
+    bundle_add(&b, "function.rs", HELLO, NULL);
     bundle_add(&b, "include/a.h", "", NULL);
     bundle_close(&b);
-    r = put(*state, "/v1/functions/cpp", "application/x-tar", b.bytes, b.len);
+    r = put(*state, "/v1/functions/rust", "application/x-tar", b.bytes, b.len);
     if (r.status != 400 || strcmp(reply_text(&r, "code"), "bad_bundle") != 0 ||
-        strstr(reply_text(&r, "detail"), "function.cpp") == NULL ||
-        strstr(reply_text(&r, "detail"), ".c ") == NULL)
+        strstr(reply_text(&r, "detail"), "function.rs") == NULL ||
+        strstr(reply_text(&r, "detail"), ".c,") == NULL)
         fail_msg("%ld %s", r.status, r.body);
     reply_free(&r);
 }
 
-/* ---- a start ---- */
+/* ---- at the start ---- */
 
 static void
 test_min_is_checked_against_a_smaller_budget_at_start(void **state)
@@ -194,7 +194,7 @@ test_min_is_checked_against_a_smaller_budget_at_start(void **state)
     settings = json_object_get(r.json, "settings");
     assert_int_equal(json_integer_value(json_object_get(settings, "min")), 2);
     reply_free(&r);
-    wait_for_log(&d, "function kept: min is 2 for now, and not 4");
+    wait_for_log(&d, "function kept: min is reduced from 4 to 2 for now");
     r = get(&d, "/function/kept");
     assert_string_equal(r.body, "hello");
     reply_free(&r);
@@ -217,7 +217,7 @@ leave_behind(const struct daemon *d, const char *path)
     (void)close(fd);
 }
 
-/* What a write leaves that was broken off is gone after the next start. */
+/* Leftovers of an interrupted write are removed at the next start. */
 static void
 test_half_written_files_are_removed_at_start(void **state)
 {
@@ -260,5 +260,5 @@ main(void)
         cmocka_unit_test(test_half_written_files_are_removed_at_start),
     };
 
-    return cmocka_run_group_tests_name("settings", tests, start, group_stop);
+    return RUN_TESTS("settings", tests, start, group_stop);
 }

@@ -1,4 +1,5 @@
-/* test_signals.c: signals and limits that would end a process where an answer is due. */
+/* test_signals.c: signals and limits whose default action would end a process that must still
+ * respond. */
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,23 +11,14 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "run.h"
 
-/* Takes as many milliseconds as asked for. */
+/* Takes the given number of milliseconds. */
 #define SLOW                                                                                       \
     "#include <hearth.h>\n#include <stdlib.h>\n#include <time.h>\n"                                \
     "int hearth_handle(hearth_call *c) { const char *ms = hearth_query(c, \"ms\");\n"              \
     "  struct timespec t = {0, ms ? atol(ms) * 1000000 : 0};\n"                                    \
     "  while (nanosleep(&t, &t)) ; return hearth_printf(c, \"hello\"); }\n"
-
-static void
-expect_body(const struct daemon *d, const char *path, const char *body)
-{
-    struct reply r = get(d, path);
-
-    if (r.status != 200 || strcmp(r.body, body) != 0)
-        fail_msg("%s: %ld %s", path, r.status, r.body);
-    reply_free(&r);
-}
 
 static void
 start_slow(struct daemon *d)
@@ -36,7 +28,7 @@ start_slow(struct daemon *d)
     expect_body(d, "/function/hello", "hello");
 }
 
-/* Sends a call that takes a while, and waits until it runs. */
+/* Sends a slow call and waits until it runs. */
 static int
 begin_slow_call(const struct daemon *d, int ms)
 {
@@ -50,7 +42,7 @@ begin_slow_call(const struct daemon *d, int ms)
     return fd;
 }
 
-/* The call is answered, and the daemon, told to stop, ends with 0. */
+/* The running call gets its response, and the daemon exits with 0 after SIGTERM. */
 static void
 expect_drained(struct daemon *d, int fd)
 {
@@ -68,9 +60,9 @@ expect_drained(struct daemon *d, int fd)
     daemon_remove(d);
 }
 
-/* ---- signals whose default is the end ---- */
+/* ---- signals whose default action ends the process ---- */
 
-/* Faults, which end a process on purpose, and what stops or continues it. */
+/* Faults, which must end a process, and signals that stop or continue it. */
 static bool
 is_left_alone(int sig)
 {
@@ -117,14 +109,14 @@ test_no_signal_but_those_to_stop_ends_the_launcher(void **state)
             if (waitpid(d.pid, NULL, WNOHANG) != 0)
                 fail_msg("signal %d ended the launcher", sig);
         }
-    wait_for_log(&d, "told to open the log again");
-    wait_for_log(&d, "told to read the configuration again");
+    wait_for_log(&d, "signal to reopen the log");
+    wait_for_log(&d, "signal to reload the configuration");
     assert_int_equal(daemon_stop(&d), 0);
     daemon_remove(&d);
 }
 
-/* An instance's calls are its own: what a host sends to every process of the daemon does not
- * cut one off. Twice, since what is sent first must not change what becomes of the next. */
+/* Signals that the host sends to all processes of the daemon must not end an instance's call. Sent
+ * twice, because the first signal must not change the handling of the next. */
 static void
 test_no_signal_from_outside_ends_a_worker(void **state)
 {
@@ -168,7 +160,7 @@ test_sigquit_and_sigint_let_running_calls_finish(void **state)
     }
 }
 
-/* As systemd does it, with KillMode=control-group. */
+/* As systemd does it with KillMode=control-group. */
 static void
 test_sigterm_to_every_process_lets_running_calls_finish(void **state)
 {
@@ -200,7 +192,7 @@ is_there(void *user)
 static void
 test_sigterm_to_every_process_lets_a_running_build_finish(void **state)
 {
-    /* the assembler takes a second or so for it */
+    /* the assembler needs a second or so for it */
     static const char source[] =
         "#include <hearth.h>\n"
         "__asm__(\".rept 3000\\n.rept 2000\\n.if 0\\n.endif\\n.endr\\n.endr\");\n"
@@ -245,7 +237,7 @@ ignore_and_block_signals(void)
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
-/* Ignored SIGCHLD, for one, has children reaped before anybody asks how they ended. */
+/* Ignoring SIGCHLD, for example, has the kernel reap children before their status is read. */
 static void
 test_signals_that_were_ignored_or_blocked_at_the_start_do_not_matter(void **state)
 {
@@ -263,15 +255,15 @@ test_signals_that_were_ignored_or_blocked_at_the_start_do_not_matter(void **stat
     assert_int_equal(kill(find_process(d.pid, "hearth-gateway"), SIGKILL), 0);
     wait_for_log(&d, "starting the gateway again");
     assert_int_equal(kill(d.pid, SIGUSR1), 0);
-    wait_for_log(&d, "told to open the log again");
+    wait_for_log(&d, "signal to reopen the log");
     assert_int_equal(daemon_stop(&d), 0);
     daemon_remove(&d);
 }
 
-/* ---- limits whose default is the end ---- */
+/* ---- limits whose default action ends the process ---- */
 
-/* Says the error that ends it: of two files that fill /tmp, of one that is written, placed or
- * stretched beyond what a file may have. */
+/* Reports the error: of two files that fill /tmp, and of one that is written, positioned or
+ * extended beyond the maximum size of a file. */
 static void
 test_a_full_tmp_is_an_error_and_no_death(void **state)
 {
@@ -307,7 +299,7 @@ test_a_full_tmp_is_an_error_and_no_death(void **state)
     daemon_remove(&d);
 }
 
-/* Root without the capability to widen a limit, as in a container. */
+/* Drops the capability to raise limits, as in a container. */
 static void
 give_up_widening(void)
 {
@@ -315,7 +307,7 @@ give_up_widening(void)
         _exit(127);
 }
 
-/* Room for the token, and for no large source. */
+/* Allows the token's file, and no large source. */
 static void
 allow_small_files(void)
 {
@@ -326,7 +318,7 @@ allow_small_files(void)
         _exit(127);
 }
 
-/* `ulimit -f` of the shell that starts it. */
+/* `ulimit -f` in the shell that starts the daemon. */
 static void
 test_a_daemon_whose_files_are_limited_answers_an_error(void **state)
 {
@@ -390,5 +382,5 @@ main(void)
         cmocka_unit_test(test_a_tighter_limit_of_whoever_starts_the_daemon_stays),
     };
 
-    return cmocka_run_group_tests_name("signals", tests, NULL, NULL);
+    return RUN_TESTS("signals", tests, NULL, NULL);
 }

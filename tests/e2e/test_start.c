@@ -1,4 +1,4 @@
-/* test_start.c: how a daemon starts, and what one that fails or ends leaves to others. */
+/* test_start.c: how a daemon starts, and what remains after a failed start or an exit. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "run.h"
 
 #define HELLO                                                                                      \
     "#include <hearth.h>\n"                                                                        \
@@ -31,12 +32,12 @@ expect_hello(const struct daemon *d)
     reply_free(&r);
 }
 
-/* ---- the file of a unix socket ---- */
+/* ---- the unix socket's file ---- */
 
 struct place {
     char folder[64];
     char path[96];    /* of the socket */
-    char option[112]; /* that has hearthd listen there */
+    char option[112]; /* the --listen option */
 };
 
 static void
@@ -63,7 +64,7 @@ inode_of(const char *path)
     return lstat(path, &st) == 0 ? st.st_ino : 0;
 }
 
-/* A socket of that type bound there; listening with that queue where it is not negative. */
+/* Binds a socket of the type; listens with that backlog unless it is negative. */
 static int
 bind_at(const struct place *p, int type, int queue)
 {
@@ -77,7 +78,7 @@ bind_at(const struct place *p, int type, int queue)
     return fd;
 }
 
-/* 0 where somebody accepts there, else the errno. */
+/* Returns 0 if the connection is accepted, otherwise the errno. */
 static int
 connect_to(const struct place *p, int *fd)
 {
@@ -117,7 +118,7 @@ test_a_second_daemon_leaves_the_socket_of_the_first_alone(void **state)
     assert_int_equal(connect_to(&p, &fd), 0);
     (void)close(fd);
     assert_int_equal(daemon_stop(&d), 0);
-    assert_int_equal(inode_of(p.path), 0); /* its own it removes */
+    assert_int_equal(inode_of(p.path), 0); /* the daemon removes its own socket */
     daemon_remove(&d);
     remove_place(&p);
 }
@@ -186,7 +187,7 @@ test_a_socket_that_nobody_listens_on_is_replaced(void **state)
     remove_place(&p);
 }
 
-/* What came to stand there meanwhile is another's. */
+/* A file that has replaced the socket meanwhile is not removed. */
 static void
 test_a_daemon_that_ends_removes_its_own_socket_alone(void **state)
 {
@@ -209,7 +210,7 @@ test_a_daemon_that_ends_removes_its_own_socket_alone(void **state)
     remove_place(&p);
 }
 
-/* ---- descriptors that it is started with ---- */
+/* ---- inherited descriptors ---- */
 
 static unsigned to_close; /* a bit for each of 0, 1 and 2 */
 
@@ -221,8 +222,8 @@ close_standard_files(void)
             (void)close(fd);
 }
 
-/* What is opened next would take their numbers, and then their parts: an event loop as standard
- * error, a pipe as standard output. */
+/* The next opened files would get these numbers and be used as standard files: an event loop as
+ * standard error, a pipe as standard output. */
 static void
 test_a_daemon_without_standard_files_serves_and_ends_well(void **state)
 {
@@ -252,7 +253,7 @@ open_a_stray_file(void)
         _exit(127);
 }
 
-/* The unprivileged processes get what they are handed, and nothing that a shell or a service
+/* The unprivileged processes get only their own descriptors, and none that a shell or a service
  * manager left open. */
 static void
 test_a_file_that_was_open_at_the_start_reaches_no_other_process(void **state)
@@ -289,8 +290,8 @@ pass_on(int sig)
     (void)kill(inner, sig);
 }
 
-/* Becomes the parent of a process in a pid namespace of its own, as in a container that shares
- * the host's control groups; there its /proc shows no process of the host. */
+/* Forks a process in a new pid namespace, as in a container that shares the host's control groups.
+ * Its /proc shows no process of the host. */
 static void
 enter_pid_namespace(void)
 {
@@ -323,7 +324,7 @@ test_a_daemon_in_another_pid_namespace_keeps_its_instances(void **state)
     worker = find_process(first.pid, "hearth-worker");
     daemon_start(&second);
     assert_int_equal(find_process(first.pid, "hearth-worker"), worker);
-    deploy_ok(&first, "other", "memory=16M", HELLO); /* its group stands, and takes more */
+    deploy_ok(&first, "other", "memory=16M", HELLO); /* its group exists and accepts processes */
     expect_hello(&first);
     deploy_ok(&second, "hello", "memory=16M", HELLO);
     expect_hello(&second);
@@ -349,5 +350,5 @@ main(void)
         cmocka_unit_test(test_a_daemon_in_another_pid_namespace_keeps_its_instances),
     };
 
-    return cmocka_run_group_tests_name("start", tests, NULL, NULL);
+    return RUN_TESTS("start", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* test_state.c: what survives a restart, and the examples on real input. */
+/* test_state.c: what survives a restart, and the examples with real input. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "run.h"
 
 #define HELLO                                                                                      \
     "#include <hearth.h>\n"                                                                        \
@@ -75,7 +76,7 @@ make(const char *state, const char *path, const char *text)
         (void)fputs(text, file);
         (void)fclose(file);
     }
-    /* as the gateway would have left it */
+    /* with the owner that the gateway would have given it */
     (void)snprintf(owner, sizeof owner, "%s/functions", state);
     assert_int_equal(stat(owner, &st), 0);
     assert_int_equal(chown(whole, st.st_uid, st.st_gid), 0);
@@ -119,8 +120,7 @@ setting(const struct daemon *d, const char *path, const char *name)
     return value;
 }
 
-/* On a smaller host one setting may be too large: the others stay what they are. */
-/* A start removes what an unfinished deploy left, and nothing that it knows nothing of. */
+/* A start removes the leftovers of an unfinished deploy, and no unknown files. */
 static void
 test_a_start_removes_neither_versions_nor_foreign_files(void **state)
 {
@@ -134,7 +134,7 @@ test_a_start_removes_neither_versions_nor_foreign_files(void **state)
     deploy_ok(&d, "found", "memory=16M", HELLO);
     assert_int_equal(daemon_stop(&d), 0);
     (void)snprintf(path, sizeof path, "%s/functions/found/live", d.state);
-    assert_int_equal(unlink(path), 0); /* as after a damage of the file system */
+    assert_int_equal(unlink(path), 0); /* simulates a damaged file system */
     make(d.state, "functions/lost+found", NULL);
     make(d.state, "functions/lost+found/x", "somebody's");
     make(d.state, "functions/Backup", NULL);
@@ -147,7 +147,7 @@ test_a_start_removes_neither_versions_nor_foreign_files(void **state)
         if (access(path, F_OK) != 0)
             fail_msg("%s was removed", kept[i]);
     }
-    deploy_ok(&d, "found", "memory=16M", HELLO); /* what is there is set aside */
+    deploy_ok(&d, "found", "memory=16M", HELLO); /* the existing files are moved aside */
     expect_hello(&d, "/function/found");
     (void)snprintf(path, sizeof path, "%s/functions/.lost-found/1/function.so", d.state);
     assert_int_equal(access(path, F_OK), 0);
@@ -185,7 +185,7 @@ damage(const struct daemon *d, const char *path)
     assert_int_equal(truncate(whole, 3), 0);
 }
 
-/* What cannot be read stays on disk, and keeps nobody from deploying anew. */
+/* Unreadable files stay on disk and do not prevent a new deploy. */
 static void
 test_damaged_versions_are_left_out_and_in_nobodys_way(void **state)
 {
@@ -260,9 +260,9 @@ test_an_admin_listener_of_its_own_keeps_v1_off_the_other(void **state)
     daemon_remove(&d);
 }
 
-/* ---- the examples, on real input ---- */
+/* ---- the examples, with real input ---- */
 
-/* What a command prints. The caller frees it. */
+/* The output of a command. The caller frees it. */
 static char *
 output_of(const char *command)
 {
@@ -359,5 +359,5 @@ main(void)
         cmocka_unit_test_setup_teardown(test_hello_greets_by_name, group_start, group_stop),
     };
 
-    return cmocka_run_group_tests_name("state", tests, NULL, NULL);
+    return RUN_TESTS("state", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* fuzz_link.c: the gateway's side of a channel (common/channel.c, gateway/calls/link.c and
- * gateway/calls/response.c as they are) against a worker that is made of fuzzed bytes. What
- * surrounds it, connections, scheduler and calls, is stood in for here, and checks what
+/* fuzz_link.c: the gateway's side of a channel (common/channel.c, gateway/instances/link.c,
+ * gateway/calls/running.c and response.c as they are) against a worker that is made of fuzzed
+ * bytes. What surrounds it, connections, scheduler and calls, is stood in for here, and checks what
  * must be so: a call is answered once, a client's bytes are readable memory, a connection
  * that has gone is written to no more.
  */
@@ -10,20 +10,29 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "calls/call.h"
-#include "calls/instance.h"
-#include "functions/function.h"
-#include "gateway.h"
-#include "http/answer.h"
-#include "http/connection.h"
+#include "answer.h"
+#include "call.h"
+#include "connection.h"
+#include "dispatch.h"
+#include "function.h"
+#include "instance.h"
 #include "log.h"
+#include "output.h"
+#include "probe.h"
+#include "running.h"
+#include "scheduler.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CALLS 4
 
-static struct gw gw;
-static struct gw_loop loop;
+static struct gw_http http;
+static struct gw_functions functions;
+static struct gw_instances instances = {.events = &gw_call_events};
+static struct gw gw = {.http = &http, .functions = &functions, .instances = &instances};
+static struct gw_http_loop loop_http;
+static struct gw_instances_loop loop_instances;
+static struct gw_loop loop = {.http = &loop_http, .instances = &loop_instances};
 static struct gw_function function;
 static struct sch_slot slot;
 static struct gw_instance *inst;
@@ -69,7 +78,7 @@ index_of(const struct gw_conn *conn)
 bool
 gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
 {
-    assert(!answered[index_of(conn)] && !conn->closing);
+    assert(!answered[index_of(conn)] && conn->life != GW_CONN_CLOSING);
     for (unsigned i = 0; i < n; i++)
         for (size_t k = 0; k < pieces[i].len; k++)
             sink = (unsigned char)pieces[i].base[k];
@@ -80,9 +89,10 @@ gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
 }
 
 void
-sch_slot_doom(struct sch *sch, struct sch_slot *s, int64_t now_ns)
+sch_slot_doom(struct sch *sch, struct sch_slot *s, enum sch_end why, int64_t now_ns)
 {
     (void)sch;
+    (void)why;
     (void)now_ns;
     s->doomed = true;
 }
@@ -118,7 +128,7 @@ void
 gw_conn_cut(struct gw_conn *conn)
 {
     end_of(conn);
-    conn->closing = true;
+    conn->life = GW_CONN_CLOSING;
 }
 
 void
@@ -211,9 +221,33 @@ sch_slot_gone(struct sch *sch, struct sch_slot *gone, bool could_not_start, int6
 }
 
 void
-gw_instance_kill(struct gw_instance *i)
+gw_instance_kill(struct gw_instance *i, enum sch_end why)
 {
-    i->killed = true;
+    (void)why;
+    i->phase = GW_INSTANCE_KILLED;
+}
+
+int
+gw_instance_trimmed(struct gw_instance *i)
+{
+    (void)i;
+    return -EPROTO; /* nobody asked for it */
+}
+
+int
+gw_instance_profiled(struct gw_instance *i, const struct frame *frame)
+{
+    (void)i;
+    (void)frame;
+    return -EPROTO; /* nobody asked for it */
+}
+
+int
+gw_instance_probe_frame(struct gw_instance *i, const struct frame *frame)
+{
+    (void)i;
+    (void)frame;
+    return -EPROTO; /* nobody asked for it */
 }
 
 int
@@ -228,17 +262,38 @@ gw_instance_start_frame(struct gw_instance *i, const struct frame *frame)
 }
 
 void
-gw_instance_answer_death(struct gw_instance *i, struct gw_call *call)
-{
-    (void)i;
-    gw_call_problem(call, GW_FUNCTION_CRASHED, NULL, "it died");
-}
-
-void
 gw_instance_calls_ended(struct gw_instance *i)
 {
     assert(i->links[0].first == NULL);
     i->open = false;
+}
+
+void
+gw_instance_take_output(struct gw_instance *i)
+{
+    unsigned char records[OUTPUT_RECORD_MOST];
+    struct output_line line;
+
+    for (size_t n; (n = output_take(&i->chan.output, records, sizeof records)) > 0;)
+        for (size_t done = 0; done < n;) {
+            size_t space = output_parse(records + done, n - done, &line);
+
+            assert(space > 0 && line.text_len <= LIMIT_LOG_LINE);
+            done += space;
+        }
+}
+
+void
+gw_instance_take_last_output(struct gw_instance *i)
+{
+    gw_instance_take_output(i);
+}
+
+void
+gw_instance_report_refusals(struct gw_instance *i, const char *call_id)
+{
+    (void)call_id;
+    i->refusals_seen = atomic_load(&i->chan.shared->refusals);
 }
 
 void
@@ -258,6 +313,29 @@ gw_instance_read(int fd)
 {
     (void)fd;
     return 0;
+}
+
+int64_t
+gw_instance_peak_now(const struct gw_instance *i)
+{
+    (void)i;
+    return 0;
+}
+
+int64_t
+gw_instance_advice(const struct gw_instance *i)
+{
+    (void)i;
+    return 0;
+}
+
+void
+gw_instance_measure(struct gw_loop *l, struct gw_instance *i, int64_t body, int64_t now_ns)
+{
+    (void)l;
+    (void)i;
+    (void)body;
+    (void)now_ns;
 }
 
 void
@@ -300,8 +378,8 @@ gw_now_ns(void)
 const char *
 gw_date(struct gw_loop *l)
 {
-    (void)snprintf(l->date, sizeof l->date, "Date: today\r\n");
-    return l->date;
+    (void)snprintf(l->http->date, sizeof l->http->date, "Date: today\r\n");
+    return l->http->date;
 }
 
 const char *
@@ -351,7 +429,7 @@ begin(void)
     slot.state = SCH_SLOT_IDLE;
     memset(conns, 0, sizeof conns);
     memset(answered, 0, sizeof answered);
-    loop.busy = NULL;
+    loop_instances.busy = NULL;
     in_flight = 0;
     written = serials = 0;
 }
@@ -363,13 +441,13 @@ finish(void)
 
     if (link->mine && inst->open) { /* it dies, whatever it was doing */
         link->blocked = false;
-        inst->dead = true;
+        inst->drained = true;
         gw_link_poll(link);
     }
     while (link->first != NULL) {
         struct gw_call *call = link->first;
 
-        gw_link_remove(link, call);
+        gw_running_remove(link, call);
         free(call);
     }
     chan_close(&inst->chan);
@@ -384,7 +462,7 @@ new_call(void)
     unsigned char *payload;
     uint8_t how = byte();
 
-    if (serials == CALLS || inst->killed || inst->dead || !inst->open ||
+    if (serials == CALLS || inst->phase == GW_INSTANCE_KILLED || inst->drained || !inst->open ||
         (payload = chan_reserve(&inst->chan, 64)) == NULL)
         return;
     conn = &conns[serials++];
@@ -405,7 +483,7 @@ new_call(void)
     in_flight++;
     slot.runs.count++;
     slot.state = SCH_SLOT_BUSY;
-    gw_link_take(&inst->links[0], call);
+    gw_running_add(&inst->links[0], call);
 }
 
 /* A frame as a worker that knows the rules would make it, with fuzzed contents. */
@@ -521,7 +599,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         case 6:
             if (link->first != NULL && link->first->conn != NULL) { /* its client has gone */
-                link->first->conn->closing = true;
+                link->first->conn->life = GW_CONN_CLOSING;
                 answered[index_of(link->first->conn)] = true;
                 link->first->conn->exchange = NULL;
                 gw_call_detach(link->first, EPIPE);

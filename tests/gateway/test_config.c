@@ -1,4 +1,4 @@
-/* test_config.c: the configuration's file and options. */
+/* test_config.c: the configuration file and the options. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "run.h"
 
 static int
 read_text(const char *text, struct gw_config *config, struct hearth_err *err)
@@ -53,7 +54,7 @@ expect_error(const char *text, const char *line, const char *word)
 
     assert_true(read_text(text, &config, &err) < 0);
     if (strstr(err.text, line) == NULL || strstr(err.text, word) == NULL)
-        fail_msg("\"%s\" names not %s and %s", err.text, line, word);
+        fail_msg("\"%s\" does not name %s and %s", err.text, line, word);
 }
 
 static void
@@ -66,6 +67,47 @@ test_what_is_wrong_is_named_with_file_and_line(void **state)
     expect_error("[other]\nthreads = 1\n", ":2:", "other");
     expect_error("drain_time = 5x\n", ":1:", "drain_time");
     expect_error("listen = 1.1.1.1:1\nnonsense\n", ":2:", "key = value");
+    expect_error("nonsense\nthreads = 65\n", ":1:", "key = value");
+    expect_error("threads = 65\nnonsense\n", ":1:", "1 to 64");
+}
+
+static void
+test_an_indented_line_is_a_line_of_its_own(void **state)
+{
+    struct gw_config config;
+    struct hearth_err err = {0};
+
+    (void)state;
+    assert_int_equal(read_text("admin_hosts = a.example\n  state = /b\n\t[hearthd]\n \n threads=2",
+                               &config, &err),
+                     0);
+    assert_string_equal(config.admin_hosts, "a.example");
+    assert_string_equal(config.state, "/b");
+    assert_int_equal(config.threads, 2);
+}
+
+static void
+test_a_line_that_would_be_cut_is_refused(void **state)
+{
+    char text[512];
+
+    (void)state;
+    (void)snprintf(text, sizeof text, "threads = 2\nstate = /%0250d\n", 0);
+    expect_error(text, ":2:", "longer than");
+    (void)snprintf(text, sizeof text, "#%0250d\nthreads = 65\n", 0);
+    expect_error(text, ":1:", "longer than");
+}
+
+static void
+test_a_folder_is_no_configuration(void **state)
+{
+    struct gw_config config;
+    struct hearth_err err = {0};
+
+    (void)state;
+    gw_config_default(&config);
+    assert_true(gw_config_read(&config, "/", -1, &err) < 0);
+    assert_non_null(strstr(err.text, "read /"));
 }
 
 static void
@@ -110,7 +152,7 @@ test_no_auth_is_for_loopback_and_unix_alone(void **state)
     assert_int_equal(check("0.0.0.0:80", "unix:/run/x", true), 0);
     assert_true(check("0.0.0.0:80", "", true) < 0);
     assert_true(check("127.0.0.1:80", "10.0.0.1:81", true) < 0);
-    assert_true(check("127.example.org:80", "", true) < 0); /* a name like any other */
+    assert_true(check("127.example.org:80", "", true) < 0); /* an ordinary host name */
     assert_int_equal(check("0.0.0.0:80", "", false), 0);
     assert_true(check("nonsense", "", false) < 0);
     assert_true(check("1.1.1.1:70000", "", false) < 0);
@@ -139,10 +181,13 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_file_sets_what_it_names),
         cmocka_unit_test(test_what_is_wrong_is_named_with_file_and_line),
+        cmocka_unit_test(test_an_indented_line_is_a_line_of_its_own),
+        cmocka_unit_test(test_a_line_that_would_be_cut_is_refused),
+        cmocka_unit_test(test_a_folder_is_no_configuration),
         cmocka_unit_test(test_options_win_over_the_file),
         cmocka_unit_test(test_no_auth_is_for_loopback_and_unix_alone),
         cmocka_unit_test(test_unknown_options_and_missing_values_are_refused),
     };
 
-    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+    return RUN_TESTS("config", tests, NULL, NULL);
 }

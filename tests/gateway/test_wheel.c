@@ -1,4 +1,4 @@
-/* test_wheel.c: the timing wheel, by a clock of the test's own. */
+/* test_wheel.c: the timing wheel, with a simulated clock. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <time.h>
 
+#include "run.h"
 #include "wheel.h"
 
 static int fired;
@@ -91,10 +92,9 @@ test_many_random_timers_all_fire_after_a_long_pause(void **state)
 {
     static struct gw_timer timers[1000];
     struct gw_wheel wheel;
-    unsigned seed = (unsigned)time(NULL);
+    unsigned seed = (unsigned)run_seed();
 
     (void)state;
-    print_message("seed %u\n", seed);
     gw_wheel_init(&wheel, 0);
     fired = 0;
     for (int i = 0; i < 1000; i++)
@@ -115,5 +115,5 @@ main(void)
         cmocka_unit_test(test_many_random_timers_all_fire_after_a_long_pause),
     };
 
-    return cmocka_run_group_tests_name("wheel", tests, NULL, NULL);
+    return RUN_TESTS("wheel", tests, NULL, NULL);
 }

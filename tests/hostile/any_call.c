@@ -1,5 +1,5 @@
-/* any_call.c: makes the system call of the number that it is asked for, with arguments that
- * no call can use: for a test that tries them all. */
+/* any_call.c: makes the system call of the number in the request, with arguments that are invalid
+ * for every call. For a test that tries them all. */
 #include "attack.h"
 
 const char *

@@ -1,7 +1,7 @@
-/* attack.h: what every attack shares. An attack is a function of Hearth's that tries one
- * thing and says through its answer whether it got anywhere: "held" where the wall stood,
- * "ESCAPED: what" where it did not. Many do not live to answer: then the platform's
- * error names what they tried. test_hostile.c knows what each has to end in.
+/* attack.h: the frame of every attack. An attack is a Hearth function that tries one thing and
+ * responds with the result: "held" if the isolation held, "ESCAPED: what" if it did not. Many
+ * attacks are killed before they respond: then the platform's error must name what they tried.
+ * test_hostile.c knows the expected end of each.
  */
 #ifndef ATTACK_H
 #define ATTACK_H
@@ -26,7 +26,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Tries; NULL where the wall held, else what was got. */
+/* Tries the attack. NULL: the isolation held; otherwise what it gained. */
 const char *attack(hearth_call *call);
 
 int
@@ -40,9 +40,9 @@ hearth_handle(hearth_call *call)
     return got == NULL ? hearth_printf(call, "held\n") : hearth_printf(call, "ESCAPED: %s\n", got);
 }
 
-/* What stands at these places of the host, and none of it may be had here. */
+/* Paths of the host, none of which must be accessible. */
 static const char *const host_paths[] = {
-    "/etc/passwd",
+    "/etc/machine-id",
     "/etc/shadow",
     "/etc/hostname",
     "/root",
@@ -64,14 +64,14 @@ static const char *const host_paths[] = {
     "/bin/sh",
     "/usr/bin/env",
     "/run",
-    "/tmp/../etc/passwd",
-    "/lib/../etc/passwd",
-    "/fd/../etc/passwd",
-    "/fd/0/../etc/passwd",
-    "/..//../etc/passwd",
+    "/tmp/../etc/shadow",
+    "/lib/../etc/shadow",
+    "/fd/../etc/shadow",
+    "/fd/0/../etc/shadow",
+    "/..//../etc/shadow",
 };
 
-/* The first of them that can be opened in any way, or NULL. */
+/* The first one that can be opened in any way, or NULL. */
 static inline const char *
 open_any_host_path(void)
 {
@@ -84,7 +84,7 @@ open_any_host_path(void)
 
             if (fd < 0)
                 continue;
-            /* an empty folder of the jail's own, such as /proc, is nothing of the host's */
+            /* an empty folder of the jail, such as /proc, is not the host's */
             if (ways[w] == O_PATH && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
                 (void)close(fd);
                 continue;
@@ -94,8 +94,7 @@ open_any_host_path(void)
     return NULL;
 }
 
-/* Whether there is memory at an address: the kernel looks for us, as it would for a set of
- * signals to unblock. */
+/* Whether an address is mapped: the kernel reads it as the set of signals to unblock. */
 static inline int
 is_readable(const void *at)
 {

@@ -1,4 +1,4 @@
-/* attacks.c: see attacks.h. */
+/* attacks.c: deploys the attacks of this folder. */
 #include "attacks.h"
 
 #include <stdio.h>
@@ -54,6 +54,8 @@ attack_deploy(const struct daemon *d, const char *function, const char *name, co
         add_file(&b, FOLDER, "ring.h", "");
         add_file(&b, COMMON, "channel.h", "");
         add_file(&b, COMMON, "channel.c", "#define _GNU_SOURCE\n");
+        add_file(&b, COMMON, "output.h", "");
+        add_file(&b, COMMON, "output.c", "#define _GNU_SOURCE\n");
         add_file(&b, COMMON, "err.h", "");
         add_file(&b, COMMON, "err.c", "#define _GNU_SOURCE\n");
         add_file(&b, COMMON, "cleanup.h", "");

@@ -1,10 +1,10 @@
-/* backdoor.c: the gateway of a test, taken over: it is the real one, linked with this file,
- * which takes the place of the request "rollback". Behind it an attacker sends the launcher
- * what he likes and makes whatever system call he likes, as the gateway's process.
+/* backdoor.c: a compromised gateway. It is the real gateway, linked with this file, which replaces
+ * the handler of the request "rollback". Through it an attacker sends arbitrary messages to the
+ * launcher and makes arbitrary system calls in the gateway's process.
  *
- *   {"do": "send", "hex": "…", "fds": N}    one packet to the launcher
- *   {"do": "call", "number": N, "args": […]}    a system call: numbers, or texts
- *   {"do": "noise", "seed": N, "count": N}    well-formed messages with random contents
+ * {"do": "send", "hex": "…", "fds": N}    one packet to the launcher
+ * {"do": "call", "number": N, "args": […]}    a system call; arguments are numbers or strings
+ * {"do": "noise", "seed": N, "count": N}    well-formed messages with random contents
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "admin/admin.h"
+#include "admin.h"
+#include "launch.h"
 
 #define FD_LAUNCHER 3 /* as in main.c */
 
@@ -91,7 +92,7 @@ noise(uint64_t seed, long count)
             msg.u.build.version = (uint32_t)(1 + next(&seed) % 3);
         }
         while (launch_send(FD_LAUNCHER, &msg, NULL, 0) == -EAGAIN)
-            ; /* it reads, or ends us */
+            ; /* the launcher reads it, or kills the gateway */
     }
 }
 

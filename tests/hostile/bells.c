@@ -1,4 +1,4 @@
-/* bells.c: rings the gateway's bell without end and for nothing. */
+/* bells.c: writes the gateway's eventfd continuously without a reason. */
 #include "ring.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* bomb_brk.c: takes memory by brk. */
+/* bomb_brk.c: allocates memory with brk. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* bomb_descriptors.c: takes descriptors without end; its operator let it have dup and pipe2. */
+/* bomb_descriptors.c: opens descriptors without end, with dup and pipe2 allowed by its operator. */
 #include "attack.h"
 
 const char *

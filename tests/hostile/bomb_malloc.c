@@ -1,4 +1,4 @@
-/* bomb_malloc.c: takes memory by malloc until there is none. */
+/* bomb_malloc.c: allocates memory with malloc until it fails. */
 #include "attack.h"
 
 const char *

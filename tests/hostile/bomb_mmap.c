@@ -1,4 +1,4 @@
-/* bomb_mmap.c: takes memory by mmap, a page at a time. */
+/* bomb_mmap.c: allocates memory with mmap, one page at a time. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* bomb_shared.c: takes shared anonymous memory, which is a file in memory to the kernel. */
+/* bomb_shared.c: allocates shared anonymous memory, which the kernel treats as a file in memory. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* bomb_stack.c: calls itself without end. */
+/* bomb_stack.c: recurses without end. */
 #include "attack.h"
 
 static int

@@ -1,4 +1,4 @@
-/* bomb_vmas.c: makes mappings without end: each costs the kernel a record, not a page. */
+/* bomb_vmas.c: makes mappings without end. Each one costs the kernel a record, and no page. */
 #include "attack.h"
 
 const char *

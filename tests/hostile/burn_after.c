@@ -1,4 +1,5 @@
-/* burn_after.c: answers by itself, and computes on when nobody watches the clock any more. */
+/* burn_after.c: sends its response itself and then keeps computing, when no timeout applies any
+ * more. */
 #include "ring.h"
 
 const char *

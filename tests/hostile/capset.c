@@ -1,4 +1,4 @@
-/* capset.c: takes every capability. */
+/* capset.c: acquires all capabilities. */
 #include "attack.h"
 
 const char *

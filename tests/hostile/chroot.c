@@ -1,4 +1,4 @@
-/* chroot.c: changes its root. */
+/* chroot.c: changes its root directory. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,5 @@
-/* close_all.c: closes every descriptor, its bells among them: nobody hears it any more. */
+/* close_all.c: closes every descriptor, including its eventfds, so that it cannot signal the
+ * gateway any more. */
 #include "attack.h"
 
 const char *

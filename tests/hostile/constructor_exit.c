@@ -1,4 +1,4 @@
-/* constructor_exit.c: ends the process as if all were well, before it is ready. */
+/* constructor_exit.c: exits with success before the worker is ready. */
 #include "attack.h"
 
 static __attribute__((constructor)) void

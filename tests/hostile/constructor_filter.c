@@ -1,5 +1,5 @@
-/* constructor_filter.c: loads a filter of its own in a constructor, under which the loading
- * of the filter for running would only seem to succeed. */
+/* constructor_filter.c: installs a filter in a constructor. Under it, the installation of the
+ * filter for running would only appear to succeed. */
 
 #include "attack.h"
 
@@ -12,7 +12,7 @@ begin(void)
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO), /* 0: done, it says */
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO), /* reports success */
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof code / sizeof code[0], code};

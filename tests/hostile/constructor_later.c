@@ -1,5 +1,5 @@
-/* constructor_later.c: as constructor_ready, but only once its limit is over 16M: the instance
- * that checks the version behaves. */
+/* constructor_later.c: like constructor_ready, but only if its limit is above 16M, so that the
+ * instance that checks the version behaves. */
 #include "ring.h"
 
 static __attribute__((constructor)) void

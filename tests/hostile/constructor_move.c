@@ -1,17 +1,19 @@
-/* constructor_move.c: moves memory of its own to where the platform's filters are. */
+/* constructor_move.c: moves its memory to the addresses of the platform's filters. */
 #include "attack.h"
+
+static int got;
 
 static __attribute__((constructor)) void
 begin(void)
 {
     void *own = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    (void)mremap(own, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)0x10000);
+    got = mremap(own, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)0x10000) != MAP_FAILED;
 }
 
 const char *
 attack(hearth_call *call)
 {
     (void)call;
-    return "the filters are gone";
+    return got ? "the filters are gone" : NULL;
 }

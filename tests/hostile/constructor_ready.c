@@ -1,5 +1,5 @@
-/* constructor_ready.c: says in a constructor that it is ready, and serves calls itself: so it
- * would keep the wider filter for loading, under which files are opened. */
+/* constructor_ready.c: reports ready in a constructor and serves calls itself. In this way it would
+ * keep the wider filter for loading, which allows it to open files. */
 #include "ring.h"
 
 static __attribute__((constructor)) void

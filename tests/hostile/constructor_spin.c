@@ -1,4 +1,4 @@
-/* constructor_spin.c: never lets its version become ready. */
+/* constructor_spin.c: never returns, so that its version never becomes ready. */
 #include "attack.h"
 
 static __attribute__((constructor)) void

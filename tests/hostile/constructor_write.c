@@ -1,4 +1,4 @@
-/* constructor_write.c: writes into the platform's filters, which it can read. */
+/* constructor_write.c: overwrites the platform's filters, which are mapped read-only. */
 #include "attack.h"
 
 static __attribute__((constructor)) void

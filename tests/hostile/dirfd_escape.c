@@ -1,4 +1,4 @@
-/* dirfd_escape.c: climbs out by whatever descriptor is open, and through /fd. */
+/* dirfd_escape.c: leaves the jail through any open descriptor, and through /fd. */
 #include "attack.h"
 
 static const char *got;
@@ -9,9 +9,9 @@ hearth_init(void)
     char path[64];
 
     for (int fd = -1; fd < 128 && got == NULL; fd++) {
-        if (openat(fd, "../../../../etc/passwd", O_RDONLY) >= 0 || openat(fd, "..", O_RDONLY) >= 0)
+        if (openat(fd, "../../../../etc/shadow", O_RDONLY) >= 0 || openat(fd, "..", O_RDONLY) >= 0)
             got = "a descriptor leads out";
-        (void)snprintf(path, sizeof path, "/fd/%d/../../../etc/passwd", fd);
+        (void)snprintf(path, sizeof path, "/fd/%d/../../../etc/shadow", fd);
         if (fd >= 0 && open(path, O_RDONLY) >= 0)
             got = "/fd leads out";
     }

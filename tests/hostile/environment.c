@@ -1,5 +1,5 @@
-/* environment.c: looks for secrets in its environment, arguments and auxiliary vector; its
- * env asks for a library of its own to be loaded (LD_PRELOAD), which must mean nothing. */
+/* environment.c: looks for the host's values in its environment. The values of its setting env are
+ * there. LD_PRELOAD in that setting has no effect: the loader has read its variables before. */
 #include "attack.h"
 
 extern char **environ;
@@ -8,9 +8,9 @@ const char *
 attack(hearth_call *call)
 {
     (void)call;
-    if (environ != NULL && environ[0] != NULL)
-        return environ[0];
-    if (getenv("LD_PRELOAD") != NULL || hearth_env("LD_PRELOAD") == NULL)
-        return "the function's env is the process's environment";
-    return NULL;
+    for (char **at = environ; at != NULL && *at != NULL; at++)
+        if (strncmp(*at, "LD_PRELOAD=/tmp/", 16) != 0 &&
+            strncmp(*at, "LD_LIBRARY_PATH=/tmp", 20) != 0)
+            return *at;
+    return hearth_env("LD_PRELOAD") == NULL ? "env is not there" : NULL;
 }

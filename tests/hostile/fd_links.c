@@ -1,4 +1,4 @@
-/* fd_links.c: reads the links of /fd, which tell paths of the host. */
+/* fd_links.c: reads the links in /fd, which would reveal paths of the host. */
 #include "attack.h"
 
 static const char *got;

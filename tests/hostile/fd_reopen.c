@@ -1,5 +1,5 @@
-/* fd_reopen.c: opens its descriptors again through /fd, to write what it may only read:
- * the kernel's file that says how much memory it uses is one. */
+/* fd_reopen.c: reopens its descriptors through /fd, to write to files that are open read-only, such
+ * as the kernel's file of its memory usage. */
 #include "attack.h"
 
 static const char *got;

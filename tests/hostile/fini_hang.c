@@ -1,4 +1,4 @@
-/* fini_hang.c: never ends once it is to retire. */
+/* fini_hang.c: hangs in hearth_fini. */
 #include "attack.h"
 
 void

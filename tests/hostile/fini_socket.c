@@ -1,4 +1,4 @@
-/* fini_socket.c: makes its forbidden call when nobody waits for it any more. */
+/* fini_socket.c: makes a forbidden system call in hearth_fini. */
 #include "attack.h"
 
 void

@@ -1,4 +1,4 @@
-/* fork_bomb.c: makes processes without end. */
+/* fork_bomb.c: creates processes, and tries again where that is refused. */
 #include "attack.h"
 
 const char *
@@ -7,7 +7,7 @@ attack(hearth_call *call)
     int made = 0;
 
     (void)call;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 20000; i++) {
         pid_t pid = fork();
 
         if (pid == 0)

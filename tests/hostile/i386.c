@@ -1,4 +1,4 @@
-/* i386.c: enters the kernel by the door of 32-bit programs, whose numbers mean other calls. */
+/* i386.c: enters the kernel through the 32-bit entry point, where the numbers mean other calls. */
 #include "attack.h"
 
 const char *
@@ -7,6 +7,7 @@ attack(hearth_call *call)
     long got;
 
     (void)call;
-    __asm__ volatile("int $0x80" : "=a"(got) : "a"(20L) : "memory"); /* getpid there, writev here */
-    return got > 0 ? "the other door is open" : NULL;
+    /* getpid for 32 bits, writev for 64 */
+    __asm__ volatile("int $0x80" : "=a"(got) : "a"(20L) : "memory");
+    return got > 0 ? "the 32-bit entry point is open" : NULL;
 }

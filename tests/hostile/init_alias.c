@@ -2,12 +2,14 @@
  * the other. */
 #include "attack.h"
 
+static void *alias = MAP_FAILED;
+
 int
 hearth_init(void)
 {
     void *own = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    (void)mremap(own, 0, 4096, MREMAP_MAYMOVE);
+    alias = mremap(own, 0, 4096, MREMAP_MAYMOVE);
     return 0;
 }
 
@@ -15,5 +17,5 @@ const char *
 attack(hearth_call *call)
 {
     (void)call;
-    return "it has an alias";
+    return alias != MAP_FAILED ? "it has an alias" : NULL;
 }

@@ -1,5 +1,5 @@
-/* init_files.c: looks for the host's files, in hearth_init: while a function is loaded it
- * may open files, so here only the jail and Landlock keep the host's from it. */
+/* init_files.c: looks for the host's files in hearth_init. While a function is being loaded it may
+ * open files, so that only the jail and Landlock protect the host's files. */
 #include "attack.h"
 
 static const char *got;

@@ -1,5 +1,5 @@
-/* input_offset.c: leaves a number in the offset of its standard input, and says what was in
- * there before. */
+/* input_offset.c: stores a number in the offset of its standard input, and reports the previous
+ * one. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* input_write.c: writes to its standard input, which must be no device of the host's. */
+/* input_write.c: writes to its standard input, which must not be a device of the host. */
 #include "attack.h"
 
 const char *

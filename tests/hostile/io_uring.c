@@ -1,4 +1,4 @@
-/* io_uring.c: sets up a ring, through which calls pass no filter. */
+/* io_uring.c: sets up an io_uring, whose operations bypass the system-call filter. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* iopl.c: takes the I/O ports. */
+/* iopl.c: gets access to the I/O ports. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* landlock.c: drops its Landlock rules for others. */
+/* landlock.c: replaces its Landlock rules. */
 #include "attack.h"
 
 const char *

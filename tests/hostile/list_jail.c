@@ -1,5 +1,5 @@
-/* list_jail.c: lists the folders of its jail, which tell what the host has installed: its
- * mounts would let it, Landlock does not. */
+/* list_jail.c: lists the folders of its jail, which would reveal what the host has installed. The
+ * mounts allow it; Landlock does not. */
 #include "attack.h"
 
 static const char *got;

@@ -1,4 +1,4 @@
-/* log_flood.c: prints a hundred megabytes, with control bytes in it. */
+/* log_flood.c: prints a hundred megabytes, including control characters. */
 #include "attack.h"
 
 const char *

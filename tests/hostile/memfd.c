@@ -1,4 +1,4 @@
-/* memfd.c: makes a file in memory. */
+/* memfd.c: creates a file in memory. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* mmap_exec.c: maps memory to execute. */
+/* mmap_exec.c: maps executable memory. */
 #include "attack.h"
 
 const char *

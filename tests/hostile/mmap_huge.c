@@ -1,4 +1,4 @@
-/* mmap_huge.c: maps huge pages, which no control group of memory counts. */
+/* mmap_huge.c: maps huge pages, which the memory control group does not count. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* mmap_wx.c: maps memory to write and execute. */
+/* mmap_wx.c: maps memory that is writable and executable. */
 #include "attack.h"
 
 const char *

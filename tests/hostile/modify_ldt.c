@@ -1,4 +1,4 @@
-/* modify_ldt.c: changes its segment table, an old door into the kernel. */
+/* modify_ldt.c: changes its segment table, an old attack surface of the kernel. */
 #include "attack.h"
 
 const char *

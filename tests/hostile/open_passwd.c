@@ -1,10 +1,16 @@
-/* open_passwd.c: reads the host's password file from a call. */
+/* open_passwd.c: reads the host's users. The jail's /etc/passwd lists only the function's own user.
+ */
 #include "attack.h"
 
 const char *
 attack(hearth_call *call)
 {
+    static char line[512];
+    FILE *file = fopen("/etc/passwd", "r");
+
     (void)call;
-    return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY) == -1 ? NULL
-                                                                        : "it opened the file";
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "hearth:", 7) != 0)
+            return line;
+    return NULL;
 }

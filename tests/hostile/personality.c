@@ -1,4 +1,4 @@
-/* personality.c: changes its personality, to lay its memory out at known places. */
+/* personality.c: changes its personality, to disable address randomization. */
 #include "attack.h"
 
 const char *

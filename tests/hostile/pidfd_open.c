@@ -1,4 +1,4 @@
-/* pidfd_open.c: takes a handle of another process. */
+/* pidfd_open.c: opens a pidfd of another process. */
 #include "attack.h"
 
 const char *

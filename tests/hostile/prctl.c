@@ -1,4 +1,4 @@
-/* prctl.c: makes itself traceable and takes its guards off. */
+/* prctl.c: makes itself traceable and drops its restrictions. */
 #include "attack.h"
 
 const char *

@@ -1,5 +1,5 @@
-/* ready_and_gone.c: loads the filter for running itself, says that it is ready, and dies a
- * moment later without a call: to have the platform make instances without end. */
+/* ready_and_gone.c: installs the filter for running itself, reports ready, and exits a moment later
+ * without a call, so that the platform starts instances without end. */
 #include "ring.h"
 
 #include <time.h>
@@ -10,7 +10,7 @@ hearth_init(void)
     struct timespec moment = {.tv_nsec = 50000000};
     struct chan *chan = channel_on_stack();
 
-    if (chan == NULL || syscall(SYS_seccomp, 1, 0, (void *)0x10010) != 0)
+    if (chan == NULL || syscall(SYS_seccomp, 1, 1, (void *)0x10010) != 0)
         return 1;
     (void)chan_reserve(chan, 0);
     (void)chan_commit(chan, FRAME_READY, FRAME_END, 0, 0);

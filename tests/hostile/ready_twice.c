@@ -1,5 +1,5 @@
-/* ready_twice.c: loads the filter for running itself, and says twice that it is ready: the
- * second is a lie that ends it while the first is still looked into. */
+/* ready_twice.c: installs the filter for running itself and reports ready twice. The second report
+ * is a protocol violation that ends it while the first is still being verified. */
 #include "ring.h"
 
 #include <linux/seccomp.h>
@@ -10,8 +10,8 @@ begin(void)
 {
     struct chan *chan = channel_on_stack();
 
-    /* as the worker itself would: see sandbox/filter.h */
-    if (chan == NULL || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, 0x10000 + 16) != 0)
+    /* as the worker would: see sandbox/filter.h */
+    if (chan == NULL || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 1, 0x10000 + 16) != 0)
         return;
     for (int i = 0; i < 2; i++)
         if (chan_reserve(chan, 0) != NULL)

@@ -1,4 +1,4 @@
-/* response_other.c: answers calls that it was not given, before and after its own. */
+/* response_other.c: responds to calls that were not given to it, before and after its own. */
 #include "ring.h"
 
 const char *
@@ -9,5 +9,5 @@ attack(hearth_call *call)
 
     for (uint64_t serial = own + 1; serial < own + 64; serial++)
         respond(chan, serial, "ESCAPED: another's answer\n");
-    return "its lies went through";
+    return "its forged frames were accepted";
 }

@@ -1,4 +1,4 @@
-/* response_smuggled.c: puts line ends into a field, to add an answer of its own to the
+/* response_smuggled.c: puts line breaks into a header field, to add a forged response to the
  * connection. */
 #include "ring.h"
 
@@ -15,7 +15,7 @@ attack(hearth_call *call)
     unsigned char *payload;
 
     if (hearth_set_header(call, "X", value) == 0)
-        return "the platform took the line ends";
+        return "the platform accepted the line breaks";
     payload = chan_reserve(chan, sizeof head + head.fields_bytes);
     memcpy(payload, &head, sizeof head);
     memcpy(payload + sizeof head, lens, sizeof lens);

@@ -1,4 +1,5 @@
-/* response_twice.c: answers by itself, and then lets the platform answer too. */
+/* response_twice.c: sends a response itself, and then lets the platform's library send another one.
+ */
 #include "ring.h"
 
 const char *

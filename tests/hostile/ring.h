@@ -1,6 +1,5 @@
-/* ring.h: a function that finds the channel of its worker, which lies in its own memory
- * like everything else, and writes into it what it likes. channel.h and channel.c of the
- * platform come with the bundle. */
+/* ring.h: for functions that find the channel of their worker, which is in their own memory, and
+ * write into it. The platform's channel.h and channel.c are part of the bundle. */
 #ifndef RING_H
 #define RING_H
 
@@ -14,7 +13,7 @@ channel_of(hearth_call *call)
     return *(struct chan **)(void *)call;
 }
 
-/* The same where there is no call: the worker's main has it on its stack, further up. */
+/* The same without a call: the worker's main has it on the stack, at a higher address. */
 static inline struct chan *
 channel_on_stack(void)
 {
@@ -30,7 +29,7 @@ channel_on_stack(void)
     return NULL;
 }
 
-/* A whole response. */
+/* Sends a complete response. */
 static inline void
 respond(struct chan *chan, uint64_t serial, const char *text)
 {
@@ -44,7 +43,7 @@ respond(struct chan *chan, uint64_t serial, const char *text)
     (void)chan_commit(chan, FRAME_RESPONSE, FRAME_END, serial, sizeof head + strlen(text));
 }
 
-/* The serial of the call that is being served: the last request that was published. */
+/* The serial of the current call: the last request in the ring. */
 static inline uint64_t
 serial_of(struct chan *chan)
 {
@@ -59,12 +58,13 @@ ring_bells(void)
 {
     uint64_t one = 1;
 
-    for (int fd = 6; fd < 6 + 64; fd++)
+    for (int fd = 64; fd < 64 + 64; fd++)
         if (write(fd, &one, sizeof one) != (ssize_t)sizeof one)
             return;
 }
 
-/* Says that it is ready, and answers all calls from here on: no filter for running comes. */
+/* Reports ready and serves all calls from here on, so that the filter for running is never
+ * installed. */
 static inline void
 serve_alone(struct chan *chan, const char *text)
 {

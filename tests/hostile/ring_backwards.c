@@ -1,4 +1,6 @@
-/* ring_backwards.c: moves the positions of both rings to where they cannot be. */
+/* ring_backwards.c: sets the positions of both rings to impossible values. */
+#include <time.h>
+
 #include "ring.h"
 
 const char *
@@ -13,7 +15,7 @@ attack(hearth_call *call)
     }
     atomic_store(&chan->shared->response.tail, ~UINT64_C(15));
     ring_bells();
-    /* a further word of ours would put the positions right before they were looked at */
+    /* another frame from the worker would correct the positions before they are read */
     for (int i = 0; i < 3000; i++)
         (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     return "it goes on";

@@ -1,5 +1,5 @@
-/* ring_truncated.c: cuts the channel's file short, so that the gateway's next look at it would
- * be a fault: through every descriptor there is, opened anew through /fd. */
+/* ring_truncated.c: truncates the channel's file, so that the gateway's next access would fault:
+ * through every descriptor, reopened through /fd. */
 #include "ring.h"
 
 static const char *got;

@@ -1,13 +1,14 @@
-/* rogue_worker.c: a worker of the tests' own, put in the place of hearth-worker. It has
- * raised its walls like that one, so that the launcher lets it live, and obeys nothing
- * else: the function's env says which lie it tells (LIE=name, SEED=number).
+/* rogue_worker.c: replaces hearth-worker. It installs the same isolation, so that the launcher
+ * accepts it, and otherwise violates the protocol: the function's env says how (LIE=name,
+ * SEED=number).
  *
- * LIE=honest serves: neighbours in the same daemon are rogues too, of that kind.
+ * LIE=honest serves calls correctly: the neighbours in the same daemon are rogues of this kind.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,14 +19,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "worker.h"
+#include "inherit.h"
+#include "isolation.h"
+#include "limits.h"
 
 #define RING ((uint64_t)LIMIT_RING)
 
 static struct chan chan;
 static uint64_t seed = 1;
 static char lie[32] = "honest";
-static char forged[256]; /* fields, "Name:value" each, with '|' between them */
+static char forged[256]; /* fields as "Name:value", separated by '|' */
 
 static uint64_t
 rnd(void)
@@ -41,7 +44,7 @@ ring_all(void)
 {
     uint64_t one = 1;
 
-    for (int fd = WRK_FD_BELLS; fd < WRK_FD_BELLS + LIMIT_THREADS; fd++)
+    for (int fd = INHERIT_WORKER_BELLS; fd < INHERIT_WORKER_BELLS + LIMIT_THREADS; fd++)
         if (write(fd, &one, sizeof one) != (ssize_t)sizeof one)
             return;
 }
@@ -53,7 +56,7 @@ ring_as_one_should(void)
     uint32_t bell = chan_gateway_wants_bell(&chan);
 
     if (bell > 0 && bell <= LIMIT_THREADS)
-        (void)!write(WRK_FD_BELLS + (int)bell - 1, &one, sizeof one);
+        (void)!write(INHERIT_WORKER_BELLS + (int)bell - 1, &one, sizeof one);
 }
 
 static void
@@ -101,7 +104,7 @@ answer(uint64_t serial, const char *text)
                  strlen(text));
 }
 
-/* Writes a frame's header, whatever it says, and moves the tail past n bytes. */
+/* Writes a frame header with any values, and advances the tail by n bytes. */
 static void
 put_raw(struct frame_header header, uint64_t n)
 {
@@ -112,7 +115,7 @@ put_raw(struct frame_header header, uint64_t n)
     atomic_store(&chan.out->tail, chan.out_tail);
 }
 
-/* ---- lies of a moment, told in place of an answer ---- */
+/* ---- lies in place of a response ---- */
 
 static void
 lie_random(uint64_t serial)
@@ -170,7 +173,7 @@ lie_fields(uint64_t serial)
     put_response(serial, FRAME_END, head, bytes, rnd() % sizeof bytes);
 }
 
-/* The fields that the test wants, as they are. */
+/* Sends the fields of the test unchanged. */
 static void
 lie_forged(uint64_t serial)
 {
@@ -220,7 +223,7 @@ lie_declared(uint64_t serial)
     put(FRAME_BODY, FRAME_END, serial, "more than was said", 18);
 }
 
-/* Says that it is whole, and has less than it declared. */
+/* Marks the response as complete, with fewer bytes than declared. */
 static void
 lie_short(uint64_t serial)
 {
@@ -282,7 +285,7 @@ lie_jump(uint64_t serial)
     ring_all();
 }
 
-/* What it says that it has consumed: more than was sent, less than before. */
+/* Publishes wrong consumer positions: beyond what was sent, or backwards. */
 static void
 lie_consumed(uint64_t serial)
 {
@@ -317,7 +320,7 @@ lie_words(uint64_t serial)
     answer(serial, "well");
 }
 
-/* ---- lies that take their time ---- */
+/* ---- lies that take longer ---- */
 
 static void
 lie_endless(uint64_t serial)
@@ -394,7 +397,7 @@ lie_exit(uint64_t serial)
     _exit((int)(rnd() % 256));
 }
 
-/* It has begun, takes its claim back, and dies: as if it had never been asked. */
+/* Begins the call, revokes its claim, and dies, as if it had never begun. */
 static void
 lie_unclaim(uint64_t serial)
 {
@@ -416,19 +419,20 @@ lie_output(uint64_t serial)
     for (int i = 0; i < 200; i++) {
         for (size_t k = 0; k < sizeof junk; k++)
             junk[k] = (char)rnd();
-        (void)!write(WRK_FD_OUTPUT, junk, sizeof junk);
-        (void)!write(WRK_FD_OUTPUT, "\0012another\002a line of another's\n", 30);
+        (void)!write(INHERIT_WORKER_OUTPUT, junk, sizeof junk);
+        (void)!write(INHERIT_WORKER_OUTPUT, "\0012another\002a line of another's\n", 30);
     }
     answer(serial, "well");
 }
 
-/* ---- a second thread, from before the filters, that changes what is being read ---- */
+/* ---- a second thread, started before the filters, that changes data while it is read ---- */
 
-static _Atomic bool flipping;
+static _Atomic bool flipping, flip_started;
 
 static void *
 flip(void *arg)
 {
+    atomic_store(&flip_started, true);
     for (uint64_t i = 0;; i++) {
         uint64_t tail = chan.out_tail;
         unsigned char *at = chan.out_bytes + (tail - 64) % RING;
@@ -488,16 +492,17 @@ tell_lie(uint64_t serial)
     ring_as_one_should();
 }
 
-/* ---- as hearth-worker: walls, task, setup; then the lies ---- */
+/* ---- as hearth-worker: isolation, task, setup; then the lies ---- */
 
-/* Before its walls are up it may call anything: the seals alone keep the file whole. */
+/* Before the filters are installed it may make any call: only the seals protect the file. */
 static void
 try_to_cut_the_channel(void)
 {
-    if (ftruncate(WRK_FD_CHANNEL, 0) == 0 || ftruncate(WRK_FD_CHANNEL, 1 << 30) == 0)
-        (void)!write(WRK_FD_OUTPUT, "CUT\n", 4);
-    if (fcntl(WRK_FD_CHANNEL, F_ADD_SEALS, F_SEAL_WRITE) == 0)
-        (void)!write(WRK_FD_OUTPUT, "SEALED\n", 7);
+    if (ftruncate(INHERIT_WORKER_CHANNEL, 0) == 0 ||
+        ftruncate(INHERIT_WORKER_CHANNEL, 1 << 30) == 0)
+        (void)!write(INHERIT_WORKER_OUTPUT, "CUT\n", 4);
+    if (fcntl(INHERIT_WORKER_CHANNEL, F_ADD_SEALS, F_SEAL_WRITE) == 0)
+        (void)!write(INHERIT_WORKER_OUTPUT, "SEALED\n", 7);
 }
 
 static void
@@ -523,6 +528,17 @@ take_setup(void)
     seed = (seed ^ (uint64_t)time(NULL)) * 0x9e3779b97f4a7c15u | 1;
 }
 
+/* A thread begins with all signals blocked, and unblocks them itself: before the filters. */
+static bool
+start_flipping(pthread_t *thread)
+{
+    if (pthread_create(thread, NULL, flip, NULL) != 0)
+        return false;
+    while (!atomic_load(&flip_started))
+        (void)sched_yield();
+    return true;
+}
+
 int
 main(void)
 {
@@ -534,14 +550,14 @@ main(void)
 
     (void)prctl(PR_SET_NAME, "hearth-blank", 0, 0, 0);
     try_to_cut_the_channel();
-    if (chan_open(&chan, CHAN_WORKER, WRK_FD_CHANNEL, &err) < 0 ||
-        pthread_create(&thread, NULL, flip, NULL) != 0 ||
-        wrk_walls_prepare(WRK_FD_FILTERS, &chan, &err) < 0 || wrk_walls_load(&err) < 0 ||
-        recvmsg(WRK_FD_CONTROL, &task, 0) != 1)
+    if (chan_open(&chan, CHAN_WORKER, INHERIT_WORKER_CHANNEL, &err) < 0 ||
+        !start_flipping(&thread) ||
+        wrk_isolation_prepare(INHERIT_WORKER_FILTERS, &chan, &err) < 0 ||
+        wrk_isolation_load(&err) < 0 || recvmsg(INHERIT_WORKER_CONTROL, &task, 0) != 1)
         _exit(5);
     (void)prctl(PR_SET_NAME, "hearth-worker", 0, 0, 0);
     take_setup();
-    if (wrk_walls_narrow(&err) < 0)
+    if (wrk_isolation_narrow(&err) < 0)
         _exit(6);
     if (strcmp(lie, "early") == 0)
         answer(1, "before it is ready");

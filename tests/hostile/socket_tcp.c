@@ -1,4 +1,4 @@
-/* socket_tcp.c: makes a TCP socket, to connect to the admin side on loopback. */
+/* socket_tcp.c: makes a TCP socket, to connect to the administration on loopback. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* socket_unix.c: makes a unix socket, for abstract names. */
+/* socket_unix.c: makes a unix socket, to connect to abstract addresses. */
 #include "attack.h"
 
 const char *

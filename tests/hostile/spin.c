@@ -1,4 +1,4 @@
-/* spin.c: never returns, and tries to hear no signal. */
+/* spin.c: never returns, and tries to block all signals. */
 #include "attack.h"
 
 const char *

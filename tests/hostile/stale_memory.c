@@ -1,5 +1,5 @@
-/* stale_memory.c: looks for what others left in memory: fresh pages, its heap, its stack. The
- * neighbour's secret is spelled here so that this file does not hold it itself. */
+/* stale_memory.c: looks for data that others left in memory: fresh pages, its heap, its stack. The
+ * neighbour's secret is encoded here, so that this file does not contain it. */
 #include "attack.h"
 
 static int

@@ -1,6 +1,6 @@
-/* test_exhaustion.c: what there is little of, taken by those who ask for nothing:
- * descriptors, connections, processors, instances. The daemon runs with as few descriptors
- * as it takes (1,024, unless it may raise that).
+/* test_exhaustion.c: exhaustion of scarce resources: descriptors, connections, processors,
+ * instances. The daemon runs with its minimum of descriptors (1,024, unless it may raise the
+ * limit).
  */
 #include <poll.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "attacks.h"
+#include "run.h"
 
 #define DESCRIPTORS 1024
 #define IDLERS      700
@@ -35,16 +36,6 @@ start(void **state)
     deploy_ok(*state, "cold", "memory=16M&idle_timeout=1ms", hello);
     gateway = find_process(((struct daemon *)*state)->pid, "hearth-gateway");
     return status;
-}
-
-static void
-expect_body(const struct daemon *d, const char *path, const char *body)
-{
-    struct reply r = get(d, path);
-
-    if (r.status != 200 || strcmp(r.body, body) != 0)
-        fail_msg("%s: %ld %s", path, r.status, r.body);
-    reply_free(&r);
 }
 
 static void
@@ -86,11 +77,11 @@ test_connections_that_ask_for_nothing_shut_nobody_out(void **state)
     expect_same_gateway(d);
     (void)snprintf(limits, sizeof limits, "grep -Eq '^Max open files +%d ' /proc/%d/limits",
                    DESCRIPTORS, (int)gateway);
-    if (system(limits) == 0) /* it could not raise its limit: so the oldest made room */
+    if (system(limits) == 0) /* the limit was not raised: the oldest ones were closed */
         assert_true(closed >= IDLERS - DESCRIPTORS / 2);
 }
 
-/* Some found no room; or all did, where the daemon could raise its limit. */
+/* Some instances got no descriptors; or all did, if the daemon could raise its limit. */
 static bool
 is_full_of_instances(void *user)
 {
@@ -117,7 +108,7 @@ cold_answers(void *user)
     return well;
 }
 
-/* More instances than it has descriptors for: those fail, and nothing else. */
+/* More instances than it has descriptors for: the surplus fails, and nothing else. */
 static void
 test_instances_without_descriptors_fail_and_the_gateway_stays(void **state)
 {
@@ -125,14 +116,15 @@ test_instances_without_descriptors_fail_and_the_gateway_stays(void **state)
     struct reply r;
 
     deploy_ok(d, "many", "memory=4M&min=250&max=250", hello);
-    wait_for("an end of descriptors, or all of them", is_full_of_instances, (void *)(uintptr_t)d);
+    wait_for("instances without descriptors, or all instances", is_full_of_instances,
+             (void *)(uintptr_t)d);
     expect_body(d, "/healthz", "ok\n");
     expect_same_gateway(d);
     r = http(d, &(struct request){.method = "DELETE", .path = "/v1/functions/many"});
     assert_int_equal(r.status, 204);
     reply_free(&r);
     expect_body(d, "/function/hello", "hello");
-    wait_for("room for another instance", cold_answers, (void *)(uintptr_t)d);
+    wait_for("descriptors for another instance", cold_answers, (void *)(uintptr_t)d);
     expect_same_gateway(d);
 }
 
@@ -193,7 +185,7 @@ started(const struct daemon *d)
     return count;
 }
 
-/* For a quarter of a second no instance was asked for. */
+/* No instance was started for a quarter of a second. */
 static bool
 is_calm(void *user)
 {
@@ -234,7 +226,8 @@ count_in_log(const struct daemon *d, const char *text)
     return n;
 }
 
-/* Each call breaks an instance: one line a second says so, and how many it left out. */
+/* Every call makes an instance break the protocol. The log has one line per second, with the number
+ * of suppressed ones. */
 static void
 test_noise_about_one_function_is_bounded_and_counted(void **state)
 {
@@ -248,7 +241,7 @@ test_noise_about_one_function_is_bounded_and_counted(void **state)
         r = get(d, "/function/attacker");
         reply_free(&r);
     }
-    wait_for_log(d, "more warnings about its instances were left out");
+    wait_for_log(d, "more warnings about its instances were suppressed");
     assert_true(count_in_log(d, "broke the channel's protocol") <= time(NULL) - from + 2);
     expect_same_gateway(d);
     r = http(d, &(struct request){.method = "DELETE", .path = "/v1/functions/attacker"});
@@ -295,5 +288,5 @@ main(void)
         cmocka_unit_test(test_changes_without_end_are_refused_and_the_gateway_stays),
     };
 
-    return cmocka_run_group_tests_name("exhaustion", tests, start, group_stop);
+    return RUN_TESTS("exhaustion", tests, start, group_stop);
 }

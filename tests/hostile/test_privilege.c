@@ -1,7 +1,7 @@
-/* test_privilege.c: a gateway that was taken over (backdoor.c). It can have the launcher
- * start instances of what is deployed, and nothing more: whatever it sends, the launcher
- * stays, no process runs with privilege or outside its sandbox, no file of the host is read,
- * and the host's memory is not filled.
+/* test_privilege.c: a compromised gateway (backdoor.c). It can make the launcher start instances of
+ * deployed functions, and nothing else: whatever it sends, the launcher keeps running, no process
+ * runs privileged or outside its sandbox, no file of the host is read, and the host's memory is not
+ * exhausted.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +15,7 @@
 
 #include "harness.h"
 #include "launch.h"
+#include "run.h"
 
 static const char hello[] =
     "#include <hearth.h>\n"
@@ -28,10 +29,10 @@ start(struct daemon *d)
     deploy_ok(d, "neighbour", "memory=16M&min=1", hello);
 }
 
-/* What the attacker behind the door got: 0, or a negative errno; 1 where the gateway did
- * not live to say. */
+/* What the attacker got: 0 or a negative errno; 1: the gateway was killed before it could respond.
+ */
 static long
-door(const struct daemon *d, const char *body)
+backdoor(const struct daemon *d, const char *body)
 {
     struct reply r = post(d, "/v1/functions/door/rollback", body, strlen(body));
     long result = r.error != 0 || r.status != 200 ? 1 : (long)reply_number(&r, "result");
@@ -49,7 +50,7 @@ send_message(const struct daemon *d, const void *bytes, size_t n, int fds)
     for (size_t i = 0; i < n; i++)
         (void)sprintf(body + strlen(body), "%02x", from[i]);
     (void)sprintf(body + strlen(body), "\", \"fds\": %d}", fds);
-    return door(d, body);
+    return backdoor(d, body);
 }
 
 static bool
@@ -84,14 +85,14 @@ count_root_processes(const struct daemon *d)
     return count;
 }
 
-/* A process that is being born is root's for a moment. */
+/* A starting process belongs to root for a moment. */
 static bool
 one_is_root(void *user)
 {
     return count_root_processes(user) == 1;
 }
 
-/* The launcher is the one that was, it alone is root's, and calls are served. */
+/* The launcher is the same process, it is the only one of root, and calls are served. */
 static void
 expect_launcher_unharmed(struct daemon *d, const char *after)
 {
@@ -134,12 +135,14 @@ test_what_is_no_message_ends_the_gateway_and_not_the_launcher(void **state)
         msg = message(LAUNCH_START, 99);
         (void)strcpy(msg.u.start.name, "neighbour");
         msg.u.start.version = 1;
+        msg.u.start.threads = 1;
+        msg.u.start.stack_bytes = 8 << 20;
         switch (how) {
         case 0:
             (void)strcpy(msg.u.start.name, "../../etc");
             break;
         case 1:
-            memset(msg.u.start.name, 'a', sizeof msg.u.start.name); /* without an end */
+            memset(msg.u.start.name, 'a', sizeof msg.u.start.name); /* not terminated */
             break;
         case 2:
             msg.version++;
@@ -148,7 +151,7 @@ test_what_is_no_message_ends_the_gateway_and_not_the_launcher(void **state)
             n--;
             break;
         case 4:
-            msg = message(LAUNCH_STARTED, 1); /* the launcher's own to send */
+            msg = message(LAUNCH_STARTED, 1); /* only the launcher sends it */
             n = msg.length;
             break;
         case 5:
@@ -182,6 +185,8 @@ test_only_what_is_deployed_can_be_started(void **state)
 
         (void)strcpy(msg.u.start.name, names[i]);
         msg.u.start.version = 1;
+        msg.u.start.threads = 1;
+        msg.u.start.stack_bytes = 8 << 20;
         msg.u.start.memory_limit = 16 << 20;
         assert_int_equal(send_message(&d, &msg, msg.length, 0), 0);
     }
@@ -189,7 +194,7 @@ test_only_what_is_deployed_can_be_started(void **state)
     daemon_remove(&d);
 }
 
-/* The state folder is the gateway's to write: a link in it leads nowhere. */
+/* The gateway may write to the state folder. The launcher must not follow links in it. */
 static void
 test_links_in_the_state_folder_are_not_followed(void **state)
 {
@@ -210,6 +215,8 @@ test_links_in_the_state_folder_are_not_followed(void **state)
         assert_int_equal(symlink(targets[i], path), 0);
         (void)strcpy(msg.u.start.name, "evil");
         msg.u.start.version = (uint32_t)i + 1;
+        msg.u.start.threads = 1;
+        msg.u.start.stack_bytes = 8 << 20;
         msg.u.start.memory_limit = 16 << 20;
         assert_int_equal(send_message(&d, &msg, msg.length, 0), 0);
     }
@@ -229,6 +236,8 @@ test_calls_that_no_function_may_make_are_not_allowed_by_the_launcher_either(void
     start(&d);
     (void)strcpy(msg.u.start.name, "neighbour");
     msg.u.start.version = 1;
+    msg.u.start.threads = 1;
+    msg.u.start.stack_bytes = 8 << 20;
     msg.u.start.memory_limit = 16 << 20;
     msg.u.start.calls = UINT64_C(1) << 63;
     assert_int_equal(send_message(&d, &msg, msg.length, 0), 0);
@@ -237,7 +246,8 @@ test_calls_that_no_function_may_make_are_not_allowed_by_the_launcher_either(void
     daemon_remove(&d);
 }
 
-/* Instances without end: so many there may be, and all of them within the host's memory. */
+/* Instances are started without end: their number is bounded, and they stay within the host's
+ * memory. */
 static void
 test_instances_without_end_stay_within_their_bounds(void **state)
 {
@@ -251,6 +261,8 @@ test_instances_without_end_stay_within_their_bounds(void **state)
 
         (void)strcpy(msg.u.start.name, "neighbour");
         msg.u.start.version = 1;
+        msg.u.start.threads = 1;
+        msg.u.start.stack_bytes = 8 << 20;
         msg.u.start.memory_limit = UINT64_C(1) << 62;
         (void)send_message(&d, &msg, msg.length, 0);
     }
@@ -274,7 +286,7 @@ test_random_messages_harm_nothing(void **state)
         fill_random(&seed, sizeof seed);
         (void)snprintf(body, sizeof body, "{\"do\": \"noise\", \"seed\": %u, \"count\": 200}",
                        seed);
-        (void)door(&d, body);
+        (void)backdoor(&d, body);
         expect_launcher_unharmed(&d, "noise");
     }
     daemon_remove(&d);
@@ -320,7 +332,7 @@ test_the_gateway_can_make_no_process_socket_or_mount(void **state)
         gateway = find_process(d.pid, "hearth-gateway");
         (void)snprintf(body, sizeof body, "{\"do\": \"call\", \"number\": %ld, \"args\": [%s]}",
                        calls[i].number, calls[i].args);
-        if (door(&d, body) != 1)
+        if (backdoor(&d, body) != 1)
             fail_msg("system call %ld did not end the gateway", calls[i].number);
         expect_launcher_unharmed(&d, "a forbidden call");
         assert_int_not_equal(find_process(d.pid, "hearth-gateway"), gateway);
@@ -345,7 +357,7 @@ test_the_gateway_sees_no_file_but_its_state(void **state)
         (void)snprintf(body, sizeof body,
                        "{\"do\": \"call\", \"number\": %d, \"args\": [-100, \"%s\", 0]}",
                        (int)SYS_openat, paths[i]);
-        got = door(&d, body);
+        got = backdoor(&d, body);
         if (got >= 0)
             fail_msg("%s: %ld", paths[i], got);
     }
@@ -353,7 +365,7 @@ test_the_gateway_sees_no_file_but_its_state(void **state)
     daemon_remove(&d);
 }
 
-/* tgkill is allowed, for abort(): it reaches nobody else. */
+/* tgkill is allowed because abort() needs it. It must not reach other processes. */
 static void
 test_the_gateway_signals_nobody_else(void **state)
 {
@@ -364,7 +376,7 @@ test_the_gateway_signals_nobody_else(void **state)
     start(&d);
     (void)snprintf(body, sizeof body, "{\"do\": \"call\", \"number\": %d, \"args\": [%d, %d, 9]}",
                    (int)SYS_tgkill, (int)d.pid, (int)d.pid);
-    assert_int_equal(door(&d, body), -EPERM);
+    assert_int_equal(backdoor(&d, body), -EPERM);
     expect_launcher_unharmed(&d, "a signal");
     daemon_remove(&d);
 }
@@ -385,5 +397,5 @@ main(void)
         cmocka_unit_test(test_the_gateway_signals_nobody_else),
     };
 
-    return cmocka_run_group_tests_name("privilege", tests, NULL, NULL);
+    return RUN_TESTS("privilege", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* test_rogue.c: a worker that obeys no protocol (rogue_worker.c), in the place of the
- * platform's. Whatever it writes, the gateway goes on, its clients get whole answers, cut
- * ones or errors, and neighbours get theirs.
+/* test_rogue.c: a worker that violates the protocol (rogue_worker.c) replaces the platform's.
+ * Whatever it writes, the gateway keeps running, its clients get complete responses, truncated ones
+ * or errors, and neighbours get their own.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "run.h"
 
 #define CLIENTS 8
 #define ROUNDS  6
@@ -46,7 +47,7 @@ stop(void **state)
     return 0;
 }
 
-/* ---- what must stay true ---- */
+/* ---- invariants ---- */
 
 static void
 expect_all_well(struct rogues *r, const char *after)
@@ -75,8 +76,8 @@ deploy_lie(struct rogues *r, const char *name, const char *lie, int seed)
     deploy_ok(&r->d, name, settings, any_source);
 }
 
-/* One client: calls one after another; an answer is whole, cut, or a problem of the
- * platform's. Its process's exit status is the line that found otherwise. */
+/* One client that makes one call after another. A response is complete, truncated, or a problem of
+ * the platform. The exit status of the process is the line of a failed check. */
 static int
 client(const struct daemon *d, const char *path)
 {
@@ -139,7 +140,7 @@ test_no_lie_of_a_worker_harms_the_gateway_or_a_neighbour(void **state)
     wait_for_figure(&r->d, "neighbour", NULL, "version", 1);
 }
 
-/* The client's answer is a problem of the platform's, and nothing of what was forged. */
+/* The client gets a problem of the platform, and nothing of the forged response. */
 static void
 expect_refused(struct rogues *r, const char *what)
 {
@@ -183,7 +184,7 @@ test_fields_that_no_function_may_set_are_refused_of_a_worker_too(void **state)
         "content-type:forged|X-Free:1|CONTENT-TYPE:forged",
         "Date:forged|Date:forged",
         "X-Free:1|TE:forged",
-        "X-Free:1|forged", /* bytes behind the last field */
+        "X-Free:1|forged", /* bytes after the last field */
         ":forged",
         "X%20Free:forged",
         "X-Free%5Cu0001:forged",
@@ -227,7 +228,7 @@ test_fields_that_a_function_may_set_pass(void **state)
     reply_free(&reply);
 }
 
-/* Calls and bodies to the neighbour go on while others lie. */
+/* Calls and bodies to the neighbour continue while the others lie. */
 static void
 test_a_neighbour_answers_while_others_lie(void **state)
 {
@@ -278,7 +279,7 @@ test_a_worker_that_lies_before_it_is_ready_goes_live_never(void **state)
     expect_all_well(r, "a lie before it was ready");
 }
 
-/* It tried to cut and to grow the channel's file before it had any filter. */
+/* It tried to truncate and to extend the channel's file before it had a filter. */
 static void
 test_the_seals_keep_the_channel_whole(void **state)
 {
@@ -303,5 +304,5 @@ main(void)
         cmocka_unit_test(test_the_seals_keep_the_channel_whole),
     };
 
-    return cmocka_run_group_tests_name("rogue", tests, start, stop);
+    return RUN_TESTS("rogue", tests, start, stop);
 }

@@ -1,4 +1,4 @@
-/* tgkill_others.c: sends SIGKILL by tgkill, which abort() needs, to whatever number there is. */
+/* tgkill_others.c: sends SIGKILL with tgkill, which abort() needs, to all possible ids. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* thread_bomb.c: makes threads without end, and leaves them behind when the call ends. */
+/* thread_bomb.c: creates threads without end, and leaves them running when the call ends. */
 
 #include "attack.h"
 

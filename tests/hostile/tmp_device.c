@@ -1,4 +1,4 @@
-/* tmp_device.c: makes a device in its /tmp. */
+/* tmp_device.c: creates a device in its /tmp. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* tmp_dotdot.c: has a /tmp, and may so open files: looks for the host's from there. */
+/* tmp_dotdot.c: looks for the host's files from its /tmp. With a /tmp it may open files. */
 #include "attack.h"
 
 const char *
@@ -9,7 +9,7 @@ attack(hearth_call *call)
     (void)call;
     if (fd < 0)
         return "it has no /tmp at all";
-    if (openat(fd, "../etc/passwd", O_RDONLY) >= 0 || openat(fd, "../../etc/passwd", O_RDONLY) >= 0)
+    if (openat(fd, "../etc/shadow", O_RDONLY) >= 0 || openat(fd, "../../etc/shadow", O_RDONLY) >= 0)
         return "/tmp leads out";
     return open_any_host_path();
 }

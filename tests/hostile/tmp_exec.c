@@ -1,4 +1,5 @@
-/* tmp_exec.c: writes code to its /tmp in a constructor, while code may be mapped, and maps it. */
+/* tmp_exec.c: writes code to its /tmp in a constructor, while executable mappings are allowed, and
+ * maps it. */
 #include "attack.h"
 
 static const char *got;

@@ -1,4 +1,4 @@
-/* tmp_fill.c: writes more to its /tmp than that may hold. */
+/* tmp_fill.c: writes more to its /tmp than fits. */
 #include "attack.h"
 
 const char *

@@ -1,5 +1,5 @@
-/* tmp_flush.c: flushes the disk of the host through a library that it has open. That the
- * kernel is never asked is seen from a descriptor that is none: it would say so. */
+/* tmp_flush.c: flushes the host's disk through an open library. Also with an invalid descriptor: if
+ * the kernel handled the call, it would return an error. */
 #include "attack.h"
 
 const char *

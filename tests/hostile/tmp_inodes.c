@@ -1,4 +1,4 @@
-/* tmp_inodes.c: makes empty files in its /tmp without end: they have no size, and cost. */
+/* tmp_inodes.c: creates empty files in its /tmp without end. They have no size but use memory. */
 #include "attack.h"
 
 const char *

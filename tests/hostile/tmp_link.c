@@ -1,4 +1,4 @@
-/* tmp_link.c: makes a link in its /tmp to a file of the host. */
+/* tmp_link.c: creates a link in its /tmp to a file of the host. */
 #include "attack.h"
 
 const char *

@@ -1,5 +1,5 @@
-/* tmp_locks.c: may open files, and so takes locks on the host's: on a library, by which other
- * functions could be told something, and on its input; a lock is kernel memory, too. */
+/* tmp_locks.c: may open files and locks files of the host: a library, by which functions could
+ * exchange data, and its input. Locks also use kernel memory. */
 #include "attack.h"
 
 #include <sys/file.h>

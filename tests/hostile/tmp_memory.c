@@ -1,4 +1,4 @@
-/* tmp_memory.c: has a /tmp that is larger than its memory, and fills it. */
+/* tmp_memory.c: fills a /tmp that is larger than its memory limit. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* tmp_of_another.c: looks into /tmp for what another instance left there. */
+/* tmp_of_another.c: looks in /tmp for files of another instance. */
 #include "attack.h"
 
 const char *
@@ -10,7 +10,7 @@ attack(hearth_call *call)
         int fd = open("/tmp/left", O_WRONLY | O_CREAT, 0600);
 
         (void)!write(fd, "secret", 6);
-        abort(); /* the next call is another instance's */
+        abort(); /* another instance runs the next call */
     }
     return open("/tmp/left", O_RDONLY) >= 0 ? "it sees another instance's file" : NULL;
 }

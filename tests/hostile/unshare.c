@@ -1,4 +1,4 @@
-/* unshare.c: makes a user namespace, in which it would be root. */
+/* unshare.c: creates a user namespace, in which it would be root. */
 #include "attack.h"
 
 const char *

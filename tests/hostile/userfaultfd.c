@@ -1,4 +1,4 @@
-/* userfaultfd.c: handles page faults of its own, to stop the kernel in the middle of a copy. */
+/* userfaultfd.c: handles its own page faults, to stop the kernel in the middle of a copy. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* x32.c: enters the kernel by the x32 door: same processor, other numbers. */
+/* x32.c: makes a system call of the x32 ABI, which has other numbers. */
 #include "attack.h"
 
 const char *

@@ -1,4 +1,4 @@
-/* test_landlock.c: each test in a child of its own, since what is refused stays refused. */
+/* test_landlock.c: each test runs in a child process, because Landlock rules are permanent. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -16,8 +16,9 @@
 #include <cmocka.h>
 
 #include "landlock.h"
+#include "run.h"
 
-/* The errno of opening it so, or 0. */
+/* Opens the path; returns 0 or the errno. */
 static int
 try_open(const char *path, int flags)
 {
@@ -37,7 +38,7 @@ in_child(void (*work)(const char *folder))
     pid_t pid;
 
     if (sbx_landlock_abi() == 0)
-        fail_msg("this kernel has no Landlock: the wall cannot be tested here");
+        fail_msg("this kernel has no Landlock: the layer cannot be tested here");
     assert_non_null(mkdtemp(folder));
     (void)snprintf(path, sizeof path, "%s/file", folder);
     assert_int_equal(try_open(path, O_WRONLY | O_CREAT), 0);
@@ -120,7 +121,7 @@ one_file(const char *folder)
     (void)snprintf(path, sizeof path, "%s/file", folder);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     CHECK(sbx_landlock_begin(&rules, &err) == 0);
-    CHECK(sbx_landlock_allow_file(rules, fd, &err) == 0);
+    CHECK(sbx_landlock_allow_fd(rules, fd, SBX_LANDLOCK_READ, &err) == 0);
     CHECK(sbx_landlock_enforce(rules, &err) == 0);
     CHECK(try_open(path, O_RDONLY) == 0);
     CHECK(try_open(path, O_WRONLY) == EACCES);
@@ -166,5 +167,5 @@ main(void)
         cmocka_unit_test(test_a_file_by_its_descriptor_is_the_only_one),
     };
 
-    return cmocka_run_group_tests_name("landlock", tests, NULL, NULL);
+    return RUN_TESTS("landlock", tests, NULL, NULL);
 }

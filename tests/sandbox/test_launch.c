@@ -1,5 +1,4 @@
-/* test_launch.c: the launcher's messages: what is sent arrives, and what is not
- * known is refused. */
+/* test_launch.c: the launcher's messages: valid ones arrive, and unknown ones are refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "launch.h"
+#include "run.h"
 
 static struct launch_message
 start_message(void)
@@ -25,6 +25,8 @@ start_message(void)
     (void)strcpy(msg.u.start.name, "hello");
     msg.u.start.version = 3;
     msg.u.start.memory_limit = 1 << 24;
+    msg.u.start.threads = 1;
+    msg.u.start.stack_bytes = 8 << 20;
     return msg;
 }
 
@@ -113,7 +115,7 @@ test_names_that_could_be_paths_are_refused(void **state)
         assert_int_equal(decode(&msg), -EPROTO);
     }
     msg = start_message();
-    memset(msg.u.start.name, 'a', sizeof msg.u.start.name); /* no end */
+    memset(msg.u.start.name, 'a', sizeof msg.u.start.name); /* not terminated */
     assert_int_equal(decode(&msg), -EPROTO);
 }
 
@@ -138,12 +140,11 @@ test_libraries_that_could_be_options_are_refused(void **state)
 static void
 test_random_bytes_are_refused_or_well_formed(void **state)
 {
-    unsigned seed = (unsigned)time(NULL);
+    unsigned seed = (unsigned)run_seed();
     unsigned char bytes[sizeof(struct launch_message)];
     struct launch_message out;
 
     (void)state;
-    print_message("seed %u\n", seed);
     for (int round = 0; round < 100000; round++) {
         size_t n = (size_t)rand_r(&seed) % sizeof bytes;
 
@@ -166,5 +167,5 @@ main(void)
         cmocka_unit_test(test_random_bytes_are_refused_or_well_formed),
     };
 
-    return cmocka_run_group_tests_name("launch", tests, NULL, NULL);
+    return RUN_TESTS("launch", tests, NULL, NULL);
 }

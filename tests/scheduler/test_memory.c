@@ -1,4 +1,4 @@
-/* test_memory.c: the memory budget, and how long an idle instance is kept. */
+/* test_memory.c: the memory budget, and how long idle instances are kept. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "run.h"
 #include "scheduler.h"
 
 #define MS INT64_C(1000000)
@@ -63,7 +64,7 @@ arrive(struct host *h, int f, struct sch_call *call)
     sch_call_arrived(h->sch, &h->f[f], call, h->now);
 }
 
-/* One call from its arrival to its end, on a new instance or the idle one. */
+/* Runs one call from arrival to end, on a new instance or an idle one. */
 static struct sch_slot *
 serve(struct host *h, int f)
 {
@@ -98,7 +99,7 @@ test_a_launch_without_room_ends_the_idle_instance_worth_least_and_waits_for_it(v
         assert_ptr_equal(serve(&h, 0), often);
     arrive(&h, 2, &call);
     assert_ptr_equal(next(&h, SCH_RETIRE).slot, rarely);
-    nothing_more(&h); /* nothing is launched before the room is there */
+    nothing_more(&h); /* nothing is launched before the memory is free */
     sch_slot_gone(h.sch, rarely, false, h.now);
     assert_ptr_equal(next(&h, SCH_LAUNCH).slot->function, &h.f[2]);
     assert_int_equal(sch_used_bytes(h.sch), 64 * MB);
@@ -126,7 +127,7 @@ test_min_is_not_evicted(void **state)
     s.min = 2;
     assert_false(sch_fits(h.sch, &h.f[0], &s));
     s.min = 1;
-    assert_false(sch_fits(h.sch, &h.f[1], &s)); /* promised to the other */
+    assert_false(sch_fits(h.sch, &h.f[1], &s)); /* promised to the other function */
 }
 
 static void
@@ -150,7 +151,7 @@ test_a_function_without_any_instance_gets_one_of_the_function_with_the_most(void
     }
     arrive(&h, 1, &hungry);
     nothing_more(&h);
-    h.now += SCH_HUNGER_NS + MS;
+    h.now += SCH_MEMORY_WAIT_NS + MS;
     sch_tick(h.sch, h.now);
     assert_true(slots[0]->doomed != slots[1]->doomed);
     for (int i = 0; i < 2; i++)
@@ -180,7 +181,7 @@ test_a_limit_that_grows_is_counted_at_once_and_one_that_shrinks_when_it_has(void
     assert_int_equal(sch_used_bytes(h.sch), 48 * MB);
     sch_slot_shrunk(h.sch, slot, 16 * MB, h.now);
     assert_int_equal(sch_used_bytes(h.sch), 16 * MB);
-    s.memory = 80 * MB; /* over the budget: this instance cannot have it */
+    s.memory = 80 * MB; /* over the budget: this instance cannot get it */
     sch_function_change(h.sch, &h.f[0], &s, 0, h.now);
     assert_ptr_equal(next(&h, SCH_RETIRE).slot, slot);
     assert_int_equal(sch_used_bytes(h.sch), 16 * MB);
@@ -212,7 +213,7 @@ run_until(struct host *h, int64_t until)
         h->now = sch_wake_at(h->sch);
         sch_tick(h->sch, h->now);
         if (sch_lanes(h->sch) != 0)
-            return; /* something was decided */
+            return; /* the scheduler has decided something */
     }
     h->now = until;
 }
@@ -229,13 +230,13 @@ test_calls_at_regular_distances_find_an_instance_made_just_before(void **state)
     s = h.f[0].settings;
     s.idle_timeout_ms = SCH_AUTO;
     sch_function_change(h.sch, &h.f[0], &s, 0, h.now);
-    for (int i = 0; i < 20; i++) { /* a call every five minutes; nothing is known at first */
+    for (int i = 0; i < 20; i++) { /* a call every five minutes; no history at first */
         slot = serve(&h, 0);
         h.now += 300 * S;
     }
     slot = serve(&h, 0);
     run_until(&h, h.now + 300 * S);
-    assert_ptr_equal(next(&h, SCH_RETIRE).slot, slot); /* it goes at once */
+    assert_ptr_equal(next(&h, SCH_RETIRE).slot, slot); /* retired at once */
     sch_slot_gone(h.sch, slot, false, h.now);
     slot = NULL;
     {
@@ -247,7 +248,7 @@ test_calls_at_regular_distances_find_an_instance_made_just_before(void **state)
     }
     sch_slot_ready(h.sch, early, h.now);
     assert_int_equal(early->state, SCH_SLOT_IDLE);
-    run_until(&h, h.now + 3600 * S); /* no call comes: it is not kept for ever */
+    run_until(&h, h.now + 3600 * S); /* without calls it is not kept for ever */
     assert_ptr_equal(next(&h, SCH_RETIRE).slot, early);
 }
 
@@ -287,5 +288,5 @@ main(void)
         cmocka_unit_test(test_without_a_pattern_an_instance_is_kept_for_a_fixed_time),
     };
 
-    return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+    return RUN_TESTS("memory", tests, NULL, NULL);
 }

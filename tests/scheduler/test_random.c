@@ -1,10 +1,10 @@
-/* test_random.c: a million random events against the scheduler, and what must hold after
- * each: no call lost or answered twice, the budget, max and the queues' bounds kept, calls
- * served in their order, nothing left at the end.
+/* test_random.c: a million random events for the scheduler, with invariants that are checked after
+ * each: no call is lost or answered twice; the budget, max and the queue limits are kept; calls are
+ * served in order; nothing is left at the end.
  *
- * Every event is made of one number, which comes from the seed and the event's place
- * alone; so where a run fails, events can be left out one by one, and the shortest run
- * that still fails is printed. Each run is a process of its own.
+ * Every event is derived from one number, which depends only on the seed and the event's index.
+ * When a run fails, events can therefore be left out one by one, and the shortest failing run is
+ * printed. Each run is a separate process.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +19,7 @@
 #include <cmocka.h>
 #include <time.h>
 
+#include "run.h"
 #include "scheduler.h"
 
 #define MS INT64_C(1000000)
@@ -34,19 +35,19 @@ struct world {
     enum { FREE, SENT, RUNS } call_state[CALLS];
     uint64_t order[CALLS]; /* of arrival */
     struct sch_slot *slots[SLOTS];
-    bool ending[SLOTS];           /* told to end: nothing may be given to it any more */
-    uint64_t accepted[FUNCTIONS]; /* calls that wait or were given to slots, after the last event */
+    bool ending[SLOTS];           /* told to end: it must get no more calls */
+    uint64_t accepted[FUNCTIONS]; /* calls waiting or given to slots, after the last event */
     int64_t held;
-    uint64_t number; /* what is left of the event's */
+    uint64_t number; /* the unused part of the event's number */
     int64_t now;
     uint64_t arrived, answered;
-    uint64_t recalled; /* calls that wait although they once ran */
+    uint64_t recalled; /* calls that wait although they had been running */
     uint64_t dispatched, launched;
 };
 
 static long at_event;
 
-/* cmocka's checks cannot end a process of its own: these can. */
+/* cmocka's checks cannot end a child process; this one can. */
 #define CHECK(what)                                                                                \
     do {                                                                                           \
         if (!(what)) {                                                                             \
@@ -71,7 +72,7 @@ any(struct world *w, unsigned below)
     return (unsigned)(w->number % below);
 }
 
-/* ---- carrying out ---- */
+/* ---- carrying out actions ---- */
 
 static int
 slot_index(struct world *w, const struct sch_slot *slot)
@@ -84,7 +85,7 @@ slot_index(struct world *w, const struct sch_slot *slot)
     return i;
 }
 
-/* Of one function and one lane, the call that came first goes first. */
+/* Calls of one function and one lane are served in the order of arrival. */
 static void
 check_order(struct world *w, const struct sch_call *call)
 {
@@ -143,7 +144,7 @@ carry_out(struct world *w)
                 w->call_state[a.call - w->calls] = SENT;
                 w->recalled++;
                 sch_call_recalled(w->sch, a.call, w->now);
-                lane = 0; /* for any lane there may be more now */
+                lane = 0; /* any lane may have more now */
                 break;
             case SCH_LAUNCH:
                 launched(w, a.slot);
@@ -151,6 +152,11 @@ carry_out(struct world *w)
             case SCH_RETIRE:
                 (void)slot_index(w, a.slot);
                 CHECK(a.slot->state == SCH_SLOT_RETIRING && a.slot->runs.head == NULL);
+                break;
+            case SCH_PAUSED:
+                (void)slot_index(w, a.slot);
+                CHECK(a.slot->paused && a.slot->state == SCH_SLOT_STARTING &&
+                      a.slot->runs.head == NULL);
                 break;
             case SCH_REFUSE:
                 CHECK(w->call_state[a.call - w->calls] == SENT);
@@ -164,7 +170,7 @@ carry_out(struct world *w)
         carry_out(w);
 }
 
-/* ---- what holds ---- */
+/* ---- invariants ---- */
 
 static void
 check_memory(struct world *w)
@@ -199,9 +205,8 @@ check_calls(struct world *w)
     CHECK(w->arrived == w->answered + waiting + running);
 }
 
-/* However a call came to wait: no function has accepted more than queue + max, unless it
- * had when these were lowered; and calls that wait or were sent ahead, with what they hold,
- * keep the bounds of all functions together. */
+/* No function has accepted more than queue + max calls, unless these were lowered afterwards. Calls
+ * that wait or were sent ahead, and their memory, stay within the limits for all functions. */
 static void
 check_bounds(struct world *w)
 {
@@ -231,7 +236,7 @@ check_bounds(struct world *w)
 
 /* ---- events ---- */
 
-/* The next call from a random one on that is in this state; -1 for none. */
+/* The first call in this state, starting at a random one; -1: none. */
 static int
 find_call(struct world *w, int state)
 {
@@ -296,7 +301,7 @@ static void
 end_slot(struct world *w, int i)
 {
     struct sch_slot *slot = w->slots[i];
-    bool starting = slot->state == SCH_SLOT_STARTING;
+    bool starting = slot->state == SCH_SLOT_STARTING && !slot->paused;
     struct sch_call *head = slot->runs.head;
 
     if (head != NULL) {
@@ -323,13 +328,17 @@ slot_event(struct world *w)
         if ((i = (i + 1) % SLOTS) == first)
             return;
     slot = w->slots[i];
-    if (slot->state == SCH_SLOT_STARTING && any(w, 16) != 0)
+    if (any(w, 16) == 0)
+        sch_slot_pause(w->sch, slot, w->now);
+    else if (slot->paused && any(w, 16) != 0)
+        sch_slot_resume(w->sch, slot, w->now);
+    else if (slot->state == SCH_SLOT_STARTING && any(w, 16) != 0 && !slot->paused)
         sch_slot_ready(w->sch, slot, w->now);
     else if (slot->state == SCH_SLOT_STARTING || slot->state == SCH_SLOT_RETIRING ||
              any(w, 64) == 0)
         end_slot(w, i);
-    else if (any(w, 16) == 0) { /* its call ran too long, say: it will be killed */
-        sch_slot_doom(w->sch, slot, w->now);
+    else if (any(w, 16) == 0) { /* for example its call timed out: it will be killed */
+        sch_slot_doom(w->sch, slot, SCH_END_CRASHED, w->now);
         w->ending[i] = true;
         CHECK(slot->state != SCH_SLOT_IDLE);
     } else if (any(w, 2) == 0)
@@ -368,8 +377,8 @@ hold_event(struct world *w)
     }
 }
 
-/* Mostly microseconds, so that calls are short and go behind each other; sometimes long
- * enough for what depends on time. */
+/* Mostly microseconds, so that calls are short and are sent ahead. Sometimes long enough for
+ * timeouts. */
 static void
 pass_time(struct world *w)
 {
@@ -415,7 +424,7 @@ one_event(struct world *w, uint64_t number)
     check_bounds(w);
 }
 
-/* ---- a run ---- */
+/* ---- one run ---- */
 
 static void
 begin(struct world *w)
@@ -437,7 +446,7 @@ begin(struct world *w)
         sch_function_init(&w->f[i], &s);
 }
 
-/* All that runs ends, all that retires goes: then nothing is left. */
+/* Ends all running calls and retiring instances. Nothing must be left then. */
 static void
 end(struct world *w)
 {
@@ -462,7 +471,7 @@ end(struct world *w)
         CHECK(sch_function_empty(&w->f[i]));
     CHECK(sch_used_bytes(w->sch) == w->held);
     CHECK(sch_wake_at(w->sch) == INT64_MAX);
-    /* it was a life worth looking at */
+    /* the run must have done enough to be useful */
     if (at_event == EVENTS) {
         CHECK(w->arrived > EVENTS / 10 && w->dispatched > w->arrived / 2);
         CHECK(w->recalled > 100 && w->launched > 1000 && sch_evictions(w->sch) > 100);
@@ -470,8 +479,8 @@ end(struct world *w)
     sch_free(w->sch);
 }
 
-/* Runs those of the first `count` events that are not left out, in a process of its own;
- * true where all holds. *failed_at: the event after which it did not. */
+/* Runs the first `count` events, except the left-out ones, in a child process. Returns true if all
+ * invariants hold. *failed_at: the event after which one failed. */
 static bool
 run(uint64_t seed, const unsigned char *left_out, long count, long *failed_at, bool quiet)
 {
@@ -504,7 +513,7 @@ run(uint64_t seed, const unsigned char *left_out, long count, long *failed_at, b
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Leaves out as many events as it can while it still fails, for a minute at the most. */
+/* Leaves out as many events as possible while the run still fails, for at most a minute. */
 static void
 shrink(uint64_t seed, unsigned char *left_out, long count)
 {
@@ -519,7 +528,7 @@ shrink(uint64_t seed, unsigned char *left_out, long count)
             if (n > (long)sizeof was || memchr(left_out + at, 0, (size_t)n) == NULL) {
                 if (n <= (long)sizeof was)
                     continue;
-                memset(left_out + at, 1, (size_t)n); /* large chunks are all or nothing */
+                memset(left_out + at, 1, (size_t)n); /* all or nothing */
                 if (run(seed, left_out, count, &ignored, true))
                     memset(left_out + at, 0, (size_t)n);
                 continue;
@@ -529,7 +538,7 @@ shrink(uint64_t seed, unsigned char *left_out, long count)
             if (run(seed, left_out, count, &ignored, true))
                 memcpy(left_out + at, was, (size_t)n);
         }
-    print_message("the shortest run that fails has the events");
+    print_message("# the shortest run that fails has the events");
     for (long i = 0; i < count; i++)
         if (!left_out[i] && left++ < 200)
             print_message(" %ld", i);
@@ -541,12 +550,10 @@ static void
 test_random_events_lose_no_call_and_keep_every_bound(void **state)
 {
     static unsigned char left_out[EVENTS];
-    const char *given = getenv("HEARTH_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
+    uint64_t seed = run_seed();
     long failed_at;
 
     (void)state;
-    print_message("HEARTH_SEED=%llu\n", (unsigned long long)seed);
     if (run(seed, left_out, EVENTS, &failed_at, false))
         return;
     shrink(seed, left_out, failed_at + 4096 < EVENTS ? failed_at + 4096 : EVENTS);
@@ -560,5 +567,5 @@ main(void)
         cmocka_unit_test(test_random_events_lose_no_call_and_keep_every_bound),
     };
 
-    return cmocka_run_group_tests_name("random", tests, NULL, NULL);
+    return RUN_TESTS("random", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* test_scheduler.c: the scheduler through its events and actions alone. */
+/* test_scheduler.c: the scheduler, tested through its events and actions only. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <time.h>
 
+#include "run.h"
 #include "scheduler.h"
 
 #define MS INT64_C(1000000)
@@ -65,7 +66,7 @@ arrive(struct fixture *x, struct sch_call *call)
     sch_call_arrived(x->sch, &x->f, call, x->now);
 }
 
-/* A function with n idle instances. */
+/* Makes a function with n idle instances. */
 static void
 warm(struct fixture *x, struct sch_slot **slots, int n)
 {
@@ -74,7 +75,7 @@ warm(struct fixture *x, struct sch_slot **slots, int n)
     for (int i = 0; i < n; i++)
         arrive(x, &calls[i]);
     slots[0] = next(x, SCH_LAUNCH).slot;
-    nothing_more(x); /* the rest once the line has stood for as long as starts take */
+    nothing_more(x); /* the others follow only after calls have waited for the time of a start */
     x->now += 4 * SCH_START_NS;
     sch_tick(x->sch, x->now);
     for (int i = 1; i < n; i++)
@@ -422,7 +423,7 @@ test_a_large_call_is_never_sent_ahead_nor_has_one_behind(void **state)
     end(&x);
 }
 
-/* A slow call holds up no fast one that another instance could take. */
+/* A slow call must not delay a fast one that another instance could run. */
 static void
 test_calls_behind_a_slow_one_are_taken_back_for_another_instance(void **state)
 {
@@ -448,7 +449,7 @@ test_calls_behind_a_slow_one_are_taken_back_for_another_instance(void **state)
     assert_ptr_equal(next(&x, SCH_DISPATCH).slot, slots[0]);
     sch_call_recalled(x.sch, &fast[1], x.now);
     sch_call_recalled(x.sch, &fast[2], x.now);
-    nothing_more(&x); /* nothing is sent ahead for a while */
+    nothing_more(&x); /* no sending ahead for a while */
     sch_call_done(x.sch, &fast[0], x.now);
     assert_ptr_equal(next(&x, SCH_DISPATCH).call, &fast[1]);
     end(&x);
@@ -517,7 +518,7 @@ test_an_idle_instance_serves_any_lane_and_a_busy_one_its_own(void **state)
     arrive_in(&x, &calls[1], 0);
     assert_int_equal(calls[1].state, SCH_CALL_WAITING);
     arrive_in(&x, &calls[2], 1);
-    assert_int_equal(calls[2].state, SCH_CALL_WAITING); /* not before one that came first */
+    assert_int_equal(calls[2].state, SCH_CALL_WAITING); /* not before an earlier one */
     sch_call_done(x.sch, &calls[0], x.now);
     assert_ptr_equal(next(&x, SCH_DISPATCH).call, &calls[1]);
     assert_int_equal(slot->lane, 0);
@@ -601,5 +602,5 @@ main(void)
         cmocka_unit_test(test_lanes_that_keep_taking_an_instance_from_each_other_get_one_more),
     };
 
-    return cmocka_run_group_tests_name("scheduler", tests, NULL, NULL);
+    return RUN_TESTS("scheduler", tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "run.h"
 #include "settings.h"
 
 static int
@@ -51,7 +52,7 @@ test_texts_are_taken_in_their_range(void **state)
     assert_int_equal(set(&s, "timeout", "61m"), -EINVAL);
     assert_int_equal(set(&s, "max", "0"), -EINVAL);
     assert_int_equal(set(&s, "max", "4K"), -EINVAL);
-    assert_int_equal(set(&s, "network", "none"), -EINVAL); /* no number: the gateway's */
+    assert_int_equal(set(&s, "network", "none"), -EINVAL); /* not a number: the gateway's */
     assert_int_equal(s.memory, 4 << 20);
 }
 
@@ -100,5 +101,5 @@ main(void)
         cmocka_unit_test(test_every_row_is_found_by_its_name),
     };
 
-    return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
+    return RUN_TESTS("settings", tests, NULL, NULL);
 }

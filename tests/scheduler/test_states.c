@@ -1,4 +1,4 @@
-/* test_states.c: every state of a slot against every event that can meet it, as a table. */
+/* test_states.c: a table of every slot state and every event that can occur in it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,11 +8,12 @@
 
 #include <cmocka.h>
 
+#include "run.h"
 #include "scheduler.h"
 
 #define MS   INT64_C(1000000)
-#define GONE SCH_SLOT_STATE_COUNT /* the slot is no more */
-#define NOT  (-1)                 /* it cannot happen in this state */
+#define GONE SCH_SLOT_STATE_COUNT /* the slot does not exist any more */
+#define NOT  (-1)                 /* impossible in this state */
 
 struct bench {
     struct sch *sch;
@@ -54,7 +55,7 @@ bring_to(struct bench *b, enum sch_slot_state state)
         return;
     sch_call_done(b->sch, &b->first, b->now);
     if (state == SCH_SLOT_RETIRING)
-        sch_slot_doom(b->sch, b->slot, b->now);
+        sch_slot_doom(b->sch, b->slot, SCH_END_CRASHED, b->now);
     drain(b);
 }
 
@@ -101,7 +102,7 @@ on_failed(struct bench *b)
 static void
 on_doom(struct bench *b)
 {
-    sch_slot_doom(b->sch, b->slot, b->now);
+    sch_slot_doom(b->sch, b->slot, SCH_END_CRASHED, b->now);
 }
 
 static void
@@ -129,6 +130,12 @@ on_shrunk(struct bench *b)
     sch_slot_shrunk(b->sch, b->slot, b->slot->memory / 2, b->now);
 }
 
+static void
+on_pause(struct bench *b)
+{
+    sch_slot_pause(b->sch, b->slot, b->now);
+}
+
 static const struct {
     const char *name;
     void (*happen)(struct bench *b);
@@ -152,6 +159,7 @@ static const struct {
     ROW(on_new_version, SCH_SLOT_STARTING, SCH_SLOT_RETIRING, SCH_SLOT_BUSY, SCH_SLOT_RETIRING),
     ROW(on_removal, SCH_SLOT_STARTING, SCH_SLOT_RETIRING, SCH_SLOT_BUSY, SCH_SLOT_RETIRING),
     ROW(on_long_time, SCH_SLOT_STARTING, SCH_SLOT_RETIRING, SCH_SLOT_BUSY, SCH_SLOT_RETIRING),
+    ROW(on_pause, SCH_SLOT_STARTING, SCH_SLOT_STARTING, SCH_SLOT_BUSY, SCH_SLOT_RETIRING),
     ROW(on_shrunk, SCH_SLOT_STARTING, SCH_SLOT_IDLE, SCH_SLOT_BUSY, SCH_SLOT_RETIRING),
 };
 
@@ -193,13 +201,13 @@ test_every_state_meets_every_event(void **state)
             drain(&b);
             got = b.gone ? GONE : (int)b.slot->state;
             if (got != wanted)
-                fail_msg("%s in state %s: came to %d, wanted %d", table[row].name,
+                fail_msg("%s in state %s: got state %d, expected %d", table[row].name,
                          sch_slot_state_name(s), got, wanted);
             tear_down(&b);
         }
 }
 
-/* What a slot was doomed by while it started or ran takes effect afterwards. */
+/* A slot that was doomed while it was starting or running retires afterwards. */
 static void
 test_a_doomed_slot_retires_when_it_can(void **state)
 {
@@ -221,13 +229,102 @@ test_a_doomed_slot_retires_when_it_can(void **state)
     }
 }
 
+/* Takes all actions; whether one of them says that the slot is paused. */
+static bool
+was_paused(struct bench *b)
+{
+    struct sch_action a;
+    bool paused = false;
+
+    while (sch_next_action(b->sch, 0, &a))
+        paused = paused || (a.type == SCH_PAUSED && a.slot == b->slot);
+    return paused;
+}
+
+/* The calls that come meanwhile wait; no other event puts one into it. */
+static void
+test_a_paused_slot_runs_nothing_until_it_is_resumed(void **state)
+{
+    static const enum sch_slot_state states[] = {SCH_SLOT_STARTING, SCH_SLOT_IDLE, SCH_SLOT_BUSY};
+    struct bench b;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        bring_to(&b, states[i]);
+        sch_slot_pause(b.sch, b.slot, b.now);
+        assert_true(was_paused(&b) == (states[i] == SCH_SLOT_IDLE));
+        sch_call_arrived(b.sch, &b.f, &b.second, b.now);
+        if (states[i] == SCH_SLOT_STARTING)
+            sch_slot_ready(b.sch, b.slot, b.now);
+        else if (states[i] == SCH_SLOT_BUSY)
+            sch_call_done(b.sch, &b.first, b.now);
+        assert_true(was_paused(&b) == (states[i] != SCH_SLOT_IDLE));
+        assert_true(b.slot->paused);
+        assert_int_equal(b.second.state, SCH_CALL_WAITING);
+        sch_tick(b.sch, b.now + 100 * MS);
+        drain(&b);
+        assert_int_equal(b.slot->state, SCH_SLOT_STARTING);
+        assert_null(b.slot->runs.head);
+        sch_slot_resume(b.sch, b.slot, b.now + 100 * MS);
+        assert_int_equal(b.slot->state, SCH_SLOT_BUSY);
+        tear_down(&b);
+
+        bring_to(&b, states[i]);
+        sch_slot_pause(b.sch, b.slot, b.now);
+        sch_slot_doom(b.sch, b.slot, SCH_END_CRASHED, b.now);
+        if (states[i] == SCH_SLOT_BUSY)
+            sch_call_done(b.sch, &b.first, b.now);
+        else if (states[i] == SCH_SLOT_STARTING)
+            sch_slot_ready(b.sch, b.slot, b.now);
+        else
+            sch_slot_resume(b.sch, b.slot, b.now);
+        assert_int_equal(b.slot->state, SCH_SLOT_RETIRING);
+        tear_down(&b);
+    }
+}
+
+/* An instance dies while a call is on its way to it: the call goes to the next one, whose slot may
+ * have the same record. */
+static void
+test_no_action_is_about_a_slot_that_has_gone(void **state)
+{
+    struct sch_action a;
+    struct sch_slot *dead;
+    struct bench b;
+    bool launched = false;
+
+    (void)state;
+    bring_to(&b, SCH_SLOT_IDLE);
+    dead = b.slot;
+    sch_slot_pause(b.sch, b.slot, b.now);
+    drain(&b);
+    sch_call_arrived(b.sch, &b.f, &b.second, b.now);
+    sch_slot_resume(b.sch, b.slot, b.now); /* SCH_DISPATCH, not taken yet */
+    sch_slot_gone(b.sch, b.slot, false, b.now);
+    while (sch_next_action(b.sch, 0, &a)) {
+        assert_int_equal(a.type, SCH_LAUNCH);
+        assert_ptr_equal(a.slot, dead); /* the same record */
+        launched = true;
+        b.slot = a.slot;
+    }
+    assert_true(launched);
+    assert_int_equal(b.second.state, SCH_CALL_WAITING);
+    sch_slot_ready(b.sch, b.slot, b.now);
+    assert_true(sch_next_action(b.sch, 0, &a));
+    assert_int_equal(a.type, SCH_DISPATCH);
+    assert_ptr_equal(a.call, &b.second);
+    tear_down(&b);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_state_meets_every_event),
         cmocka_unit_test(test_a_doomed_slot_retires_when_it_can),
+        cmocka_unit_test(test_a_paused_slot_runs_nothing_until_it_is_resumed),
+        cmocka_unit_test(test_no_action_is_about_a_slot_that_has_gone),
     };
 
-    return cmocka_run_group_tests_name("states", tests, NULL, NULL);
+    return RUN_TESTS("states", tests, NULL, NULL);
 }
