@@ -1,16 +1,25 @@
-# lib.sh: what the tools share. Sourced, not run.
+# lib.sh: functions shared by the tools. Sourced, not run.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
-# Debian packages, by what they are for.
+# Debian packages by purpose.
 packages_build="gcc libc6-dev meson ninja-build pkg-config libuv1-dev libseccomp-dev libcgroup-dev
-  libjansson-dev libinih-dev uthash-dev libarchive-dev libsystemd-dev node-llhttp"
-packages_test="libcmocka-dev libcurl4-openssl-dev zlib1g-dev curl binutils strace g++ clang"
+  libjansson-dev libinih-dev uthash-dev libarchive-dev libsystemd-dev libxxhash-dev
+  node-llhttp"
+packages_test="libcmocka-dev libcurl4-openssl-dev zlib1g-dev curl binutils strace g++ clang
+  libxml2-dev libglib2.0-dev"
+# Libraries of tests/libraries. tools/trees fetches their source trees.
+packages_libraries="ca-certificates duktape-dev libarchive-dev libbrotli-dev libbz2-dev
+  libcurl4-openssl-dev libexpat1-dev libfftw3-dev libglib2.0-dev libgmp-dev libhiredis-dev libicu-dev
+  libjansson-dev libjpeg-dev liblua5.4-dev liblz4-dev libmagickwand-6.q16-dev
+  libopenblas-dev libpcre2-dev libpng-dev libpq-dev libprotobuf-c-dev libsodium-dev
+  libsqlite3-dev libssl-dev libunistring-dev libxml2-dev libyaml-dev libzstd-dev
+  zlib1g-dev"
 packages_vm="qemu-system-x86 cpio busybox-static apt"
-packages_style="clang-format"
+packages_style="clang-format clang-tidy"
 
 # Installs those of the named packages that are missing.
 need_packages() {
@@ -28,7 +37,7 @@ need_packages() {
     die "apt-get install failed"
 }
 
-# Configures in $1 and builds the targets $2 alone; further words go to meson.
+# Configures $1 and builds only the targets $2. Other arguments are passed to meson.
 build_some_into() {
   local dir=$1 targets=$2 log
   shift 2
@@ -42,7 +51,7 @@ build_some_into() {
   rm -f "$log"
 }
 
-# Configures and builds in $1 and installs to $1/stage; further words go to meson.
+# Configures and builds $1 and installs to $1/stage. Other arguments are passed to meson.
 build_into() {
   local dir=$1 log
   shift
