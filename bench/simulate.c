@@ -418,6 +418,7 @@ carry_out(int64_t now)
             free_calls = (struct call *)(void *)a.call;
             break;
         case SCH_RECALL:
+        case SCH_PAUSED: /* it pauses none */
             break;
         }
     }
