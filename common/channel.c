@@ -334,15 +334,30 @@ chan_claim(struct chan *chan)
                                           CLAIM_BEGUN);
 }
 
+/* If it was consumed, its bytes may belong to another frame. A worker with a false position damages
+ * only its own ring. */
+static bool
+is_in_ring(struct chan *chan, uint64_t position)
+{
+    uint64_t head = atomic_load_explicit(&chan->out->head, memory_order_acquire);
+
+    return head <= position && chan->out_tail - head <= LIMIT_RING;
+}
+
+const unsigned char *
+chan_sent(struct chan *chan, uint64_t position)
+{
+    return is_in_ring(chan, position)
+               ? chan->out_bytes + position % LIMIT_RING + sizeof(struct frame_header)
+               : NULL;
+}
+
 bool
 chan_revoke(struct chan *chan, uint64_t position)
 {
-    uint64_t head = atomic_load_explicit(&chan->out->head, memory_order_acquire);
     uint16_t none = CLAIM_NONE;
 
-    /* if it was consumed, its bytes may belong to another frame. If not, they are unchanged, since
-     * only we write here. A worker with a false position damages only its own ring. */
-    if (head > position || chan->out_tail - head > LIMIT_RING)
+    if (!is_in_ring(chan, position))
         return false;
     return atomic_compare_exchange_strong(claim_at(chan->out_bytes, position), &none,
                                           CLAIM_REVOKED);

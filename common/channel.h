@@ -183,6 +183,10 @@ bool chan_worker_wait_revoked(struct chan *chan);
 /* The gateway recalls the frame at this position. False: the worker has begun it. */
 bool chan_revoke(struct chan *chan, uint64_t position);
 
+/* The payload of the frame that was committed at this position, while the consumer has not gone
+ * past it; NULL afterwards. A worker can have changed it. */
+const unsigned char *chan_sent(struct chan *chan, uint64_t position);
+
 /* The gateway. After a commit: wakes the worker if it sleeps. After a consume: wakes it if it
  * sleeps until there is room. A worker that waits for a request needs no room, and a useless
  * wake-up costs as much as a call. */

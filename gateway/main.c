@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "admin.h"
@@ -50,6 +51,8 @@ publish_config(struct gw *gw)
     gw->functions->max_functions = (uint32_t)gw->admin->config.max_functions;
     gw->functions->disk_budget = gw->admin->config.disk_budget;
     gw->http->header_timeout_ms = gw->admin->config.header_timeout_ms;
+    gw->http->body_timeout_ms = gw->admin->config.body_timeout_ms;
+    gw->http->write_timeout_ms = gw->admin->config.write_timeout_ms;
     gw->http->keepalive_timeout_ms = gw->admin->config.keepalive_timeout_ms;
     gw->admin->no_auth = gw->admin->config.no_auth;
     gw->http->drain_time_ms = gw->admin->config.drain_time_ms;
@@ -75,6 +78,8 @@ reload(struct gw *gw, int fd)
         log_warning("listen, admin, state and threads change only on a restart");
     gw->admin->config.drain_time_ms = next.drain_time_ms;
     gw->admin->config.header_timeout_ms = next.header_timeout_ms;
+    gw->admin->config.body_timeout_ms = next.body_timeout_ms;
+    gw->admin->config.write_timeout_ms = next.write_timeout_ms;
     gw->admin->config.keepalive_timeout_ms = next.keepalive_timeout_ms;
     gw->admin->config.no_auth = next.no_auth;
     publish_config(gw);
@@ -240,6 +245,22 @@ watch_launcher(struct gw *gw, struct hearth_err *err)
     return status == 0 ? 0 : err_set(err, -status, "watch the launcher's socket");
 }
 
+#define SPOOL_MOST (INT64_C(4) << 30)
+
+/* What bodies and responses that wait may take together. */
+static void
+bound_spools(struct gw *gw)
+{
+    const struct gw_config *config = &gw->admin->config;
+    struct statvfs disk;
+
+    gw->http->spool_use.memory_most = config->queue_bytes;
+    gw->http->spool_use.disk_most = config->spool_bytes > 0 ? config->spool_bytes : SPOOL_MOST;
+    if (config->spool_bytes == 0 && statvfs(config->state, &disk) == 0 &&
+        disk.f_bavail * disk.f_frsize / 10 < (uint64_t)SPOOL_MOST)
+        gw->http->spool_use.disk_most = (int64_t)(disk.f_bavail * disk.f_frsize / 10);
+}
+
 /* The steps that need the file system or privileges; then drops them. */
 static int
 drop_privileges(struct gw *gw, const struct inherited *in, struct hearth_err *err)
@@ -251,6 +272,7 @@ drop_privileges(struct gw *gw, const struct inherited *in, struct hearth_err *er
         config->memory_budget > 0 ? config->memory_budget : in->memory / 4 * 3;
     gw_settings_set_host_memory(gw->functions->memory_budget);
     gw->http->conns_max = connections_most();
+    bound_spools(gw);
     gw->admin->pressure_fd = open("/proc/pressure/memory", O_RDONLY | O_CLOEXEC);
     (void)gethostname(gw->admin->host_name, sizeof gw->admin->host_name - 1);
     return status == 0 ? gw_privilege_drop(config->state, in->uid, in->gid, err) : status;

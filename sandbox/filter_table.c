@@ -156,6 +156,7 @@ const struct sbx_rule sbx_rules[] = {
     {"readv", L, SBX_ALWAYS, 0, "files of its root"},
     {"preadv", L, SBX_ALWAYS, 0, "files of its root"},
     {"preadv2", L, SBX_ALWAYS, 0, "files of its root"},
+    {"preadv2", G, SBX_ALWAYS, 0, "bodies that wait in a file"},
     {"fadvise64", L, SBX_ALWAYS, SBX_PRETEND, "the page cache is the host's"},
     {"readahead", L, SBX_ALWAYS, SBX_PRETEND, "the page cache is the host's"},
     /* on a library of the host, which it has open too, they would flush the host's disk or

@@ -394,9 +394,10 @@ takes_body(const void *exchange)
 }
 
 static bool
-on_malformed(void *exchange, const char *why)
+refuse(void *exchange, enum gw_code code, const char *why)
 {
     (void)exchange;
+    (void)code;
     (void)why;
     return false;
 }
@@ -406,7 +407,7 @@ const struct gw_handler gw_admin_handler = {
     .body = on_body,
     .body_end = on_body_end,
     .takes_body = takes_body,
-    .malformed = on_malformed,
+    .refuse = refuse,
     .gone = on_gone,
     .paced = true,
 };

@@ -148,6 +148,12 @@ print_connections(FILE *out, const struct gw *gw)
     (void)fprintf(out, "hearth_connections %llu\n", open);
     describe(out, "hearth_connections_total", "counter", "Client connections accepted.");
     (void)fprintf(out, "hearth_connections_total %llu\n", total);
+    describe(out, "hearth_waiting_bytes", "gauge",
+             "Bodies and responses that wait, in memory and in files.");
+    (void)fprintf(out,
+                  "hearth_waiting_bytes{where=\"memory\"} %lld\n"
+                  "hearth_waiting_bytes{where=\"disk\"} %lld\n",
+                  (long long)gw->http->spool_use.memory, (long long)gw->http->spool_use.disk);
     describe(out, "hearth_loops_active", "gauge", "Event loops that accept connections.");
     (void)fprintf(out, "hearth_loops_active %u\n", gw->http->active);
 }

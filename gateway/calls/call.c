@@ -1,8 +1,13 @@
-/* call.c: sends one call to an instance: head and body into the ring.
+/* call.c: one call: collects its body, and sends head and body into an instance's ring.
  *
- * A small request is sent as one frame. A larger body is streamed: bytes that do not fit into the
- * ring wait in the call's stash, which holds at most one read of the socket. The client's socket is
- * not read until the stash is empty. This is the only backpressure.
+ * A call is submitted to the scheduler once its whole body is here, so that no client holds an
+ * instance: a body of up to GW_SPOOL_MEMORY in memory, a longer one in a spool. With the setting
+ * `stream` it is submitted with its first bytes. Then the bytes that do not fit into the ring wait
+ * in the stash, which holds at most one read of the socket, and the client's socket is not read
+ * until the stash is empty.
+ *
+ * What was sent in one frame is not kept: if the call has to be sent again, its body is brought
+ * back from the ring.
  */
 #include "call.h"
 
@@ -19,10 +24,10 @@
 #include "dispatch.h"
 #include "function.h"
 #include "instance.h"
+#include "log.h"
 #include "loop.h"
 
-#define NS_PER_MS  INT64_C(1000000)
-#define AHEAD_BODY 8192 /* a call with a larger body is never sent ahead */
+#define NS_PER_MS INT64_C(1000000)
 
 struct gw_call *
 gw_call_new(struct gw_conn *conn, struct gw_function *function)
@@ -41,6 +46,8 @@ gw_call_new(struct gw_conn *conn, struct gw_function *function)
     call->function = function;
     call->timeout_ms = function->sch.settings.timeout_ms;
     call->max_body = function->sch.settings.max_body;
+    call->max_response = function->sch.settings.max_response;
+    call->stream = function->sch.settings.stream != 0;
     call->reports_memory = conn->wants_memory;
     /* serials are unique over all loops: an instance may run calls of several */
     call->serial = ++loop->calls->next_serial * LIMIT_THREADS + loop->lane;
@@ -53,6 +60,17 @@ gw_call_new(struct gw_conn *conn, struct gw_function *function)
     return call;
 }
 
+static void
+drop_body(struct gw_call *call)
+{
+    gw_spool_give_buffer(call->loop, call->stash);
+    gw_spool_free(call->spool);
+    call->stash = NULL;
+    call->spool = NULL;
+    call->body = NULL;
+    call->body_len = 0;
+}
+
 void
 gw_call_free(struct gw_call *call)
 {
@@ -60,7 +78,7 @@ gw_call_free(struct gw_call *call)
 
     gw_timer_unset(loop, &call->deadline);
     gw_pool_give(&loop->pool, call->head);
-    gw_pool_give(&loop->pool, call->stash);
+    drop_body(call);
     {
         gw_locked struct gw *held = gw_lock(loop->gw);
 
@@ -72,38 +90,117 @@ gw_call_free(struct gw_call *call)
 
 /* ---- receiving the body ---- */
 
-static bool
-stash(struct gw_call *call, const unsigned char *bytes, size_t n)
+/* The size of the first buffer for a body: as much as is declared, or has come. */
+static size_t
+first_room(const struct gw_call *call, size_t n)
 {
-    struct gw_buffer *buffer = call->stash;
+    int64_t declared = ((const struct frame_request *)(const void *)call->head->bytes)->body_len;
 
-    if (buffer == NULL)
-        buffer = call->stash = gw_pool_take(&call->loop->pool, GW_READ_BYTES);
-    else if (buffer->len + n > buffer->size && buffer->at > 0) {
+    if (call->stream)
+        return GW_READ_BYTES;
+    if (declared > GW_SPOOL_MEMORY)
+        declared = GW_SPOOL_MEMORY;
+    return declared > (int64_t)n ? (size_t)declared : n;
+}
+
+/* Makes room for n more bytes in the stash. */
+static bool
+widen_stash(struct gw_call *call, size_t n)
+{
+    struct gw_buffer *buffer = call->stash, *wider;
+
+    if (buffer != NULL && buffer->len + n > buffer->size && buffer->at > 0) {
         memmove(buffer->bytes, buffer->bytes + buffer->at, buffer->len - buffer->at);
         buffer->len -= buffer->at;
         buffer->at = 0;
     }
-    if (buffer == NULL || buffer->len + n > buffer->size)
-        return false;
-    memcpy(buffer->bytes + buffer->len, bytes, n);
-    buffer->len += (uint32_t)n;
-    return true;
+    if (buffer != NULL && buffer->len + n <= buffer->size)
+        return true;
+    wider =
+        gw_spool_take_buffer(call->loop, buffer != NULL ? GW_SPOOL_MEMORY : first_room(call, n));
+    if (wider != NULL && buffer != NULL) {
+        memcpy(wider->bytes, buffer->bytes, buffer->len);
+        wider->len = buffer->len;
+        gw_spool_give_buffer(call->loop, buffer);
+    }
+    if (wider != NULL)
+        call->stash = wider;
+    return wider != NULL && wider->len + n <= wider->size;
 }
 
-/* The first piece of a body may stay in the read buffer if the call is sent in the same turn.
- * Everything else is copied to the stash. */
-static bool
-settle_body(struct gw_call *call)
+/* The spool's file was written or read. */
+static void
+on_spool_ready(void *user)
+{
+    struct gw_call *call = user;
+
+    call->reading_file = false;
+    if (!call->submitted && call->conn != NULL)
+        gw_conn_read_on(call->conn);
+    else if (call->instance != NULL)
+        gw_call_pump(call);
+}
+
+/* Keeps bytes of the body. Returns 0; -EAGAIN if they are kept, and the client has to wait; or
+ * another negative errno, as gw_spool_append. */
+static int
+keep_body(struct gw_call *call, const unsigned char *bytes, size_t n)
+{
+    size_t kept = call->stash != NULL ? call->stash->len : 0;
+
+    if (call->spool == NULL && (call->stream || kept + n <= GW_SPOOL_MEMORY)) {
+        if (!widen_stash(call, n))
+            return -ENOMEM;
+        memcpy(call->stash->bytes + call->stash->len, bytes, n);
+        call->stash->len += (uint32_t)n;
+        return 0;
+    }
+    if (call->spool == NULL) {
+        call->spool = gw_spool_new(call->loop, call->stash, on_spool_ready, call);
+        if (call->spool == NULL)
+            return -ENOMEM;
+        call->stash = NULL;
+    }
+    return gw_spool_append(call->spool, bytes, n);
+}
+
+static void
+refuse_body(struct gw_call *call, int status)
+{
+    if (status == -ENOSPC)
+        gw_call_problem(call, GW_STORAGE_FULL, NULL,
+                        "there is no room for the body: the disk of the state folder is full, or "
+                        "the bodies that wait have reached spool_bytes");
+    else if (status == -EIO)
+        gw_call_problem(call, GW_STORAGE_FULL, NULL,
+                        "the body cannot be kept: writing to the state folder failed");
+    else if (status == -EBUSY)
+        gw_call_problem(call, GW_OVERLOADED, NULL,
+                        "the bodies that wait, of all functions, have reached queue_bytes");
+    else
+        gw_call_problem(call, GW_INTERNAL, NULL, "no memory for the body");
+}
+
+bool
+gw_call_settle_body(struct gw_call *call)
 {
     const unsigned char *body = call->body;
     size_t n = call->body_len;
+    int status = 0;
 
     call->body = NULL;
     call->body_len = 0;
-    if (n == 0 || stash(call, body, n))
+    if (n > 0 && !call->body_complete && !call->stream && !gw_spool_memory_allows(call->loop, n))
+        status = -EBUSY;
+    else if (n > 0)
+        status = keep_body(call, body, n);
+    if (status == 0 || (status != -ENOMEM && call->body_complete))
+        return true; /* an error of the file does not matter any more: nothing is lost */
+    if (status == -EAGAIN) {
+        gw_conn_read_stop(call->conn);
         return true;
-    gw_call_problem(call, GW_INTERNAL, NULL, "no memory for the body");
+    }
+    refuse_body(call, status);
     return false;
 }
 
@@ -113,28 +210,23 @@ too_large(struct gw_call *call, size_t n)
     int64_t limit = call->max_body;
 
     call->body_seen += (int64_t)n;
-    if (call->body_seen <= limit)
+    if (call->body_seen <= limit || (call->stream && limit == 0))
         return false;
     gw_call_problem(call, GW_BODY_TOO_LARGE, json_pack("{s:I}", "limit", (json_int_t)limit),
                     "the body exceeds the function's max_body of %lld bytes", (long long)limit);
     return true;
 }
 
+/* The first piece of a body stays in the read buffer, so that it is not copied if the call is sent
+ * in the same turn. */
 void
 gw_call_body(struct gw_call *call, const unsigned char *bytes, size_t n)
 {
-    if (too_large(call, n))
-        return;
-    if (!call->submitted && call->body_len == 0 && call->stash == NULL) {
-        call->body = bytes;
-        call->body_len = n;
-        return;
-    }
-    if (!settle_body(call))
+    if (too_large(call, n) || !gw_call_settle_body(call))
         return;
     call->body = bytes;
     call->body_len = n;
-    if (!settle_body(call) || !call->submitted)
+    if (!call->submitted || !gw_call_settle_body(call))
         return;
     if (call->instance == NULL)
         gw_conn_read_stop(call->conn);
@@ -150,16 +242,18 @@ gw_call_body_end(struct gw_call *call)
         gw_call_pump(call);
 }
 
-void
-gw_call_submit(struct gw_call *call)
+static void
+submit(struct gw_call *call)
 {
     struct gw_conn *conn = call->conn;
     struct gw_loop *loop = call->loop;
 
+    if ((call->stash != NULL || call->spool != NULL) && !gw_call_settle_body(call))
+        return;
     call->submitted = true;
-    call->resendable = call->body_complete && call->stash == NULL && call->body_len == 0;
-    call->sch.stackable = call->body_complete && call->stash == NULL &&
-                          call->body_len <= AHEAD_BODY &&
+    if (call->body_complete)
+        ((struct frame_request *)(void *)call->head->bytes)->body_len = call->body_seen;
+    call->sch.stackable = call->body_complete && call->spool == NULL &&
                           !call->reports_memory; /* nothing else runs while it is measured */
     call->sch.bytes = call->head->size + call->body_len;
     if (call->stash != NULL)
@@ -173,46 +267,50 @@ gw_call_submit(struct gw_call *call)
     if (conn->exchange != call)
         return; /* it has been refused and freed */
     /* the read buffer is about to be reused: copy what was not sent */
-    if (settle_body(call) && call->instance == NULL && !call->body_complete)
+    if (gw_call_settle_body(call) && call->instance == NULL && !call->body_complete)
         gw_conn_read_stop(conn);
+}
+
+void
+gw_call_read_done(struct gw_call *call)
+{
+    if (!call->submitted && (call->stream || call->body_complete))
+        submit(call);
+    else if (!call->submitted)
+        (void)gw_call_settle_body(call);
 }
 
 /* ---- sending ---- */
 
 bool
-gw_call_keep_whole(struct gw_call *call)
+gw_call_recover(struct gw_call *call)
 {
-    struct gw_buffer *head = call->head, *stashed = call->stash;
+    const unsigned char *payload;
+    size_t n = (size_t)call->body_seen;
 
-    if (stashed != NULL && call->body_len == 0) {
-        call->body = stashed->bytes + stashed->at;
-        call->body_len = stashed->len - stashed->at;
-    }
-    call->resendable = call->body_len == 0;
-    if (call->resendable)
+    if (!call->head_sent)
+        return gw_call_settle_body(call);
+    if (call->spool != NULL)
         return true;
-    if (head->len + call->body_len > head->size) {
-        struct gw_buffer *wider = gw_pool_take(&call->loop->pool, head->len + call->body_len);
-
-        if (wider == NULL && stashed != NULL) { /* the body stays only in the stash */
-            call->body = NULL;
-            call->body_len = 0;
-        }
-        if (wider == NULL)
-            return false;
-        memcpy(wider->bytes, head->bytes, head->len);
-        wider->len = head->len;
-        gw_pool_give(&call->loop->pool, head);
-        call->head = head = wider;
-    }
-    memcpy(head->bytes + head->len, call->body, call->body_len);
-    head->len += (uint32_t)call->body_len;
-    call->body = NULL;
-    call->body_len = 0;
-    gw_pool_give(&call->loop->pool, stashed);
-    call->stash = NULL;
-    call->resendable = true;
+    if (call->in_pieces || !call->end_sent)
+        return false;
+    if (n == 0)
+        return true;
+    payload = chan_sent(&call->instance->chan, call->position);
+    if (payload == NULL || !widen_stash(call, n))
+        return false;
+    memcpy(call->stash->bytes, payload + call->head->len, n);
+    call->stash->len = (uint32_t)n;
     return true;
+}
+
+void
+gw_call_forget_copy(struct gw_call *call)
+{
+    if (!call->end_sent)
+        return;
+    gw_spool_give_buffer(call->loop, call->stash);
+    call->stash = NULL;
 }
 
 void
@@ -220,15 +318,31 @@ gw_call_unsend(struct gw_call *call)
 {
     call->instance = NULL;
     call->head_sent = call->end_sent = false;
+    call->sent_at = 0;
     gw_timer_unset(call->loop, &call->deadline);
 }
 
-/* Upper bound for the size of a frame with the head. The body is included if it fits, and a NUL if
- * it is complete. */
+/* The bytes of the body that go with the head, all of them if they fit into the frame. */
+static size_t
+body_with_head(const struct gw_call *call, const unsigned char **bytes)
+{
+    size_t n = call->body_len;
+
+    *bytes = call->body;
+    if (call->stash != NULL) {
+        *bytes = call->stash->bytes + call->stash->at;
+        n = call->stash->len - call->stash->at;
+    }
+    return call->spool == NULL && n <= LIMIT_FRAME_BODY ? n : 0;
+}
+
+/* Upper bound for the size of a frame with the head, and a NUL if the body is complete. */
 static size_t
 head_frame_len(const struct gw_call *call)
 {
-    return call->head->len + (call->body_len <= LIMIT_FRAME_BODY ? call->body_len : 0) + 1;
+    const unsigned char *body;
+
+    return call->head->len + body_with_head(call, &body) + 1;
 }
 
 static void
@@ -237,51 +351,84 @@ send_head(struct gw_call *call)
     struct chan *chan = &call->instance->chan;
     struct gw_buffer *head = call->head;
     uint64_t deadline = (uint64_t)(call->sch.started_ns + call->timeout_ms * NS_PER_MS);
-    size_t body = call->body_len <= LIMIT_FRAME_BODY ? call->body_len : 0;
-    bool whole = call->body_complete && body == call->body_len && call->stash == NULL;
-    unsigned char *payload = chan_reserve(chan, head_frame_len(call));
+    const unsigned char *body;
+    size_t n = body_with_head(call, &body);
+    bool whole = call->body_complete && (int64_t)n == call->body_seen;
+    unsigned char *payload = chan_reserve(chan, head->len + n + 1);
 
     if (payload == NULL)
         return; /* tried again when the worker has freed space */
     memcpy(payload, head->bytes, head->len);
     memcpy(payload + offsetof(struct frame_request, deadline_ns), &deadline, sizeof deadline);
-    if (body > 0)
-        memcpy(payload + head->len, call->body, body);
+    if (n > 0)
+        memcpy(payload + head->len, body, n);
     if (whole)
-        payload[head->len + body] = '\0';
-    if (body == call->body_len) {
+        payload[head->len + n] = '\0';
+    if (n > 0) {
+        gw_spool_give_buffer(call->loop, call->stash);
+        call->stash = NULL;
         call->body = NULL;
         call->body_len = 0;
+        call->in_pieces = !whole;
     }
     call->position = chan_commit(chan, FRAME_REQUEST, whole ? FRAME_END : 0, call->serial,
-                                 head->len + body + whole);
+                                 head->len + n + whole);
     call->head_sent = true;
     call->end_sent = whole;
 }
 
-/* Sends one frame from the stash. Returns false if nothing can be sent. */
+/* The next bytes of the body that can be sent. Returns false if there are none now. */
+static bool
+next_piece(struct gw_call *call, const unsigned char **bytes, size_t *n)
+{
+    int status;
+
+    *n = 0;
+    if (call->stash != NULL) {
+        *bytes = call->stash->bytes + call->stash->at;
+        *n = call->stash->len - call->stash->at;
+        return true;
+    }
+    if (call->spool == NULL || call->sent_at == gw_spool_len(call->spool))
+        return call->body_complete;
+    status = gw_spool_read(call->spool, call->sent_at, bytes, n);
+    call->reading_file = status == 0;
+    if (status < 0) {
+        call->aborted = EIO;
+        log_error("call %s: its body cannot be read back: %s", call->id, strerror(-status));
+    }
+    return status > 0;
+}
+
+/* Sends one frame of the body. Returns false if nothing can be sent. */
 static bool
 send_piece(struct gw_call *call)
 {
     struct chan *chan = &call->instance->chan;
-    struct gw_buffer *buffer = call->stash;
-    size_t left = buffer != NULL ? buffer->len - buffer->at : 0;
-    size_t room = chan_room(chan), n = left < room ? left : room;
-    bool last = call->body_complete && n == left;
+    const unsigned char *bytes = NULL;
+    size_t left, room = chan_room(chan), n;
     unsigned char *payload;
+    bool last;
 
-    if (n > LIMIT_FRAME_BODY)
-        n = LIMIT_FRAME_BODY, last = false;
+    if (!next_piece(call, &bytes, &left))
+        return false;
+    n = left < room ? left : room;
+    n = n < LIMIT_FRAME_BODY ? n : LIMIT_FRAME_BODY;
+    last = call->body_complete && n == left &&
+           (call->spool == NULL || call->sent_at + (int64_t)n == gw_spool_len(call->spool));
     if ((n == 0 && !last) || (payload = chan_reserve(chan, n)) == NULL)
         return false;
     if (n > 0)
-        memcpy(payload, buffer->bytes + buffer->at, n);
+        memcpy(payload, bytes, n);
     chan_commit(chan, FRAME_BODY, last ? FRAME_END : 0, call->serial, n);
     call->end_sent = last;
-    if (n > 0)
-        buffer->at += (uint32_t)n;
-    if (n == left) {
-        gw_pool_give(&call->loop->pool, buffer);
+    call->in_pieces = call->spool == NULL;
+    if (call->spool != NULL)
+        call->sent_at += (int64_t)n;
+    else if (call->stash != NULL)
+        call->stash->at += (uint32_t)n;
+    if (call->stash != NULL && n == left) {
+        gw_spool_give_buffer(call->loop, call->stash);
         call->stash = NULL;
     }
     return true;
@@ -297,8 +444,7 @@ abort_body(struct gw_call *call, int why)
 
     if (!call->head_sent || call->end_sent || inst == NULL)
         return;
-    gw_pool_give(&call->loop->pool, call->stash);
-    call->stash = NULL;
+    drop_body(call);
     call->aborted = why;
     payload = chan_reserve(&inst->chan, sizeof code);
     if (payload == NULL)
@@ -313,7 +459,7 @@ abort_body(struct gw_call *call, int why)
 static size_t
 room_wanted(const struct gw_call *call)
 {
-    if (call->end_sent)
+    if (call->end_sent || call->reading_file)
         return 0;
     if (!call->head_sent)
         return head_frame_len(call);
@@ -331,16 +477,15 @@ gw_call_pump(struct gw_call *call)
     link = &inst->links[call->loop->lane];
     if (!call->head_sent)
         send_head(call);
-    if (!settle_body(call))
+    if (!gw_call_settle_body(call))
         return;
+    while (call->head_sent && !call->end_sent && call->aborted == 0 && send_piece(call))
+        ;
     if (call->head_sent && call->aborted != 0)
         abort_body(call, call->aborted);
-    else if (call->head_sent)
-        while (!call->end_sent && send_piece(call))
-            ;
     link->sent = true; /* the worker is woken once per turn of the loop */
     link->room_wanted = room_wanted(call);
-    if (call->conn == NULL || call->end_sent)
+    if (call->conn == NULL || call->end_sent || !call->stream)
         return;
     if (call->stash == NULL)
         gw_conn_read_on(call->conn);
@@ -371,16 +516,14 @@ gw_call_detach(struct gw_call *call, int why)
     struct gw_instance *inst = call->instance;
 
     call->conn = NULL;
-    call->body = NULL;
-    call->body_len = 0;
     if (!call->submitted || (inst == NULL && leave_queue(call))) {
         gw_call_free(call);
         return;
     }
     if (!call->head_sent) { /* not sent yet: it becomes an empty, cancelled call */
+        drop_body(call);
         call->body_complete = true;
-        gw_pool_give(&call->loop->pool, call->stash);
-        call->stash = NULL;
+        call->body_seen = 0;
         gw_call_pump(call);
     }
     abort_body(call, why);
@@ -389,6 +532,12 @@ gw_call_detach(struct gw_call *call, int why)
     atomic_store(&inst->chan.shared->cancelled_why, why);
     atomic_store(&inst->chan.shared->cancelled, call->serial);
     chan_wake_worker(&inst->chan);
+}
+
+void
+gw_call_refuse(struct gw_call *call, enum gw_code code, const char *why)
+{
+    gw_call_problem(call, code, NULL, "%s", why);
 }
 
 void

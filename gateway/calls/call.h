@@ -12,6 +12,7 @@
 #include "limits.h"
 #include "pool.h"
 #include "scheduler.h"
+#include "spool.h"
 #include "wheel.h"
 
 struct gw_conn;
@@ -27,15 +28,20 @@ struct gw_call {
     struct gw_function *function;
     struct gw_instance *instance;
     uint64_t serial;
-    int64_t timeout_ms, max_body; /* the function's, at the time of arrival */
+    int64_t timeout_ms, max_body, max_response; /* the function's, at the time of arrival */
+    bool stream;
     struct gw_timer deadline;
     struct gw_buffer *head;    /* encoded; kept until the call ends */
     const unsigned char *body; /* a small body, still in the read buffer */
     size_t body_len;
-    struct gw_buffer *stash; /* body bytes that did not fit into the ring */
+    struct gw_buffer *stash; /* body bytes that wait; with stream, those that the ring has no room
+                                for yet */
+    struct gw_spool *spool;  /* a body too long for `stash`; NULL: it is not */
+    int64_t sent_at;         /* bytes of the spool that were sent */
     int64_t body_seen;       /* body bytes received so far */
     bool submitted, head_sent, body_complete, end_sent;
-    bool resendable;     /* head and body are complete in `head` */
+    bool reading_file;   /* the next bytes of the spool are being read */
+    bool in_pieces;      /* a part of the body was sent from the stash: it cannot be sent again */
     bool reports_memory; /* its response says what it used */
     bool response_begun, bodiless, finished;
     uint8_t unbegun;       /* instances that died and reported that they had not begun it */
@@ -50,14 +56,22 @@ struct gw_call {
 struct gw_call *gw_call_new(struct gw_conn *conn, struct gw_function *function);
 void gw_call_free(struct gw_call *call);
 void gw_call_body(struct gw_call *call, const unsigned char *bytes, size_t n);
-void gw_call_submit(struct gw_call *call);
+/* The read buffer is about to be reused: submits the call if enough of it is here. */
+void gw_call_read_done(struct gw_call *call);
 void gw_call_body_end(struct gw_call *call);
 /* The client is gone, or the platform has answered: the call continues without it. */
 void gw_call_detach(struct gw_call *call, int why);
-/* Copies head and body into one buffer, so that the call can be sent more than once. Needed for a
- * call that is sent ahead. Returns false if there is no memory. */
-bool gw_call_keep_whole(struct gw_call *call);
-/* Resets a call that was sent and not begun, so that it can go to another instance. */
+/* The body is late or malformed. */
+void gw_call_refuse(struct gw_call *call, enum gw_code code, const char *why);
+/* Copies what is still in the read buffer. Returns false if there is no memory, and the call was
+ * answered. */
+bool gw_call_settle_body(struct gw_call *call);
+/* Before a call that was sent and not begun is given to another instance: brings its body back from
+ * the ring. Returns false if it is not there any more, or there is no memory. */
+bool gw_call_recover(struct gw_call *call);
+/* The call was not taken back after all. */
+void gw_call_forget_copy(struct gw_call *call);
+/* Resets a recovered call, so that it can be sent anew. */
 void gw_call_unsend(struct gw_call *call);
 /* Sends as much of head and body as fits into the ring. */
 void gw_call_pump(struct gw_call *call);
@@ -65,8 +79,8 @@ void gw_call_pump(struct gw_call *call);
 void gw_call_problem(struct gw_call *call, enum gw_code code, json_t *facts, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* response.c: handles one frame of a response. Returns 1 to continue; 0 if the client is slow: call
- * again when the pending writes are done; -EPROTO if the worker broke the protocol. */
+/* response.c: handles one frame of a response. Returns 1, or -EPROTO if the worker broke the
+ * protocol. */
 int gw_response_frame(struct gw_call *call, const struct frame *frame);
 
 #endif

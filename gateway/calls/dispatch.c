@@ -80,7 +80,7 @@ dispatch_call(struct gw_loop *loop, struct gw_call *call, struct gw_instance *in
     }
     /* Calls are sent in order, each in one piece. One that cannot be sent now is sent by
      * gw_link_poll when there is space. */
-    if (before != NULL && (!gw_call_keep_whole(call) || !before->end_sent)) {
+    if (before != NULL && !before->end_sent) {
         link->unsent = true;
         return;
     }
@@ -100,8 +100,11 @@ recall_call(struct gw_loop *loop, struct gw_call *call, struct sch_slot *slot)
     if (call->sch.slot != slot || call->sch.state != SCH_CALL_RUNNING ||
         (slot->runs.head == &call->sch && !slot->doomed))
         return; /* it is the first by now and runs */
-    if (call->head_sent && !chan_revoke(&call->instance->chan, call->position))
+    if (call->head_sent &&
+        !(gw_call_recover(call) && chan_revoke(&call->instance->chan, call->position))) {
+        gw_call_forget_copy(call);
         return;
+    }
     link = &call->instance->links[loop->lane];
     gw_running_remove(link, call);
     gw_call_unsend(call);

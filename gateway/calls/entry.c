@@ -26,7 +26,7 @@ make_call(struct gw_conn *conn, int64_t *limit)
     if (f == NULL || f->live == 0 || f->deleting)
         return GW_FUNCTION_NOT_FOUND;
     *limit = f->sch.settings.max_body;
-    if (conn->request.body_len > *limit) {
+    if (conn->request.body_len > *limit && !(f->sch.settings.stream != 0 && *limit == 0)) {
         gw_function_count_error(gw, f, GW_BODY_TOO_LARGE);
         return GW_BODY_TOO_LARGE;
     }
@@ -68,14 +68,10 @@ on_body_end(void *exchange)
     gw_call_body_end(exchange);
 }
 
-/* Submits the call, together with the body bytes that came with its head. */
 static void
 on_read_done(void *exchange)
 {
-    struct gw_call *call = exchange;
-
-    if (!call->submitted)
-        gw_call_submit(call);
+    gw_call_read_done(exchange);
 }
 
 static bool
@@ -86,9 +82,9 @@ takes_body(const void *exchange)
 }
 
 static bool
-on_malformed(void *exchange, const char *why)
+on_refuse(void *exchange, enum gw_code code, const char *why)
 {
-    gw_call_problem(exchange, GW_BAD_REQUEST, NULL, "the body is malformed: %s", why);
+    gw_call_refuse(exchange, code, why);
     return true;
 }
 
@@ -104,6 +100,6 @@ const struct gw_handler gw_call_handler = {
     .body_end = on_body_end,
     .read_done = on_read_done,
     .takes_body = takes_body,
-    .malformed = on_malformed,
+    .refuse = on_refuse,
     .gone = on_gone,
 };

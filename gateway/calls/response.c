@@ -187,7 +187,7 @@ has_no_body(const struct gw_conn *conn, int status)
 }
 
 /* Writes the body bytes of a frame, chunked if the response is. */
-static bool
+static void
 write_pieces(struct gw_call *call, struct out *head, const unsigned char *body, size_t n, bool last)
 {
     static const char end[] = "\r\n", last_chunk[] = "\r\n0\r\n\r\n";
@@ -210,7 +210,8 @@ write_pieces(struct gw_call *call, struct out *head, const unsigned char *body, 
                                : uv_buf_init((char *)end, sizeof end - 1);
     else if (chunked && last)
         pieces[count++] = uv_buf_init((char *)last_chunk + 2, sizeof last_chunk - 3);
-    return count == 0 || gw_conn_write(conn, pieces, count);
+    if (count > 0)
+        gw_conn_write(conn, pieces, count);
 }
 
 /* Checks the head of the first frame. `body` bytes follow it. The last frame must complete the
@@ -252,12 +253,14 @@ first_frame(struct gw_call *call, const struct frame *frame)
     call->response_begun = true;
     if (call->conn == NULL)
         return 1;
+    gw_conn_bound(call->conn, call->stream ? 0 : call->max_response + HEAD_ROOM);
     call->bodiless = has_no_body(call->conn, head.status);
     put_framing(&out, call, &head, last, body);
     put_platform_fields(&out, call, last);
     if (call->declared_left >= 0)
         call->declared_left -= (int64_t)body;
-    return write_pieces(call, &out, frame->payload + sizeof head + head.fields_bytes, body, last);
+    write_pieces(call, &out, frame->payload + sizeof head + head.fields_bytes, body, last);
+    return 1;
 }
 
 static int
@@ -272,8 +275,9 @@ later_frame(struct gw_call *call, const struct frame *frame)
             return -EPROTO;
         call->declared_left -= (int64_t)frame->len;
     }
-    return write_pieces(call, NULL, frame->payload, frame->len,
-                        last && (frame->header.flags & FRAME_CUT) == 0);
+    write_pieces(call, NULL, frame->payload, frame->len,
+                 last && (frame->header.flags & FRAME_CUT) == 0);
+    return 1;
 }
 
 int

@@ -159,7 +159,7 @@ on_frame(struct gw_link *link, const struct frame *frame)
     if ((frame->header.flags & FRAME_END) != 0)
         return finish_call(link, call,
                            (frame->header.flags & FRAME_CUT) != 0 || call->declared_left > 0);
-    if (status == 0 && conn != NULL && conn->life != GW_CONN_CLOSING && conn->writes > 0) {
+    if (conn != NULL && conn->life != GW_CONN_CLOSING && gw_conn_is_full(conn)) {
         link->taken.done = on_taken;
         conn->write_waiter = &link->taken;
         link->blocked = true;
@@ -211,13 +211,27 @@ answer_death(struct gw_call *call, const struct gw_instance *inst)
 static bool
 never_begun(struct gw_instance *inst, struct gw_call *call)
 {
-    if (call->conn == NULL || call->response_begun || !call->resendable || inst->broken ||
-        call->unbegun == UNBEGUN_MOST)
+    if (call->conn == NULL || call->response_begun || inst->broken ||
+        call->unbegun == UNBEGUN_MOST || !gw_call_recover(call))
         return false;
     if (call->head_sent && !chan_revoke(&inst->chan, call->position))
         return false;
     call->unbegun++;
     return true;
+}
+
+/* Brings back the bodies of the calls that were sent ahead. A call without its body is answered
+ * here, and runs as one whose client has gone. */
+static void
+recover_sent_ahead(struct gw_link *link)
+{
+    for (struct gw_call *call = link->first != NULL ? link->first->next : NULL; call != NULL;
+         call = call->next)
+        if (!gw_call_recover(call)) {
+            gw_call_problem(call, GW_FUNCTION_CRASHED, NULL,
+                            "the instance died, and the call's body was lost with it");
+            call->aborted = EPIPE;
+        }
 }
 
 /* Answers the first call and puts the others back into the queue. The main loop does the rest. */
@@ -240,6 +254,7 @@ on_dead(struct gw_link *link)
     {
         gw_locked struct gw *held = gw_lock(gw);
 
+        recover_sent_ahead(link);
         if (lost) {
             gw_running_remove(link, call);
             sch_call_lost(gw->functions->sch, &call->sch);
@@ -264,9 +279,7 @@ send_unsent(struct gw_link *link)
 {
     link->unsent = false;
     for (struct gw_call *c = link->first; c != NULL && !link->unsent; c = c->next) {
-        if (c != link->first && !c->head_sent && !gw_call_keep_whole(c))
-            link->unsent = true;
-        else if (!c->end_sent)
+        if (!c->end_sent)
             gw_call_pump(c);
         link->unsent = link->unsent || !c->end_sent;
     }

@@ -19,6 +19,8 @@ struct gw_config {
     int64_t memory_budget; /* bytes, for all instances together; 0: 75 % of the available memory */
     int64_t queue_calls;   /* maximum number of waiting calls, of all functions */
     int64_t queue_bytes;   /* most bytes that they hold */
+    int64_t
+        spool_bytes; /* on disk, of bodies and responses that wait; 0: chosen by the free disk */
     int64_t keep_versions; /* on disk, per function */
     int64_t max_functions;
     int64_t disk_budget; /* bytes, for all versions of all functions; 0: no limit */
@@ -26,8 +28,9 @@ struct gw_config {
     int64_t build_time_ms, build_memory; /* CPU time of one build; bytes */
     int64_t build_cache;                 /* bytes */
     int64_t drain_time_ms;
-    int64_t header_timeout_ms;    /* from the first byte of a request to the end of its head */
-    int64_t keepalive_timeout_ms; /* between two requests of a connection */
+    int64_t header_timeout_ms; /* from the first byte of a request to the end of its head */
+    int64_t body_timeout_ms, write_timeout_ms; /* without progress */
+    int64_t keepalive_timeout_ms;              /* between two requests of a connection */
     bool no_auth;
     bool check;
 };
@@ -51,7 +54,7 @@ void gw_config_usage(void);
 
 /* Formats every option as "--name=VALUE" for the gateway's command line. Fills argv (of
  * GW_CONFIG_OPTIONS + 1 entries) from storage and returns their number. */
-#define GW_CONFIG_OPTIONS 32
+#define GW_CONFIG_OPTIONS 48
 int gw_config_to_arguments(const struct gw_config *config, char storage[][320], char **argv);
 
 #endif

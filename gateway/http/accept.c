@@ -32,11 +32,11 @@ standing_of(const struct gw_conn *conn)
     if (conn->life == GW_CONN_LINGERING || (conn->responded && conn->phase != GW_REQUEST_WHOLE))
         return GW_STANDS_ENDED;
     if (conn->responded || conn->phase == GW_REQUEST_NONE)
-        return conn->writes > 0 ? GW_STANDS_READING : GW_STANDS_IDLE;
+        return gw_conn_is_writing(conn) ? GW_STANDS_READING : GW_STANDS_IDLE;
     if (conn->phase < GW_REQUEST_BODY)
         return GW_STANDS_HEAD;
-    return conn->phase == GW_REQUEST_WHOLE && conn->writes == 0 ? GW_STANDS_SERVED
-                                                                : GW_STANDS_HOLDING;
+    return conn->phase == GW_REQUEST_WHOLE && !gw_conn_is_writing(conn) ? GW_STANDS_SERVED
+                                                                        : GW_STANDS_HOLDING;
 }
 
 void

@@ -111,7 +111,7 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
                                              : (conn->http10 ? "Connection: keep-alive\r\n" : ""));
     pieces[0] = uv_buf_init(head, (unsigned)n);
     pieces[1] = uv_buf_init((char *)(uintptr_t)body, (unsigned)len);
-    (void)gw_conn_write(conn, pieces, conn->head_only || empty || len == 0 ? 1 : 2);
+    gw_conn_write(conn, pieces, conn->head_only || empty || len == 0 ? 1 : 2);
     gw_conn_responded(conn);
 }
 

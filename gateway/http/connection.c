@@ -18,8 +18,9 @@
 #include "log.h"
 #include "loop.h"
 
-#define LINGER_MS 2000  /* how long a closing client may still send */
-#define STALL_MS  30000 /* how long a client may take to accept one write */
+#define PROBE_MS      16 /* see probe */
+#define PROBE_MOST_MS 256
+#define LINGER_MS     2000 /* how long a closing client may still send */
 
 /* A turn of one connection, and of the whole backlog before the loop polls its sockets again. Less
  * than the wake-up that a call costs its client. */
@@ -120,7 +121,7 @@ answer_malformed(struct gw_conn *conn, llhttp_errno_t status)
     const char *why = why_malformed(conn, status);
 
     conn->close_after = true;
-    if (conn->exchange != NULL && conn->handler->malformed(conn->exchange, why))
+    if (conn->exchange != NULL && conn->handler->refuse(conn->exchange, GW_BAD_REQUEST, why))
         return;
     leave_exchange(conn);
     if (conn->responded)
@@ -181,7 +182,8 @@ static void
 await_next(struct gw_conn *conn)
 {
     conn->phase = GW_REQUEST_NONE;
-    conn->responded = false;
+    conn->responded = conn->head_written = false;
+    conn->probe_ms = 0;
     conn->chunked = conn->head_only = conn->method_done = conn->paused = false;
     conn->method_len = 0;
     gw_timer_set(conn->loop, &conn->timer, conn->loop->gw->http->keepalive_timeout_ms,
@@ -194,7 +196,7 @@ static bool
 is_done(const struct gw_conn *conn)
 {
     return conn->responded && conn->phase == GW_REQUEST_WHOLE && !conn->close_after &&
-           conn->writes == 0 && conn->life == GW_CONN_OPEN;
+           !gw_conn_is_writing(conn) && conn->life == GW_CONN_OPEN;
 }
 
 static bool
@@ -202,23 +204,6 @@ turn_is_over(const struct gw_conn *conn)
 {
     return conn->turn_requests >= TURN_REQUESTS || conn->turn_chunks >= TURN_CHUNKS ||
            (conn->turn_requests > 1 && gw_now_ns() >= conn->turn_until_ns);
-}
-
-static void
-uncork(struct gw_conn *conn)
-{
-    struct gw_buffer *cork = conn->cork;
-
-    conn->corked = false;
-    conn->cork = NULL;
-    if (cork == NULL)
-        return;
-    if (conn->life != GW_CONN_CLOSING) {
-        uv_buf_t piece = uv_buf_init((char *)cork->bytes, cork->len);
-
-        (void)gw_conn_write(conn, &piece, 1);
-    }
-    gw_pool_give(&conn->loop->pool, cork);
 }
 
 /* Parses within the limits of one turn. Returns the number of bytes consumed. Responses that are
@@ -239,15 +224,15 @@ take_turn(struct gw_conn *conn, const char *bytes, size_t n)
         at += feed_one(conn, bytes + at, n - at);
         conn->turn_requests += conn->phase == GW_REQUEST_WHOLE;
     }
-    uncork(conn);
+    gw_conn_uncork(conn);
     conn->in_turn = false;
     return at;
 }
 
 /* Called after each turn, and when a response or a write is complete: closes, starts the next
  * request, or waits. */
-static void
-advance(struct gw_conn *conn)
+void
+gw_conn_advance(struct gw_conn *conn)
 {
     if (conn->life == GW_CONN_CLOSING || conn->feeding || conn->in_turn)
         return;
@@ -289,7 +274,7 @@ feed(struct gw_conn *conn, const char *bytes, size_t n)
             return;
         }
     }
-    advance(conn);
+    gw_conn_advance(conn);
 }
 
 static void
@@ -307,7 +292,7 @@ feed_early(struct gw_conn *conn)
         if (!conn->paused)
             gw_conn_read_on(conn);
     }
-    advance(conn);
+    gw_conn_advance(conn);
 }
 
 /* Gives each connection of the backlog a turn, within the time limit. The remaining ones come first
@@ -340,12 +325,64 @@ on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init((char *)conn->loop->http->read_buffer, sizeof conn->loop->http->read_buffer);
 }
 
+/* The client sends nothing more, and everything that it sent has been parsed. */
+static void
+end_of_input(struct gw_conn *conn)
+{
+    static const char why[] = "the client closed the connection within its request";
+
+    if (conn->life != GW_CONN_OPEN)
+        return;
+    conn->close_after = true;
+    if (conn->responded) {
+        gw_conn_advance(conn);
+    } else if (conn->phase == GW_REQUEST_WHOLE) {
+        if (conn->exchange != NULL && !gw_conn_is_writing(conn))
+            gw_timer_set(conn->loop, &conn->timer, PROBE_MS, conn->timer.fire);
+    } else if (conn->phase == GW_REQUEST_NONE) {
+        gw_conn_close(conn);
+    } else if (conn->exchange == NULL ||
+               !conn->handler->refuse(conn->exchange, GW_BAD_REQUEST, why)) {
+        leave_exchange(conn);
+        gw_answer_problem(conn, GW_BAD_REQUEST, NULL, NULL, "%s", why);
+    }
+}
+
+/* Whether the client of a running request has gone, after it said that it sends nothing more: to
+ * close a socket and to close one direction of it look the same until something is written. So a
+ * 100 Continue is, which a client has to expect at any time before the response (RFC 9110, 15.2):
+ * one that has gone answers with a reset. */
+static void
+probe(struct gw_conn *conn)
+{
+    uv_buf_t text = uv_buf_init((char *)(uintptr_t) "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    int fd, error = 0;
+    socklen_t len = sizeof error;
+
+    if (conn->http10 || conn->head_written)
+        return;
+    if (conn->probe_ms == 0)
+        gw_conn_write(conn, &text, 1);
+    else if (uv_fileno(&conn->u.handle, &fd) == 0 &&
+             getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0)
+        gw_conn_close(conn);
+    conn->probe_ms = conn->probe_ms == 0 ? PROBE_MS : 2 * conn->probe_ms;
+    if (conn->probe_ms > PROBE_MOST_MS)
+        conn->probe_ms = PROBE_MOST_MS;
+    if (conn->life == GW_CONN_OPEN && !gw_conn_is_writing(conn))
+        gw_timer_set(conn->loop, &conn->timer, conn->probe_ms, conn->timer.fire);
+}
+
 static void
 on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct gw_conn *conn = stream->data;
 
-    if (n < 0)
+    if (n == UV_EOF && conn->life == GW_CONN_OPEN) {
+        conn->half_closed = true;
+        conn->reading = false;
+        end_of_input(conn);
+    } else if (n < 0)
         gw_conn_close(conn);
     else if (n > 0 && conn->life != GW_CONN_LINGERING)
         feed(conn, buf->base, (size_t)n);
@@ -360,7 +397,7 @@ gw_conn_read_on(struct gw_conn *conn)
     if (conn->early != NULL) {
         if (!conn->in_turn && may_parse(conn))
             enter_backlog(conn);
-    } else if (!conn->reading) {
+    } else if (!conn->reading && !conn->half_closed) {
         conn->reading = uv_read_start(&conn->u.stream, on_alloc, on_read) == 0;
     }
 }
@@ -372,134 +409,7 @@ gw_conn_read_stop(struct gw_conn *conn)
     read_stop(conn);
 }
 
-/* ---- bytes out ---- */
-
-struct write_request {
-    uv_write_t req;
-    struct gw_conn *conn;
-    struct gw_buffer *buffer;
-};
-
-static void
-notify_write_waiter(struct gw_conn *conn)
-{
-    struct gw_write_waiter *waiter = conn->write_waiter;
-
-    conn->write_waiter = NULL;
-    if (waiter != NULL)
-        waiter->done(waiter);
-}
-
-static void
-on_written(uv_write_t *req, int status)
-{
-    struct write_request *w = req->data;
-    struct gw_conn *conn = w->conn;
-    gw_pool_give(&conn->loop->pool, w->buffer);
-    free(w);
-    conn->writes--;
-    if (conn->life == GW_CONN_CLOSING)
-        return;
-    if (status < 0) {
-        gw_conn_close(conn);
-        return;
-    }
-    if (conn->writes > 0)
-        return;
-    gw_timer_unset(conn->loop, &conn->timer);
-    notify_write_waiter(conn);
-    if (conn->life == GW_CONN_CLOSING)
-        return;
-    if (conn->responded && conn->phase != GW_REQUEST_WHOLE)
-        gw_conn_expect_progress(conn);
-    advance(conn);
-    gw_conn_stand(conn);
-}
-
-/* Queues a copy of the unsent pieces. */
-static bool
-write_later(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
-{
-    struct write_request *w = malloc(sizeof *w);
-    size_t total = 0;
-    uv_buf_t all;
-
-    for (unsigned i = 0; i < n; i++)
-        total += pieces[i].len;
-    if (w == NULL || (w->buffer = gw_pool_take(&conn->loop->pool, total)) == NULL) {
-        free(w);
-        return false;
-    }
-    for (unsigned i = 0; i < n; i++) {
-        memcpy(w->buffer->bytes + w->buffer->len, pieces[i].base, pieces[i].len);
-        w->buffer->len += (uint32_t)pieces[i].len;
-    }
-    w->conn = conn;
-    w->req.data = w;
-    all = uv_buf_init((char *)w->buffer->bytes, w->buffer->len);
-    if (uv_write(&w->req, &conn->u.stream, &all, 1, on_written) < 0) {
-        gw_pool_give(&conn->loop->pool, w->buffer);
-        free(w);
-        return false;
-    }
-    conn->writes++;
-    gw_timer_set(conn->loop, &conn->timer, STALL_MS, conn->timer.fire);
-    gw_conn_stand(conn);
-    return true;
-}
-
-/* Collects a response within a turn. Returns false if it does not fit. */
-static bool
-add_to_cork(struct gw_conn *conn, const uv_buf_t *pieces, unsigned n)
-{
-    struct gw_buffer *cork = conn->cork;
-    size_t total = 0;
-
-    for (unsigned i = 0; i < n; i++)
-        total += pieces[i].len;
-    if (cork == NULL)
-        cork = conn->cork = gw_pool_take(&conn->loop->pool, LIMIT_FRAME_HEAD);
-    if (cork == NULL || cork->len + total > cork->size)
-        return false;
-    for (unsigned i = 0; i < n; i++) {
-        memcpy(cork->bytes + cork->len, pieces[i].base, pieces[i].len);
-        cork->len += (uint32_t)pieces[i].len;
-    }
-    return true;
-}
-
-bool
-gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
-{
-    int sent = UV_EAGAIN;
-
-    if (conn->life == GW_CONN_CLOSING || (conn->corked && add_to_cork(conn, pieces, n)))
-        return true;
-    uncork(conn);
-    if (conn->writes == 0)
-        sent = uv_try_write(&conn->u.stream, pieces, n);
-    if (sent < 0 && sent != UV_EAGAIN) {
-        gw_conn_close(conn);
-        return true;
-    }
-    for (size_t left = sent > 0 ? (size_t)sent : 0; n > 0;) {
-        if (left < pieces->len) {
-            pieces->base += left;
-            pieces->len -= left;
-            break;
-        }
-        left -= pieces->len;
-        pieces++;
-        n--;
-    }
-    if (n == 0)
-        return true;
-    if (!write_later(conn, pieces, n)) {
-        gw_conn_close(conn);
-        return true;
-    }
-    return false;
-}
+/* ---- the end of a response ---- */
 
 bool
 gw_conn_closes_after(struct gw_conn *conn)
@@ -513,6 +423,7 @@ gw_conn_closes_after(struct gw_conn *conn)
          conn->phase >= GW_REQUEST_BODY) ||
         (unread && conn->request.body_len > DISCARD_BYTES))
         conn->close_after = true;
+    conn->head_written = true;
     return conn->close_after;
 }
 
@@ -528,7 +439,7 @@ gw_conn_responded(struct gw_conn *conn)
         gw_conn_expect_progress(conn);
     }
     gw_conn_read_on(conn);
-    advance(conn);
+    gw_conn_advance(conn);
 }
 
 /* ---- open and close ---- */
@@ -543,6 +454,7 @@ on_closed(uv_handle_t *handle)
     gw_pool_give(&loop->pool, conn->head);
     gw_pool_give(&loop->pool, conn->early);
     gw_pool_give(&loop->pool, conn->cork);
+    gw_spool_free(conn->out);
     free(conn);
     gw_server_check_drained(loop);
 }
@@ -558,7 +470,7 @@ gw_conn_close(struct gw_conn *conn)
     leave_backlog(conn);
     gw_timer_unset(conn->loop, &conn->timer);
     leave_exchange(conn);
-    notify_write_waiter(conn);
+    gw_conn_notify_waiter(conn);
     uv_close(&conn->u.handle, on_closed);
 }
 
@@ -581,9 +493,9 @@ linger(struct gw_conn *conn)
 {
     int fd;
 
-    if (conn->writes > 0 || conn->life == GW_CONN_LINGERING)
-        return; /* on_written calls again */
-    if (conn->phase == GW_REQUEST_WHOLE && conn->early == NULL) {
+    if (gw_conn_is_writing(conn) || conn->life == GW_CONN_LINGERING)
+        return; /* called again when all is written */
+    if ((conn->phase == GW_REQUEST_WHOLE && conn->early == NULL) || conn->half_closed) {
         gw_conn_close(conn);
         return;
     }
@@ -599,14 +511,41 @@ linger(struct gw_conn *conn)
 
 /* Whether an operator's body arrives fast enough and within its deadline. */
 static bool
-body_comes(struct gw_conn *conn)
+keeps_pace(struct gw_conn *conn)
 {
-    bool comes = conn->exchange != NULL && conn->handler->paced &&
-                 conn->phase != GW_REQUEST_WHOLE && conn->writes == 0 &&
-                 conn->paced_bytes >= BODY_PACE && gw_now_ms() < conn->body_by_ms;
+    bool comes = conn->paced_bytes >= BODY_PACE && gw_now_ms() < conn->body_by_ms;
 
     conn->paced_bytes = 0;
     return comes;
+}
+
+/* Whether the client makes progress with what the timer waits for: a body, or the response. */
+static bool
+makes_progress(struct gw_conn *conn)
+{
+    int64_t idle_ms = gw_now_ms() - conn->body_at_ms,
+            most_ms = conn->loop->gw->http->body_timeout_ms;
+
+    if (gw_conn_is_writing(conn)) {
+        if (!gw_conn_is_taking(conn))
+            return false;
+        gw_timer_set(conn->loop, &conn->timer, conn->loop->gw->http->write_timeout_ms,
+                     conn->timer.fire);
+        return true;
+    }
+    if (conn->phase != GW_REQUEST_BODY || conn->life != GW_CONN_OPEN)
+        return false;
+    if (conn->exchange != NULL && conn->handler->paced) {
+        if (!keeps_pace(conn))
+            return false;
+        gw_conn_expect_progress(conn);
+        return true;
+    }
+    if (!conn->paused && idle_ms >= most_ms)
+        return false;
+    gw_timer_set(conn->loop, &conn->timer, conn->paused ? most_ms : most_ms - idle_ms,
+                 conn->timer.fire);
+    return true;
 }
 
 /* The timer of a connection has fired: an incomplete request, an idle connection, or a client that
@@ -615,22 +554,26 @@ static void
 on_timer(struct gw_timer *timer)
 {
     struct gw_conn *conn = container_of(timer, struct gw_conn, timer);
+    const char *why = conn->phase >= GW_REQUEST_BODY
+                          ? "the request's body was not received in time"
+                          : "the request's head was not received in time";
 
-    if (body_comes(conn)) {
-        gw_conn_expect_progress(conn);
+    if (makes_progress(conn))
+        return;
+    if (conn->half_closed && conn->phase == GW_REQUEST_WHOLE && !conn->responded &&
+        !gw_conn_is_writing(conn)) {
+        probe(conn);
         return;
     }
-    if (conn->phase == GW_REQUEST_NONE || conn->responded || conn->writes > 0 ||
-        (conn->exchange != NULL && !conn->handler->paced)) {
+    if (conn->phase == GW_REQUEST_NONE || conn->responded || gw_conn_is_writing(conn)) {
         gw_conn_close(conn);
         return;
     }
-    leave_exchange(conn);
     conn->close_after = true;
-    gw_answer_problem(conn, GW_REQUEST_TIMEOUT, NULL, NULL,
-                      conn->phase >= GW_REQUEST_BODY
-                          ? "the request's body was not received in time"
-                          : "the request's head was not received in time");
+    if (conn->exchange != NULL && conn->handler->refuse(conn->exchange, GW_REQUEST_TIMEOUT, why))
+        return;
+    leave_exchange(conn);
+    gw_answer_problem(conn, GW_REQUEST_TIMEOUT, NULL, NULL, "%s", why);
 }
 
 struct gw_conn *

@@ -15,11 +15,15 @@
 #include "http.h"
 #include "limits.h"
 #include "pool.h"
+#include "spool.h"
 #include "wheel.h"
 
 /* An unused request body of at most this many bytes is read to its end, so that the connection can
  * be reused. With a longer one the connection is closed. */
 #define DISCARD_BYTES INT64_C(16777216)
+
+/* Whether bytes wait for the client to read. */
+#define gw_conn_is_writing(conn) ((conn)->out != NULL)
 
 #define TURN_CHUNKS 64 /* chunks of a chunked body in one turn: see turn_is_over */
 
@@ -85,7 +89,18 @@ struct gw_conn {
     int64_t discarded;   /* bytes of an unused body */
     int64_t paced_bytes; /* bytes of an operator's body since its pace was last checked */
     int64_t body_by_ms;  /* deadline for the whole of that body */
-    uint32_t writes;     /* pending writes */
+    int64_t body_at_ms;  /* when the last byte of a body was received */
+    /* what was written and the socket has not taken yet */
+    struct gw_spool *out; /* NULL: nothing */
+    int64_t out_at;       /* of it, taken by the socket */
+    int64_t out_most;     /* see gw_conn_bound */
+    uv_write_t out_req;
+    size_t out_sending;                   /* bytes that out_req writes; 0: it is not in use */
+    int64_t out_checked;                  /* bytes taken when the timer last looked */
+    bool out_full;                        /* see gw_conn_is_full */
+    bool half_closed;                     /* the client sends nothing more */
+    bool head_written;                    /* the response's head, or more of it, has been written */
+    int64_t probe_ms;                     /* until half_closed is probed again; 0: it was not yet */
     struct gw_write_waiter *write_waiter; /* NULL: none */
 };
 
@@ -100,14 +115,27 @@ void gw_conn_cut(struct gw_conn *conn);
 /* Resumes reading from the client. */
 void gw_conn_read_on(struct gw_conn *conn);
 void gw_conn_read_stop(struct gw_conn *conn);
-/* Writes the pieces in order. Returns false if some had to be copied and queued. */
-bool gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n);
+/* Writes the pieces in order. What the socket does not take is kept: see spool.h. */
+void gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n);
+/* How many bytes of the current response may wait for the client before gw_conn_is_full. */
+void gw_conn_bound(struct gw_conn *conn, int64_t bytes);
+/* Whether its source should write no more until the write waiter is notified. */
+bool gw_conn_is_full(const struct gw_conn *conn);
 /* Decides, before the head of a response is written, whether the connection closes after it. The
  * head must say the same. */
 bool gw_conn_closes_after(struct gw_conn *conn);
 /* The response has been written completely: the next request may be read. */
 void gw_conn_responded(struct gw_conn *conn);
 void gw_conn_backlog_init(struct gw_loop *loop);
+/* Closes, starts the next request, or waits, as the state of the current one says. */
+void gw_conn_advance(struct gw_conn *conn);
+
+/* write.c */
+/* Writes what was collected within a turn. */
+void gw_conn_uncork(struct gw_conn *conn);
+/* Whether the client has taken bytes since this was asked last. */
+bool gw_conn_is_taking(struct gw_conn *conn);
+void gw_conn_notify_waiter(struct gw_conn *conn);
 
 /* parse.c */
 const llhttp_settings_t *gw_parser_settings(void);

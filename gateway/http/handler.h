@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "codes.h"
+
 struct gw_conn;
 
 struct gw_handler {
@@ -24,17 +26,17 @@ struct gw_handler {
     /* Whether the rest of the body will be read. If so, a client that waits for 100 Continue gets
      * it. */
     bool (*takes_body)(const void *exchange);
-    /* The body is malformed. Returns true if the handler has answered; otherwise `gone` follows. */
-    bool (*malformed)(void *exchange, const char *why);
-    /* The client has disconnected, or its body was not received in time. No response can be sent.
-     */
+    /* The rest of the body will not come: it is malformed (GW_BAD_REQUEST), or late
+     * (GW_REQUEST_TIMEOUT). Returns true if the handler has answered; otherwise `gone` follows. */
+    bool (*refuse)(void *exchange, enum gw_code code, const char *why);
+    /* The client has disconnected. No response can be sent. */
     void (*gone)(void *exchange);
-    /* The body must arrive at a minimum rate (BODY_PACE). If false, the handler has its own
-     * timeout. */
+    /* The body must arrive at a minimum rate (BODY_PACE), within a time for the whole. If false, it
+     * must make some progress within body_timeout. */
     bool paced;
 };
 
-/* Notified once, when everything written to a connection has been taken or the connection is
+/* Notified once, when the connection takes more of the response (gw_conn_is_full is false), or is
  * closed. */
 struct gw_write_waiter {
     void (*done)(struct gw_write_waiter *waiter);

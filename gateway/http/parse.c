@@ -298,7 +298,16 @@ gw_conn_field(const struct gw_conn *conn, const char *wanted)
 void
 gw_conn_expect_progress(struct gw_conn *conn)
 {
-    gw_timer_set(conn->loop, &conn->timer, conn->loop->gw->http->header_timeout_ms,
+    const struct gw_http *http = conn->loop->gw->http;
+    bool paced = conn->handler != NULL && conn->handler->paced;
+
+    if (gw_conn_is_writing(conn))
+        return; /* the timer guards the writes */
+    if (conn->phase == GW_REQUEST_BODY)
+        conn->body_at_ms = gw_now_ms();
+    gw_timer_set(conn->loop, &conn->timer,
+                 conn->phase == GW_REQUEST_BODY && !paced ? http->body_timeout_ms
+                                                          : http->header_timeout_ms,
                  conn->timer.fire);
 }
 
@@ -325,7 +334,7 @@ gw_conn_send_continue(struct gw_conn *conn)
         !wanted)
         return;
     conn->sent_continue = true;
-    (void)gw_conn_write(conn, &text, 1);
+    gw_conn_write(conn, &text, 1);
 }
 
 /* A permutation of a counter (splitmix64) that starts at 64 random bits. The ids are unique within
@@ -392,8 +401,9 @@ on_headers_complete(llhttp_t *parser)
     if (conn->handler->paced) {
         conn->paced_bytes = 0;
         conn->body_by_ms = gw_now_ms() + BODY_MS;
-        gw_conn_expect_progress(conn);
     }
+    if (conn->request.body_len != 0)
+        gw_conn_expect_progress(conn);
     conn->handler->begin(conn);
     return 0;
 }
@@ -404,6 +414,7 @@ on_body(llhttp_t *parser, const char *at, size_t n)
     struct gw_conn *conn = parser->data;
 
     conn->paced_bytes += (int64_t)n;
+    conn->body_at_ms = gw_now_ms();
     if (conn->exchange != NULL)
         conn->handler->body(conn->exchange, (const unsigned char *)at, n);
     else
@@ -428,7 +439,7 @@ on_message_complete(llhttp_t *parser)
     struct gw_conn *conn = parser->data;
 
     conn->phase = GW_REQUEST_WHOLE;
-    if (conn->writes == 0) /* otherwise the timer guards the writes */
+    if (!gw_conn_is_writing(conn)) /* otherwise the timer guards the writes */
         gw_timer_unset(conn->loop, &conn->timer);
     if (conn->exchange != NULL)
         conn->handler->body_end(conn->exchange);

@@ -94,7 +94,7 @@ anything_runs(struct gw_loop *loop)
 {
     for (int s = 0; s < GW_STANDINGS; s++)
         for (struct gw_conn *conn = loop->http->standing[s]; conn != NULL; conn = conn->next)
-            if (conn->exchange != NULL || conn->writes > 0)
+            if (conn->exchange != NULL || gw_conn_is_writing(conn))
                 return true;
     return false;
 }

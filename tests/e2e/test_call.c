@@ -672,7 +672,7 @@ test_an_upload_that_breaks_is_no_whole_body_to_the_function(void **state)
     struct reply r;
     int fd = raw_connect(*state);
 
-    deploy_ok(*state, "upload", "max=1&max_body=1M",
+    deploy_ok(*state, "upload", "max=1&max_body=1M&stream=true",
               "#include <hearth.h>\n#include <time.h>\nstatic long last = 99;\n"
               "int hearth_handle(hearth_call *c) { char b[500]; long n; struct timespec t = {0, "
               "1000000};\n"

@@ -118,7 +118,7 @@ test_a_timeout_in_write_costs_no_other_call(void **state)
     const struct daemon *d = *state;
     pid_t callers[4];
 
-    deploy_ok(d, "large", "memory=16M&max=1&timeout=100ms", large);
+    deploy_ok(d, "large", "memory=16M&max=1&timeout=100ms&stream=true", large);
     for (int i = 0; i < 4; i++)
         callers[i] = start_caller(d, "/function/large");
     for (int i = 0; i < 15; i++) {

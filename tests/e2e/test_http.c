@@ -28,7 +28,7 @@ start(void **state)
     int status = group_start(state);
 
     deploy_ok(*state, "tell", "memory=16M&min=1", teller);
-    deploy_ok(*state, "early", "memory=16M&max_body=32M",
+    deploy_ok(*state, "early", "memory=16M&max_body=32M&stream=true",
               "#include <hearth.h>\nint hearth_handle(hearth_call *c) { return hearth_printf(c, "
               "\"early\"); }\n");
     return status;

@@ -122,7 +122,7 @@ start(void **state)
     int status = group_start(state);
 
     deploy_ok(*state, "measure", "memory=16M&max=1&max_body=8M", MEASURE);
-    deploy_ok(*state, "scan", "memory=16M&max=1&max_body=8M", SCAN);
+    deploy_ok(*state, "scan", "memory=16M&max=1&max_body=8M&stream=true", SCAN);
     return status;
 }
 
@@ -301,7 +301,7 @@ test_a_gather_that_failed_fails_the_same_again_and_leaks_nothing(void **state)
                                "Content-Length: 300000\r\n\r\nhalf of it";
     char *bytes = marked(24 << 20);
 
-    deploy_ok(*state, "twice", "memory=16M&max=1&max_body=64M", TWICE);
+    deploy_ok(*state, "twice", "memory=16M&max=1&max_body=64M&stream=true", TWICE);
     for (int i = 0; i < 4; i++) {
         struct request r = {.method = "POST",
                             .path = "/function/twice",
@@ -330,7 +330,7 @@ test_a_body_that_grew_too_large_fails_the_same_again(void **state)
 {
     char *bytes = marked(3 << 20);
 
-    deploy_ok(*state, "large", "memory=16M&max=1&max_body=2M", TWICE);
+    deploy_ok(*state, "large", "memory=16M&max=1&max_body=2M&stream=true", TWICE);
     reply_free(&(struct reply[]){http(*state, &(struct request){.method = "POST",
                                                                 .path = "/function/large",
                                                                 .body = bytes,

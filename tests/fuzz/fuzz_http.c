@@ -135,9 +135,10 @@ takes_body(const void *which)
 }
 
 static bool
-malformed(void *which, const char *why)
+refuse(void *which, enum gw_code code, const char *why)
 {
     (void)which;
+    (void)code;
     assert(why != NULL && why[0] != '\0');
     return false;
 }
@@ -154,7 +155,7 @@ static const struct gw_handler handler = {.begin = begin,
                                           .body = body,
                                           .body_end = body_end,
                                           .takes_body = takes_body,
-                                          .malformed = malformed,
+                                          .refuse = refuse,
                                           .gone = gone};
 
 static const struct gw_handler *

@@ -75,7 +75,7 @@ index_of(const struct gw_conn *conn)
     return i;
 }
 
-bool
+void
 gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
 {
     assert(!answered[index_of(conn)] && conn->life != GW_CONN_CLOSING);
@@ -84,8 +84,19 @@ gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
             sink = (unsigned char)pieces[i].base[k];
     for (unsigned i = 0; i < n; i++)
         written += pieces[i].len;
-    conn->writes = written % 3 == 0;
-    return conn->writes == 0;
+    conn->out_full = written % 3 == 0;
+}
+
+void
+gw_conn_bound(struct gw_conn *conn, int64_t bytes)
+{
+    conn->out_most = bytes;
+}
+
+bool
+gw_conn_is_full(const struct gw_conn *conn)
+{
+    return conn->out_full;
 }
 
 void
@@ -180,10 +191,9 @@ gw_call_pump(struct gw_call *call)
 }
 
 bool
-gw_call_keep_whole(struct gw_call *call)
+gw_call_recover(struct gw_call *call)
 {
-    (void)call;
-    return true;
+    return !call->in_pieces;
 }
 
 static void
@@ -477,7 +487,7 @@ new_call(void)
     call->serial = serials;
     call->head_sent = (how & 8) == 0;
     call->end_sent = (how & 16) == 0;
-    call->resendable = (how & 32) != 0;
+    call->in_pieces = (how & 32) == 0;
     memset(payload, 0, 64);
     call->position = chan_commit(&inst->chan, FRAME_REQUEST, FRAME_END, call->serial, 64);
     in_flight++;

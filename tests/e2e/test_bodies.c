@@ -1,0 +1,491 @@
+/* test_bodies.c: no client holds an instance, whatever its pace, and no size costs memory: bodies
+ * and responses wait with the platform, first in memory, then in a file. With `stream` they flow.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "run.h"
+
+#define ECHO                                                                                       \
+    "#include <hearth.h>\n"                                                                        \
+    "int hearth_handle(hearth_call *c) { char b[16384]; ssize_t n;\n"                              \
+    "  while ((n = hearth_read(c, b, sizeof b)) > 0)\n"                                            \
+    "    if (hearth_write(c, b, (size_t)n)) return 1;\n"                                           \
+    "  return n < 0; }\n"
+
+/* Responds with as many bytes as the query's n says. */
+#define LARGE                                                                                      \
+    "#include <hearth.h>\n#include <stdlib.h>\nstatic char b[65536];\n"                            \
+    "int hearth_handle(hearth_call *c) {\n"                                                        \
+    "  long n = hearth_query(c, \"n\") ? atol(hearth_query(c, \"n\")) : 2;\n"                      \
+    "  for (; n > 0; n -= (long)sizeof b)\n"                                                       \
+    "    if (hearth_write(c, b, n < (long)sizeof b ? (size_t)n : sizeof b)) return 1;\n"           \
+    "  return 0; }\n"
+
+#define HOST "Host: localhost\r\n"
+
+static void
+send_text(int fd, const char *text)
+{
+    raw_send(fd, text, strlen(text));
+}
+
+/* What waits, in "memory" or on "disk". */
+static long long
+waiting_bytes(const struct daemon *d, const char *where)
+{
+    struct reply r = get(d, "/metrics");
+    char name[64];
+    const char *at;
+    long long bytes = -1;
+
+    (void)snprintf(name, sizeof name, "\nhearth_waiting_bytes{where=\"%s\"} ", where);
+    at = strstr(r.body, name);
+    if (at != NULL)
+        bytes = atoll(at + strlen(name));
+    reply_free(&r);
+    return bytes;
+}
+
+static bool
+nothing_waits(void *user)
+{
+    return waiting_bytes(user, "memory") == 0 && waiting_bytes(user, "disk") == 0;
+}
+
+static bool
+disk_is_used(void *user)
+{
+    return waiting_bytes(user, "disk") > 0;
+}
+
+static void
+test_slow_clients_hold_no_instance(void **state)
+{
+    const struct daemon *d = *state;
+    int uploaders[2], readers[2];
+    struct reply r;
+
+    deploy_ok(d, "large", "memory=16M&max=2&timeout=2s&max_body=16M", LARGE);
+    for (int i = 0; i < 2; i++) {
+        uploaders[i] = raw_connect(d);
+        readers[i] = raw_connect(d);
+        send_text(uploaders[i],
+                  "POST /function/large HTTP/1.1\r\n" HOST "Content-Length: 1000000\r\n\r\nsome");
+        send_text(readers[i], "GET /function/large?n=30000000 HTTP/1.1\r\n" HOST "\r\n");
+    }
+    wait_for("responses that wait in a file", disk_is_used, (void *)(uintptr_t)d);
+    wait_for_figure(d, "large", "instances", "busy", 0);
+    for (int i = 0; i < 100; i++) {
+        r = get(d, "/function/large");
+        assert_int_equal(r.status, 200);
+        assert_int_equal(r.len, 2);
+        reply_free(&r);
+        for (int k = 0; k < 2; k++) {
+            char byte;
+
+            send_text(uploaders[k], "x");
+            assert_int_equal(recv(readers[k], &byte, 1, 0), 1);
+        }
+    }
+    r = get(d, "/v1/functions/large");
+    assert_null(json_object_get(json_object_get(r.json, "errors"), "timeout"));
+    reply_free(&r);
+    for (int i = 0; i < 2; i++) {
+        (void)close(uploaders[i]);
+        (void)close(readers[i]);
+    }
+    wait_for("nothing that waits", nothing_waits, (void *)(uintptr_t)d);
+}
+
+/* Sends all of a request, then reads all of its response. */
+static void
+exchange_all(const struct daemon *d, const char *name, size_t size)
+{
+    char head[256], *body = malloc(size), *got;
+    int fd = raw_connect(d);
+    size_t n = 0, room = size + (4 << 20);
+    const char *at;
+
+    fill_random(body, size);
+    (void)snprintf(head, sizeof head,
+                   "POST /function/%s HTTP/1.1\r\n" HOST
+                   "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+                   name, size);
+    send_text(fd, head);
+    raw_send(fd, body, size);
+    got = malloc(room);
+    for (ssize_t part = 1; part > 0 && n<room; n += part> 0 ? (size_t)part : 0)
+        part = recv(fd, got + n, room - n, 0);
+    (void)close(fd);
+    at = memmem(got, n, "\r\n\r\n", 4);
+    assert_non_null(at);
+    at += 4;
+    /* the response is chunked */
+    for (size_t matched = 0;;) {
+        char *end;
+        size_t part = strtoul(at, &end, 16);
+
+        if (part == 0) {
+            assert_int_equal(matched, size);
+            break;
+        }
+        at = end + 2;
+        assert_true(matched + part <= size);
+        assert_memory_equal(at, body + matched, part);
+        matched += part;
+        at += part + 2;
+    }
+    free(got);
+    free(body);
+}
+
+static void
+test_a_client_that_sends_all_before_it_reads_gets_it_back(void **state)
+{
+    deploy_ok(*state, "echo", "memory=16M&max=1&max_body=65M&max_response=65M&timeout=30s", ECHO);
+    exchange_all(*state, "echo", 64 << 20);
+    exchange_all(*state, "echo", 70000);
+    wait_for("nothing that waits", nothing_waits, *state);
+}
+
+static void
+test_past_max_response_the_function_waits_for_its_client(void **state)
+{
+    const struct daemon *d = *state;
+    char buf[65536];
+    long long got = 0;
+    int fd = raw_connect(d);
+
+    deploy_ok(d, "long", "memory=16M&max=1&max_response=2M&timeout=20s", LARGE);
+    send_text(fd, "GET /function/long?n=60000000 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    wait_for("a response that waits", disk_is_used, (void *)(uintptr_t)d);
+    for (int i = 0; i < 5; i++) {
+        assert_true(waiting_bytes(d, "disk") < 4 << 20);
+        wait_for_figure(d, "long", "instances", "busy", 1);
+    }
+    for (ssize_t n; (n = recv(fd, buf, sizeof buf, 0)) > 0;)
+        got += n;
+    assert_true(got > 60000000);
+    (void)close(fd);
+    wait_for("nothing that waits", nothing_waits, (void *)(uintptr_t)d);
+}
+
+/* Of many clients whose bodies end in a file, each gets its own back. */
+static void
+test_bodies_in_files_are_not_mixed_up(void **state)
+{
+    enum { CLIENTS = 24, SIZE = 700000 };
+    const struct daemon *d = *state;
+    static char body[SIZE];
+    int fds[CLIENTS];
+
+    deploy_ok(d, "echoes", "memory=16M&max=2&max_body=1M", ECHO);
+    for (int i = 0; i < CLIENTS; i++) {
+        char head[160];
+
+        fds[i] = raw_connect(d);
+        (void)snprintf(head, sizeof head,
+                       "POST /function/echoes HTTP/1.1\r\n" HOST
+                       "Content-Length: %d\r\nConnection: close\r\n\r\n",
+                       SIZE);
+        send_text(fds[i], head);
+    }
+    for (size_t at = 0; at < SIZE; at += SIZE / 10)
+        for (int i = 0; i < CLIENTS; i++) {
+            memset(body, 'a' + i, sizeof body);
+            raw_send(fds[i], body, SIZE / 10);
+        }
+    for (int i = 0; i < CLIENTS; i++) {
+        char *got = raw_receive(fds[i], NULL), other = (char)('a' + (i + 1) % CLIENTS);
+        size_t own = 0;
+
+        for (const char *p = strstr(got, "\r\n\r\n"); p != NULL && *p != '\0'; p++) {
+            own += *p == 'a' + i;
+            assert_true(*p != other || *p <= 'f'); /* a to f are digits of a chunk's size, too */
+        }
+        assert_true(own >= SIZE);
+        free(got);
+        (void)close(fds[i]);
+    }
+    wait_for("nothing that waits", nothing_waits, (void *)(uintptr_t)d);
+}
+
+static void
+expect_problem(const struct daemon *d, const struct request *r, long status, const char *code)
+{
+    struct reply reply = http(d, r);
+
+    if (reply.status != status || strcmp(reply_text(&reply, "code"), code) != 0)
+        fail_msg("want %ld %s, got %ld %s", status, code, reply.status, reply.body);
+    reply_free(&reply);
+}
+
+static void
+test_a_full_share_of_the_disk_is_507_and_costs_nobody_else(void **state)
+{
+    static const char *const options[] = {"--spool-bytes=1M", NULL};
+    struct daemon d = {0};
+    char *body = calloc(1, 3 << 20);
+    struct request large = {
+        .method = "POST", .path = "/function/echo", .body = body, .len = 3 << 20};
+
+    (void)state;
+    daemon_start_with(&d, options);
+    deploy_ok(&d, "echo", "memory=16M&max=1&max_body=4M", ECHO);
+    for (int i = 0; i < 3; i++) {
+        struct reply r;
+
+        expect_problem(&d, &large, 507, "storage_full");
+        wait_for("nothing that waits", nothing_waits, &d);
+        r = post(&d, "/function/echo", body, 900000);
+        assert_int_equal(r.status, 200);
+        assert_int_equal(r.len, 900000);
+        reply_free(&r);
+    }
+    daemon_remove(&d);
+    free(body);
+}
+
+static void
+test_a_full_file_system_is_507_and_costs_nobody_else(void **state)
+{
+    static const char *const options[] = {"--spool-bytes=64M", NULL};
+    struct daemon d = {.state = "/tmp/hearth-test-full-XXXXXX"};
+    char *body = calloc(1, 6 << 20);
+    struct reply r;
+    int reader;
+
+    (void)state;
+    assert_non_null(mkdtemp(d.state));
+    if (mount("hearth", d.state, "tmpfs", 0, "size=4m") != 0)
+        fail_msg("a small file system is needed");
+    daemon_start_with(&d, options);
+    deploy_ok(&d, "echo", "memory=16M&max=1&max_body=8M", ECHO);
+    deploy_ok(&d, "large", "memory=16M&max=1&timeout=20s", LARGE);
+    for (int i = 0; i < 3; i++)
+        expect_problem(
+            &d,
+            &(struct request){
+                .method = "POST", .path = "/function/echo", .body = body, .len = 6 << 20},
+            507, "storage_full");
+    r = post(&d, "/function/echo", body, 1 << 20);
+    assert_int_equal(r.status, 200);
+    assert_int_equal(r.len, 1 << 20);
+    reply_free(&r);
+    /* a response of which the disk holds a part reaches its client whole */
+    reader = raw_connect(&d);
+    send_text(reader,
+              "GET /function/large?n=20000000 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    wait_for("a response that waits", disk_is_used, &d);
+    r = get(&d, "/function/echo");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    {
+        long long got = 0;
+        static char buf[65536];
+
+        for (ssize_t n; (n = recv(reader, buf, sizeof buf, 0)) > 0;)
+            got += n;
+        assert_true(got > 20000000);
+    }
+    (void)close(reader);
+    assert_int_equal(daemon_stop(&d), 0);
+    assert_int_equal(umount2(d.state, MNT_DETACH), 0);
+    daemon_remove(&d);
+    free(body);
+}
+
+static void
+test_bodies_that_wait_are_bounded_in_memory(void **state)
+{
+    enum { CLIENTS = 40 };
+    static const char *const options[] = {"--queue-bytes=1M", NULL};
+    static char part[60000];
+    struct daemon d = {0};
+    int fds[CLIENTS], refused = 0;
+
+    (void)state;
+    daemon_start_with(&d, options);
+    deploy_ok(&d, "echo", "memory=16M&max=1", ECHO);
+    for (int i = 0; i < CLIENTS; i++) {
+        struct pollfd p;
+
+        fds[i] = raw_connect(&d);
+        send_text(fds[i], "POST /function/echo HTTP/1.1\r\n" HOST "Content-Length: 60001\r\n\r\n");
+        raw_send(fds[i], part, sizeof part);
+        assert_true(waiting_bytes(&d, "memory") <= 1 << 20);
+        p = (struct pollfd){.fd = fds[i], .events = POLLIN};
+        if (poll(&p, 1, 0) == 1) {
+            char *got = raw_receive(fds[i], "queue_bytes");
+
+            assert_non_null(strstr(got, "HTTP/1.1 503 "));
+            assert_non_null(strstr(got, "\"overloaded\""));
+            free(got);
+            refused++;
+        }
+    }
+    assert_true(refused >= CLIENTS / 2);
+    for (int i = 0; i < CLIENTS; i++)
+        (void)close(fds[i]);
+    wait_for("nothing that waits", nothing_waits, &d);
+    daemon_remove(&d);
+}
+
+/* ---- the timeouts of clients ---- */
+
+static void
+test_a_body_that_stalls_is_408(void **state)
+{
+    static const char *const options[] = {"--body-timeout=300ms", NULL};
+    struct daemon d = {0};
+    const struct timespec pause = {.tv_nsec = 100000000};
+    char *got;
+    int fd;
+
+    (void)state;
+    daemon_start_with(&d, options);
+    deploy_ok(&d, "echo", "memory=16M&max=1", ECHO);
+    fd = raw_connect(&d);
+    send_text(fd, "POST /function/echo HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n");
+    for (int i = 0; i < 10; i++) { /* as long as it makes progress it may take its time */
+        (void)nanosleep(&pause, NULL);
+        send_text(fd, "x");
+    }
+    got = raw_receive(fd, "xxxxxxxxxx");
+    assert_non_null(strstr(got, "HTTP/1.1 200 "));
+    free(got);
+    send_text(fd, "POST /function/echo HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nx");
+    got = raw_receive(fd, NULL);
+    assert_non_null(strstr(got, "HTTP/1.1 408 "));
+    assert_non_null(strstr(got, "\"request_timeout\""));
+    assert_non_null(strstr(got, "\r\nConnection: close\r\n"));
+    free(got);
+    (void)close(fd);
+    wait_for_figure(&d, "echo", "errors", "request_timeout", 1);
+    daemon_remove(&d);
+}
+
+static void
+test_a_response_that_nobody_takes_ends(void **state)
+{
+    static const char *const options[] = {"--write-timeout=300ms", NULL};
+    struct daemon d = {0};
+    int fd;
+
+    (void)state;
+    daemon_start_with(&d, options);
+    deploy_ok(&d, "large", "memory=16M&max=1", LARGE);
+    fd = raw_connect(&d);
+    send_text(fd, "GET /function/large?n=30000000 HTTP/1.1\r\n" HOST "\r\n");
+    wait_for("a response that waits", disk_is_used, &d);
+    wait_for("a connection that was closed", nothing_waits, &d);
+    (void)close(fd);
+    daemon_remove(&d);
+}
+
+static void
+test_a_half_closed_client_gets_its_answer(void **state)
+{
+    static const char *const requests[] = {
+        "GET /function/slow HTTP/1.1\r\n" HOST "\r\n",
+        "GET /function/slow HTTP/1.0\r\n\r\n",
+        "POST /function/slow HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc",
+        "GET /function/slow HTTP/1.1\r\n" HOST "\r\nGET /function/slow HTTP/1.1\r\n" HOST "\r\n",
+    };
+
+    deploy_ok(*state, "slow", "memory=16M",
+              "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
+              "  struct timespec t = {0, 100000000}; nanosleep(&t, 0);\n"
+              "  return hearth_printf(c, \"done\"); }\n");
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        int fd = raw_connect(*state), count = 0;
+        char *got;
+
+        send_text(fd, requests[i]);
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        got = raw_receive(fd, NULL);
+        for (const char *at = got; (at = strstr(at, "done")) != NULL; at++)
+            count++;
+        if (count != (i == 3 ? 2 : 1))
+            fail_msg("%s: %s", requests[i], got);
+        free(got);
+        (void)close(fd);
+    }
+}
+
+static void
+test_a_request_that_ends_within_itself_is_400(void **state)
+{
+    static const char *const requests[] = {
+        "GET /function/slow HTTP/1.1\r\nHo",
+        "POST /function/slow HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nabc",
+        "POST /function/slow HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        "PUT /v1/functions/x HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nabc",
+    };
+
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        int fd = raw_connect(*state);
+        char *got;
+
+        send_text(fd, requests[i]);
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        got = raw_receive(fd, NULL);
+        if (strstr(got, "HTTP/1.1 400 ") == NULL && strstr(got, "HTTP/1.1 401 ") == NULL)
+            fail_msg("%s: %s", requests[i], got);
+        free(got);
+        (void)close(fd);
+    }
+}
+
+/* A client that closes looks like a half-closed one, until something is written to it. */
+static void
+test_a_vanished_client_frees_its_waiting_call(void **state)
+{
+    const struct daemon *d = *state;
+    int running = raw_connect(d), waiting = raw_connect(d);
+
+    deploy_ok(d, "busy", "memory=16M&max=1&timeout=20s&queue_timeout=20s",
+              "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
+              "  struct timespec t = {0, 10000000}; int i;\n"
+              "  for (i = 0; i < 1500 && !hearth_query(c, \"quick\"); i++) {\n"
+              "    nanosleep(&t, 0); if (i > 20 && hearth_printf(c, \".\")) return 0; }\n"
+              "  return 0; }\n");
+    send_text(running, "GET /function/busy HTTP/1.1\r\n" HOST "\r\n");
+    wait_for_figure(d, "busy", "instances", "busy", 1);
+    send_text(waiting, "GET /function/busy HTTP/1.1\r\n" HOST "\r\n");
+    wait_for_figure(d, "busy", NULL, "waiting", 1);
+    (void)close(waiting);
+    wait_for_figure(d, "busy", NULL, "waiting", 0);
+    (void)close(running); /* its next write fails, and it returns */
+    wait_for_figure(d, "busy", "instances", "busy", 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slow_clients_hold_no_instance),
+        cmocka_unit_test(test_a_client_that_sends_all_before_it_reads_gets_it_back),
+        cmocka_unit_test(test_past_max_response_the_function_waits_for_its_client),
+        cmocka_unit_test(test_bodies_in_files_are_not_mixed_up),
+        cmocka_unit_test(test_a_full_share_of_the_disk_is_507_and_costs_nobody_else),
+        cmocka_unit_test(test_a_full_file_system_is_507_and_costs_nobody_else),
+        cmocka_unit_test(test_bodies_that_wait_are_bounded_in_memory),
+        cmocka_unit_test(test_a_body_that_stalls_is_408),
+        cmocka_unit_test(test_a_response_that_nobody_takes_ends),
+        cmocka_unit_test(test_a_half_closed_client_gets_its_answer),
+        cmocka_unit_test(test_a_request_that_ends_within_itself_is_400),
+        cmocka_unit_test(test_a_vanished_client_frees_its_waiting_call),
+    };
+
+    return RUN_TESTS("bodies", tests, group_start, group_stop);
+}
