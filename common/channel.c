@@ -18,7 +18,7 @@
 #include "output.h"
 
 #define CHAN_MAGIC   0x48727468u /* "Hrth" */
-#define CHAN_VERSION 4u
+#define CHAN_VERSION 5u
 #define CHAN_PAGE    4096u
 #define CHAN_FILE    (CHAN_PAGE + 2 * LIMIT_RING + OUTPUT_BYTES)
 #define CHAN_GUARD   LIMIT_RING

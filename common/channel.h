@@ -114,8 +114,8 @@ struct frame_header {
 
 /* The payload of FRAME_REQUEST begins with this. Then come, each ended by a NUL:
  * the method, the target (with the '?' before the query replaced by a NUL), per
- * field two uint16 lengths, name and value, and the call id. Padded to 16; the
- * body follows. With FRAME_END one NUL follows the body: it is counted to the
+ * field two uint16 lengths, name and value, the call id, and the client's address. Padded to 16;
+ * the body follows. With FRAME_END one NUL follows the body: it is counted to the
  * payload, and not to the body. */
 struct frame_request {
     uint64_t deadline_ns; /* CLOCK_MONOTONIC */

@@ -273,6 +273,7 @@ drop_privileges(struct gw *gw, const struct inherited *in, struct hearth_err *er
     gw_settings_set_host_memory(gw->functions->memory_budget);
     gw->http->conns_max = connections_most();
     bound_spools(gw);
+    (void)networks_parse(config->trusted_proxies, &gw->http->trusted_proxies, err); /* checked */
     gw->admin->pressure_fd = open("/proc/pressure/memory", O_RDONLY | O_CLOEXEC);
     (void)gethostname(gw->admin->host_name, sizeof gw->admin->host_name - 1);
     return status == 0 ? gw_privilege_drop(config->state, in->uid, in->gid, err) : status;

@@ -76,14 +76,18 @@ const char *hearth_query_string(hearth_call *call);
  * joined value once, and 40 bytes; NULL with ENOMEM. A field that came once: none. */
 const char *hearth_header(hearth_call *call, const char *name);
 const char *hearth_call_id(hearth_call *call);
+/* The client's address, such as "192.0.2.7" or "2001:db8::7": that of the connection, or, if it
+ * comes from one of the daemon's trusted_proxies, what that proxy says; "unix" for a client of a
+ * unix socket of whom nothing more is known. */
+const char *hearth_client(hearth_call *call);
 
 /* The whole body, 16-byte aligned, valid until the handler returns; *len is its
  * length, and the pointer is not NULL for an empty one. One NUL follows it, which
  * *len does not count. NULL with errno where it cannot be gathered: ENOMEM (it does
  * not fit the memory limit), EPIPE (the client has gone), EMSGSIZE (it grew over
  * max_body), EALREADY (hearth_read took a part of it); the same errno each time it is
- * asked for again. len may be NULL. Memory: none for a body that came with its head
- * (up to 64 KiB), else its length once; up to three times for a chunked one. */
+ * asked for again. len may be NULL. Memory: none for a body of up to 64 KiB, else its
+ * length once; with the setting stream up to three times for a chunked one. */
 const void *hearth_body(hearth_call *call, size_t *len);
 /* The body as a stream: bytes, 0 at the end, -1 with errno: EPIPE, EMSGSIZE, or that
  * of a hearth_body that failed when it had taken a part. No NUL follows the bytes. */
@@ -99,10 +103,16 @@ int hearth_status(hearth_call *call, int code);
  * Transfer-Encoding, X-Call-Id, Server-Timing and the like belong to the platform
  * (EINVAL). ENOSPC after 100 fields or 16 KiB of them. */
 int hearth_set_header(hearth_call *call, const char *name, const char *value);
-/* Waits while the client is slow; -1 with EPIPE when it has gone. */
+/* What is written leaves when 64 KiB have gathered, when the handler returns or waits in
+ * hearth_read, by hearth_flush, and after each write of a text/event-stream. A slow client is
+ * waited for only past the setting max_response, or with the setting stream. -1 with EPIPE when
+ * the client has gone. */
 int hearth_write(hearth_call *call, const void *buf, size_t n);
 /* The same. Memory: a text of more than 64 KiB while it is written; ENOMEM. */
 int hearth_printf(hearth_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* What was written, and the head, is on its way to the client. -1 with EPIPE when it has gone. */
+int hearth_flush(hearth_call *call);
 
 /* ---- around it ---- */
 

@@ -52,6 +52,7 @@ struct hearth_call {
     int64_t written;
     bool begun;         /* the first frame, with status and fields, was sent */
     bool body_begun;    /* a byte was written: status and fields are fixed */
+    bool event_stream;  /* text/event-stream: each write is flushed */
     unsigned char *out; /* payload of the reserved frame, or NULL */
     size_t out_at, out_room;
     unsigned char field_bytes[LIMIT_RESP_HEAD];

@@ -27,6 +27,14 @@ hearth_call_id(hearth_call *call)
 }
 
 const char *
+hearth_client(hearth_call *call)
+{
+    const char *id = hearth_call_id(call);
+
+    return id + strlen(id) + 1;
+}
+
+const char *
 hearth_query_string(hearth_call *call)
 {
     return call->request.query_at != 0 ? call->strings + call->request.query_at : NULL;

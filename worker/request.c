@@ -10,6 +10,7 @@
 
 #include "api.h"
 #include "bell.h"
+#include "response.h"
 
 #define GATHER_FIRST ((size_t)64 * 1024)
 
@@ -89,6 +90,8 @@ next_chunk(struct hearth_call *call)
             errno = call->body_errno;
             return -1;
         }
+        if (!chan_ready(call->chan))
+            wrk_call_flush_before_wait(call);
         chan_worker_wait(call->chan, 0, call->serial);
         if (chan_peek(call->chan, &frame) == 1)
             take_frame(call, &frame);

@@ -69,6 +69,16 @@ add_field(hearth_call *call, const char *name, size_t name_len, const char *valu
     return 0;
 }
 
+static bool
+is_event_stream(const char *type)
+{
+    static const char events[] = "text/event-stream";
+    size_t n = sizeof events - 1;
+
+    return strncasecmp(type, events, n) == 0 &&
+           (type[n] == '\0' || type[n] == ';' || type[n] == ' ' || type[n] == '\t');
+}
+
 int
 hearth_set_header(hearth_call *call, const char *name, const char *value)
 {
@@ -88,6 +98,8 @@ hearth_set_header(hearth_call *call, const char *name, const char *value)
         return fail_with(EINVAL);
     if (add_field(call, name, name_len, value, value_len) < 0)
         return -1;
+    if (kind == FIELD_TYPE)
+        call->event_stream = is_event_stream(value);
     call->fields_seen = seen;
     return 0;
 }
@@ -165,6 +177,40 @@ make_room(hearth_call *call)
     return 0;
 }
 
+/* Sends what was written, or the head alone if nothing was. False if the client has gone. */
+static bool
+flush(hearth_call *call)
+{
+    if (wrk_call_cancelled(call))
+        return false;
+    if (call->out == NULL && !call->begun && !open_response(call, false))
+        return false;
+    call->body_begun = true;
+    if (call->out != NULL && (!call->begun || call->out_at > 0))
+        send_frame(call, 0);
+    return true;
+}
+
+int
+hearth_flush(hearth_call *call)
+{
+    return flush(call) ? 0 : fail_with(EPIPE);
+}
+
+void
+wrk_call_flush_before_wait(hearth_call *call)
+{
+    if (call->out != NULL && call->out_at > 0)
+        (void)flush(call);
+}
+
+/* Events are of use only if they arrive. */
+static int
+flush_events(hearth_call *call)
+{
+    return !call->event_stream || flush(call) ? 0 : fail_with(EPIPE);
+}
+
 static int
 check_declared(const hearth_call *call, size_t n)
 {
@@ -193,7 +239,7 @@ hearth_write(hearth_call *call, const void *buf, size_t n)
         from += part;
         n -= part;
     }
-    return 0;
+    return flush_events(call);
 }
 
 /* Formats into the current frame. *fits: the text fitted, and was added. Returns the length of the
@@ -254,7 +300,7 @@ hearth_printf(hearth_call *call, const char *fmt, ...)
         n = format(call, &fits, fmt, again);
     }
     va_end(again);
-    return n >= 0 ? 0 : -1;
+    return n >= 0 ? flush_events(call) : -1;
 }
 
 /* ---- the end ---- */

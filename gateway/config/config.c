@@ -12,6 +12,7 @@
 
 #include "cleanup.h"
 #include "limits.h"
+#include "networks.h"
 #include "units.h"
 
 enum kind { TEXT, COUNT, SIZE, TIME, FLAG };
@@ -35,6 +36,9 @@ static const struct option options[] = {
      "where /v1 is served (default: as --listen)", true},
     {"admin_hosts", TEXT, AT(admin_hosts), 0, 0, "names, \"a.example,b.example\"",
      "additional host names that are accepted for /v1", true},
+    {"trusted_proxies", TEXT, AT(trusted_proxies), 0, 0,
+     "networks, \"127.0.0.1, 10.0.0.0/8, unix\"",
+     "proxies whose word about the client counts (X-Forwarded-For, Forwarded)", true},
     {"state", TEXT, AT(state), 0, 0, "an absolute path",
      "folder for functions, the token and all other state", true},
     {"threads", COUNT, AT(threads), 1, LIMIT_THREADS, "1 to 64",
@@ -329,11 +333,15 @@ gw_config_check(const struct gw_config *config, struct hearth_err *err)
 {
     const char *admin = config->admin[0] != '\0' ? config->admin : config->listen;
     int status = check_address("listen", config->listen, err);
+    struct hearth_err why = {0};
+    struct networks networks;
 
     if (status == 0)
         status = check_address("admin", admin, err);
     if (status < 0)
         return status;
+    if (networks_parse(config->trusted_proxies, &networks, &why) < 0)
+        return err_set(err, 0, "trusted_proxies: %s", why.text);
     if (config->state[0] != '/')
         return err_set(err, 0, "state is \"%s\"; expected an absolute path", config->state);
     if (config->no_auth && !is_local(admin))

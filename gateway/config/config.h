@@ -12,8 +12,9 @@ struct gw_config {
     char listen[256];
     char admin[256]; /* "": same as listen */
     char state[256];
-    char config[256];      /* path of the file; "": none */
-    char admin_hosts[256]; /* host names accepted for /v1, "a,b" */
+    char config[256];          /* path of the file; "": none */
+    char admin_hosts[256];     /* host names accepted for /v1, "a,b" */
+    char trusted_proxies[256]; /* see networks.h */
     int64_t threads;
     bool spread;           /* all loops accept connections from the start */
     int64_t memory_budget; /* bytes, for all instances together; 0: 75 % of the available memory */

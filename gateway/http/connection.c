@@ -608,6 +608,7 @@ gw_conn_new(struct gw_loop *loop, bool is_unix, bool calls, bool admin)
 void
 gw_conn_begin(struct gw_conn *conn)
 {
+    gw_conn_learn_peer(conn);
     await_next(conn);
     gw_conn_expect_progress(conn); /* the first request must begin within the header timeout */
     gw_conn_read_on(conn);

@@ -4,6 +4,7 @@
 #define GATEWAY_CONNECTION_H
 
 #include <llhttp.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -56,6 +57,8 @@ struct gw_conn {
     llhttp_t parser;
     struct gw_timer timer;
     bool serves_calls, serves_admin, admin_alone;
+    char peer[INET6_ADDRSTRLEN]; /* its address, or "unix" */
+    bool peer_trusted;           /* one of trusted_proxies */
     enum gw_conn_life life;
     /* the current request */
     enum gw_request_phase phase;
@@ -64,6 +67,7 @@ struct gw_conn {
     bool names_function;
     struct gw_buffer *head;
     uint32_t field_at, name_len, fields;
+    uint32_t dropped;               /* fields that are not passed on */
     struct frame_request request;   /* the head as far as it is known */
     uint32_t name_at, function_len; /* the function's name within the target */
     char call_id[LIMIT_CALL_ID + 1];
@@ -130,6 +134,14 @@ void gw_conn_backlog_init(struct gw_loop *loop);
 /* Closes, starts the next request, or waits, as the state of the current one says. */
 void gw_conn_advance(struct gw_conn *conn);
 
+/* client.c */
+/* Finds out who is at the other end. The handle must be open. */
+void gw_conn_learn_peer(struct gw_conn *conn);
+/* The address of the client of the current request. */
+void gw_conn_client(const struct gw_conn *conn, char client[INET6_ADDRSTRLEN]);
+/* Whether only a trusted proxy may send this field. */
+bool gw_is_proxy_field(const char *name, size_t n);
+
 /* write.c */
 /* Writes what was collected within a turn. */
 void gw_conn_uncork(struct gw_conn *conn);
@@ -143,6 +155,8 @@ const llhttp_settings_t *gw_parser_settings(void);
 const char *gw_conn_function_name(const struct gw_conn *conn);
 /* The value of a field of the request's head, or NULL. Not for the hot path. */
 const char *gw_conn_field(const struct gw_conn *conn, const char *name);
+/* The same, of fields with the same name the last. */
+const char *gw_conn_last_field(const struct gw_conn *conn, const char *name);
 /* Parses the method. Returns the number of bytes consumed, or -EINVAL if it is not a token. */
 ssize_t gw_parse_method(struct gw_conn *conn, const char *bytes, size_t n);
 /* Starts the header timeout: a request that makes no progress within it is refused. */

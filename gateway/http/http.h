@@ -9,6 +9,7 @@
 
 #include "err.h"
 #include "loop.h"
+#include "networks.h"
 #include "spool.h"
 
 struct gw_conn;
@@ -42,6 +43,7 @@ struct gw_http {
     /* options that a reload changes */
     _Atomic int64_t header_timeout_ms, body_timeout_ms, write_timeout_ms, keepalive_timeout_ms;
     struct gw_spool_use spool_use;
+    struct networks trusted_proxies;
     int64_t drain_time_ms, drain_by_ms;
     bool spread;             /* all loops accept connections from the start: balance.c */
     _Atomic uint32_t active; /* only the first `active` loops accept connections: balance.c */

@@ -67,7 +67,7 @@ on_message_begin(llhttp_t *parser)
         return stop(conn, GW_INTERNAL);
     conn->head->len = sizeof(struct frame_request);
     memset(&conn->request, 0, sizeof conn->request);
-    conn->fields = 0;
+    conn->fields = conn->dropped = 0;
     conn->phase = GW_REQUEST_HEAD;
     conn->call_id[0] = '\0';
     conn->has_host = conn->has_two_hosts = false;
@@ -266,6 +266,10 @@ on_header_value_complete(llhttp_t *parser)
         return HPE_USER;
     name = (const char *)conn->head->bytes + conn->field_at + 4;
     memcpy(conn->head->bytes + conn->field_at, lens, sizeof lens);
+    if (!conn->peer_trusted && gw_is_proxy_field(name, lens[0])) { /* nobody vouches for it */
+        conn->head->len = conn->field_at;
+        conn->dropped++;
+    }
     note_field(conn, name, lens[0], name + lens[0] + 1, lens[1]);
     conn->field_at = 0;
     return 0;
@@ -277,22 +281,35 @@ gw_conn_function_name(const struct gw_conn *conn)
     return (const char *)conn->head->bytes + conn->name_at + strlen("/function/");
 }
 
-const char *
-gw_conn_field(const struct gw_conn *conn, const char *wanted)
+static const char *
+find_field(const struct gw_conn *conn, const char *wanted, bool last)
 {
     const char *at =
         (const char *)conn->head->bytes + sizeof(struct frame_request) + conn->request.fields_at;
+    const char *found = NULL;
 
-    for (unsigned i = 0; i < conn->request.fields; i++) {
+    for (unsigned i = 0; i < conn->fields && (found == NULL || last); i++) {
         uint16_t lens[2];
         const char *name = at + sizeof lens;
 
         memcpy(lens, at, sizeof lens);
         if (strlen(wanted) == lens[0] && strcasecmp(name, wanted) == 0)
-            return name + lens[0] + 1;
+            found = name + lens[0] + 1;
         at = name + lens[0] + 1 + lens[1] + 1;
     }
-    return NULL;
+    return found;
+}
+
+const char *
+gw_conn_field(const struct gw_conn *conn, const char *name)
+{
+    return find_field(conn, name, false);
+}
+
+const char *
+gw_conn_last_field(const struct gw_conn *conn, const char *name)
+{
+    return find_field(conn, name, true);
 }
 
 void
@@ -353,26 +370,31 @@ make_id(struct gw_loop *loop, char *id)
     id[16] = '\0';
 }
 
-/* Appends the call id, the last part of the head. Returns false if there is no memory. */
+/* Appends call id and client, the last parts of the head. Returns false if there is no memory. */
 static bool
 finish_head(struct gw_conn *conn)
 {
     struct frame_request *request = &conn->request;
-    size_t id_len;
+    char client[INET6_ADDRSTRLEN];
+    size_t id_len, client_len;
     int64_t length = (conn->parser.flags & F_CONTENT_LENGTH) != 0
                          ? (int64_t)conn->parser.content_length
                          : ((conn->parser.flags & F_CHUNKED) != 0 ? -1 : 0);
 
+    conn->fields -= conn->dropped;
     request->fields = (uint16_t)conn->fields;
     request->body_len = length;
     request->id_at = conn->head->len - (uint32_t)sizeof *request;
     if (conn->call_id[0] == '\0')
         make_id(conn->loop, conn->call_id);
     id_len = strlen(conn->call_id) + 1;
-    if (!grow_head(conn, id_len + 16))
+    gw_conn_client(conn, client);
+    client_len = strlen(client) + 1;
+    if (!grow_head(conn, id_len + client_len + 16))
         return false;
     memcpy(conn->head->bytes + conn->head->len, conn->call_id, id_len);
-    conn->head->len += (uint32_t)id_len;
+    memcpy(conn->head->bytes + conn->head->len + id_len, client, client_len);
+    conn->head->len += (uint32_t)(id_len + client_len);
     while (conn->head->len % 16 != 0)
         conn->head->bytes[conn->head->len++] = 0;
     request->body_at = conn->head->len;

@@ -469,6 +469,198 @@ test_a_vanished_client_frees_its_waiting_call(void **state)
     wait_for_figure(d, "busy", "instances", "busy", 0);
 }
 
+/* ---- flush and events ---- */
+
+#define EVENTS(how)                                                                                \
+    "#include <hearth.h>\n#include <string.h>\n#include <time.h>\n"                                \
+    "int hearth_handle(hearth_call *c) { struct timespec t = {0, 200000000};\n"                    \
+    "  const char *type = hearth_query(c, \"type\"); char b[64]; int i;\n"                         \
+    "  if (type && hearth_set_header(c, \"Content-Type\", type)) return 1;\n"                      \
+    "  for (i = 0; i < 5; i++) { if (hearth_printf(c, \"data: %d\\n\\n\", i)) return 1;\n"         \
+    "    " how "; nanosleep(&t, 0); (void)b; }\n"                                                  \
+    "  return 0; }\n"
+
+static int64_t
+now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Each event arrives before the next one is written, 200 ms later; a timer of the machine may be
+ * late, so only the order of three of them counts. */
+static void
+expect_events_one_by_one(const struct daemon *d, const char *target)
+{
+    char request[160];
+    int64_t at[5];
+    int fd = raw_connect(d);
+
+    (void)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" HOST "\r\n", target);
+    send_text(fd, request);
+    for (int i = 0; i < 5; i++) {
+        char event[16], *got;
+
+        (void)snprintf(event, sizeof event, "data: %d\n\n", i);
+        got = raw_receive(fd, event);
+        if (strstr(got, event) == NULL)
+            fail_msg("%s: %s is not there: %s", target, event, got);
+        at[i] = now_ms();
+        free(got);
+    }
+    if (at[4] - at[0] < 500)
+        fail_msg("%s: five events over 800 ms arrived within %lld ms", target,
+                 (long long)(at[4] - at[0]));
+    (void)close(fd);
+}
+
+static void
+test_events_and_what_is_flushed_are_not_delayed(void **state)
+{
+    static const char *const modes[] = {"memory=16M", "memory=16M&stream=true"};
+
+    for (size_t i = 0; i < 2; i++) {
+        deploy_ok(*state, "events", modes[i], EVENTS(""));
+        expect_events_one_by_one(*state, "/function/events?type=text/event-stream");
+        expect_events_one_by_one(*state,
+                                 "/function/events?type=Text/Event-Stream;%20charset=utf-8");
+        deploy_ok(*state, "flushes", modes[i], EVENTS("if (hearth_flush(c)) return 1"));
+        expect_events_one_by_one(*state, "/function/flushes");
+    }
+}
+
+/* A function that waits for more of its body has not kept back what it wrote. */
+static void
+test_what_was_written_leaves_when_the_function_waits_for_its_body(void **state)
+{
+    int fd = raw_connect(*state);
+
+    deploy_ok(*state, "talk", "memory=16M&stream=true", ECHO);
+    send_text(fd, "POST /function/talk HTTP/1.1\r\n" HOST "Content-Length: 40\r\n\r\n");
+    for (int i = 0; i < 10; i++) {
+        char word[8], *got;
+
+        (void)snprintf(word, sizeof word, "ab%02d", i);
+        send_text(fd, word);
+        got = raw_receive(fd, word);
+        assert_non_null(strstr(got, word));
+        free(got);
+    }
+    (void)close(fd);
+}
+
+static void
+test_a_head_can_be_sent_alone(void **state)
+{
+    int fd = raw_connect(*state);
+    char *got;
+
+    deploy_ok(*state, "head", "memory=16M",
+              "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
+              "  struct timespec t = {0, 300000000}; hearth_status(c, 202);\n"
+              "  if (hearth_flush(c) || hearth_flush(c) || !hearth_status(c, 200)) return 1;\n"
+              "  nanosleep(&t, 0); return hearth_printf(c, \"body\"); }\n");
+    send_text(fd, "GET /function/head HTTP/1.1\r\n" HOST "\r\n");
+    got = raw_receive(fd, "\r\n\r\n");
+    assert_non_null(strstr(got, "HTTP/1.1 202 "));
+    assert_null(strstr(got, "body"));
+    free(got);
+    got = raw_receive(fd, "0\r\n\r\n");
+    assert_non_null(strstr(got, "body"));
+    free(got);
+    (void)close(fd);
+}
+
+static const char *
+example(const char *name)
+{
+    static char path[512];
+    const char *folder = getenv("HEARTH_EXAMPLES");
+
+    if (folder == NULL)
+        fail_msg("HEARTH_EXAMPLES must name the folder of the examples");
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void
+test_the_examples_of_streams_do_what_they_say(void **state)
+{
+    const struct daemon *d = *state;
+    const size_t size = 5 << 20;
+    char *body = calloc(1, size), path[] = "/tmp/hearth-gzip-XXXXXX", command[256];
+    int file = mkstemp(path);
+    struct reply r;
+
+    deploy_file(d, "clock", "stream=true&timeout=1h", example("clock.c"));
+    r = get(d, "/function/clock?seconds=2");
+    assert_int_equal(r.status, 200);
+    assert_int_equal(r.len, 2 * strlen("data: 00:00:00\n\n"));
+    reply_free(&r);
+    deploy_file(d, "gzip", "memory=16M&libs=z&stream=true&max_body=0", example("gzip.c"));
+    fill_random(body, size / 2);
+    r = http(d, &(struct request){.method = "POST",
+                                  .path = "/function/gzip",
+                                  .body = body,
+                                  .len = size,
+                                  .chunked = true});
+    assert_int_equal(r.status, 200);
+    assert_int_equal(write(file, r.body, r.len), r.len);
+    (void)close(file);
+    (void)snprintf(command, sizeof command, "[ $(gzip -dc %s | wc -c) = %zu ]", path, size);
+    assert_int_equal(system(command), 0);
+    reply_free(&r);
+    (void)unlink(path);
+    free(body);
+}
+
+/* ---- who calls ---- */
+
+#define CLIENT                                                                                     \
+    "#include <hearth.h>\n"                                                                        \
+    "static const char *s(const char *v) { return v ? v : \"-\"; }\n"                              \
+    "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"%s %s %s %s\",\n"               \
+    "  hearth_client(c), s(hearth_header(c, \"X-Forwarded-For\")),\n"                              \
+    "  s(hearth_header(c, \"x-forwarded-proto\")), s(hearth_header(c, \"Forwarded\"))); }\n"
+
+static void
+expect_client(const struct daemon *d, const char *const *fields, const char *body)
+{
+    struct reply r = http(d, &(struct request){.path = "/function/client", .fields = fields});
+
+    assert_string_equal(r.body, body);
+    reply_free(&r);
+}
+
+static void
+test_only_a_trusted_proxy_says_who_calls(void **state)
+{
+    static const char *const options[] = {"--trusted-proxies=127.0.0.1, 10.0.0.0/8, unix", NULL};
+    static const char *const no_fields[] = {NULL};
+    static const char *const one[] = {"X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https",
+                                      NULL};
+    static const char *const chain[] = {"X-Forwarded-For: 1.2.3.4, 192.0.2.7, 10.1.2.3", NULL};
+    static const char *const odd[] = {"X-Forwarded-For: unknown", NULL};
+    static const char *const standard[] = {
+        "Forwarded: for=1.1.1.1, for=\"[2001:db8::7]:80\";proto=http", NULL};
+    struct daemon d = {0};
+
+    deploy_ok(*state, "client", "memory=16M", CLIENT);
+    expect_client(*state, no_fields, "127.0.0.1 - - -");
+    expect_client(*state, one, "127.0.0.1 - - -");
+    expect_client(*state, standard, "127.0.0.1 - - -");
+    daemon_start_with(&d, options);
+    deploy_ok(&d, "client", "memory=16M", CLIENT);
+    expect_client(&d, no_fields, "127.0.0.1 - - -");
+    expect_client(&d, one, "192.0.2.7 192.0.2.7 https -");
+    expect_client(&d, chain, "192.0.2.7 1.2.3.4, 192.0.2.7, 10.1.2.3 - -");
+    expect_client(&d, odd, "127.0.0.1 unknown - -");
+    expect_client(&d, standard, "2001:db8::7 - - for=1.1.1.1, for=\"[2001:db8::7]:80\";proto=http");
+    daemon_remove(&d);
+}
+
 int
 main(void)
 {
@@ -485,6 +677,11 @@ main(void)
         cmocka_unit_test(test_a_half_closed_client_gets_its_answer),
         cmocka_unit_test(test_a_request_that_ends_within_itself_is_400),
         cmocka_unit_test(test_a_vanished_client_frees_its_waiting_call),
+        cmocka_unit_test(test_events_and_what_is_flushed_are_not_delayed),
+        cmocka_unit_test(test_what_was_written_leaves_when_the_function_waits_for_its_body),
+        cmocka_unit_test(test_a_head_can_be_sent_alone),
+        cmocka_unit_test(test_the_examples_of_streams_do_what_they_say),
+        cmocka_unit_test(test_only_a_trusted_proxy_says_who_calls),
     };
 
     return RUN_TESTS("bodies", tests, group_start, group_stop);

@@ -1,0 +1,119 @@
+/* client.c: who sends the requests of a connection: its peer, or, if that is one of the
+ * trusted_proxies, whom the proxy names in X-Forwarded-For or Forwarded (RFC 7239). */
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "connection.h"
+#include "loop.h"
+#include "networks.h"
+
+static void
+to_in6(const struct sockaddr_storage *at, struct in6_addr *address)
+{
+    if (at->ss_family == AF_INET6) {
+        *address = ((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
+        return;
+    }
+    *address = (struct in6_addr){.s6_addr = {[10] = 0xff, [11] = 0xff}};
+    memcpy(address->s6_addr + 12, &((const struct sockaddr_in *)(const void *)at)->sin_addr, 4);
+}
+
+void
+gw_conn_learn_peer(struct gw_conn *conn)
+{
+    const struct networks *proxies = &conn->loop->gw->http->trusted_proxies;
+    struct sockaddr_storage at;
+    struct in6_addr address;
+    socklen_t len = sizeof at;
+    int fd;
+
+    if (uv_fileno(&conn->u.handle, &fd) < 0 || getpeername(fd, (struct sockaddr *)&at, &len) != 0)
+        at.ss_family = AF_UNSPEC;
+    if (at.ss_family != AF_INET && at.ss_family != AF_INET6) {
+        (void)strcpy(conn->peer, "unix");
+        conn->peer_trusted = proxies->has_unix;
+        return;
+    }
+    to_in6(&at, &address);
+    address_format(&address, conn->peer);
+    conn->peer_trusted = networks_have(proxies, &address);
+}
+
+bool
+gw_is_proxy_field(const char *name, size_t n)
+{
+    static const char *const names[] = {"Forwarded", "X-Forwarded-For", "X-Forwarded-Proto",
+                                        "X-Forwarded-Host"};
+
+    if (n != 9 && (n < 15 || n > 17))
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strlen(names[i]) == n && strncasecmp(names[i], name, n) == 0)
+            return true;
+    return false;
+}
+
+/* The address in one element of Forwarded: for="[2001:db8::1]:80";proto=http */
+static bool
+forwarded_for(const char *element, size_t n, struct in6_addr *address)
+{
+    for (size_t i = 0; i + 4 < n; i++) {
+        size_t from = i + 4, to;
+
+        if (strncasecmp(element + i, "for=", 4) != 0 ||
+            (i > 0 && strchr("; \t", element[i - 1]) == NULL))
+            continue;
+        from += element[from] == '"';
+        for (to = from; to < n && strchr("\"; \t", element[to]) == NULL;)
+            to++;
+        return address_parse(element + from, to - from, address);
+    }
+    return false;
+}
+
+/* Goes through the list from its end, where the nearest proxy has added, as long as those named
+ * there are trusted themselves. */
+static void
+follow(const struct networks *proxies, const char *list, bool forwarded,
+       char client[INET6_ADDRSTRLEN])
+{
+    size_t end = strlen(list);
+
+    while (end > 0) {
+        size_t from = end, to = end;
+        struct in6_addr address;
+
+        while (from > 0 && list[from - 1] != ',')
+            from--;
+        end = from > 0 ? from - 1 : 0;
+        while (from < to && (list[from] == ' ' || list[from] == '\t'))
+            from++;
+        while (to > from && (list[to - 1] == ' ' || list[to - 1] == '\t'))
+            to--;
+        if (!(forwarded ? forwarded_for(list + from, to - from, &address)
+                        : address_parse(list + from, to - from, &address)))
+            return;
+        address_format(&address, client);
+        if (!networks_have(proxies, &address))
+            return;
+    }
+}
+
+void
+gw_conn_client(const struct gw_conn *conn, char client[INET6_ADDRSTRLEN])
+{
+    const char *list;
+    bool forwarded = false;
+
+    (void)strcpy(client, conn->peer);
+    if (!conn->peer_trusted)
+        return;
+    list = gw_conn_last_field(conn, "X-Forwarded-For");
+    if (list == NULL) {
+        list = gw_conn_last_field(conn, "Forwarded");
+        forwarded = true;
+    }
+    if (list != NULL)
+        follow(&conn->loop->gw->http->trusted_proxies, list, forwarded, client);
+}
