@@ -17,6 +17,11 @@
 
 #define ACTIONS_AT_ONCE 16
 
+/* The next request of a refused client is read after this share of its Retry-After, so that one
+ * that asks again at once does not spend the gateway's time. */
+#define HOLD_SHARE   4
+#define HOLD_MOST_MS 250
+
 /* ---- actions ---- */
 
 /* Stops dispatching to the call's instance, and takes back the calls that were sent ahead. Returns
@@ -157,8 +162,12 @@ refuse_call(struct gw_loop *loop, struct gw_call *call, enum sch_reason reason)
         [SCH_QUEUE_TIMEOUT] = "no instance became free within queue_timeout",
     };
 
-    if (call->conn != NULL)
+    if (call->conn != NULL) {
         call->conn->retry_after_s = sch_retry_after_s(&f->sch);
+        call->conn->hold_ms = (uint32_t)call->conn->retry_after_s * 1000 / HOLD_SHARE;
+        if (call->conn->hold_ms > HOLD_MOST_MS)
+            call->conn->hold_ms = HOLD_MOST_MS;
+    }
     if (reason == SCH_LAUNCH_FAILED && !f->deleting)
         gw_call_problem(call, GW_INIT_FAILED, NULL, "%s", f->last_failure);
     else if (reason == SCH_REMOVED || reason == SCH_LAUNCH_FAILED)

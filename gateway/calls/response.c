@@ -145,6 +145,20 @@ put_framing(struct out *out, struct gw_call *call, const struct frame_response *
 }
 
 static void
+put_keep_alive(struct out *out, const struct gw_conn *conn)
+{
+    int64_t seconds = conn->loop->gw->http->keepalive_timeout_ms / 1000;
+
+    if (conn->http10)
+        PUT(out, "Connection: keep-alive\r\n");
+    if (seconds == 0)
+        return;
+    PUT(out, "Keep-Alive: timeout=");
+    put_number(out, (uint64_t)seconds);
+    PUT(out, "\r\n");
+}
+
+static void
 put_platform_fields(struct out *out, struct gw_call *call, bool whole)
 {
     struct gw_conn *conn = call->conn;
@@ -175,8 +189,8 @@ put_platform_fields(struct out *out, struct gw_call *call, bool whole)
         put(out, gw_date(conn->loop), strlen(conn->loop->http->date));
     if (gw_conn_closes_after(conn))
         PUT(out, "Connection: close\r\n");
-    else if (conn->http10)
-        PUT(out, "Connection: keep-alive\r\n");
+    else
+        put_keep_alive(out, conn);
     PUT(out, "\r\n");
 }
 

@@ -165,6 +165,7 @@ on_prepare(uv_prepare_t *prepare)
 {
     struct gw_loop *loop = prepare->data;
 
+    gw_links_new_turn(loop);
     poll_busy(loop);
     if (gather_more(loop)) {
         (void)uv_idle_start(&loop->calls->spin, on_spin);

@@ -90,11 +90,28 @@ gw_date(struct gw_loop *loop)
     return loop->http->date;
 }
 
+static void
+keep_alive_fields(struct gw_conn *conn, char *text, size_t n)
+{
+    long long seconds = (long long)(conn->loop->gw->http->keepalive_timeout_ms / 1000);
+    int at = 0;
+
+    if (gw_conn_closes_after(conn)) {
+        (void)snprintf(text, n, "Connection: close\r\n");
+        return;
+    }
+    text[0] = '\0';
+    if (conn->http10)
+        at = snprintf(text, n, "Connection: keep-alive\r\n");
+    if (seconds > 0)
+        (void)snprintf(text + at, n - (size_t)at, "Keep-Alive: timeout=%lld\r\n", seconds);
+}
+
 void
 gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields, const void *body,
           size_t len)
 {
-    char head[1024];
+    char head[1024], keep[80];
     bool empty = status == 204 || status == 304;
     uv_buf_t pieces[2];
     int n;
@@ -106,9 +123,8 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
     if (!empty)
         n += snprintf(head + n, sizeof head - (size_t)n,
                       "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);
-    n += snprintf(head + n, sizeof head - (size_t)n, "%s\r\n",
-                  gw_conn_closes_after(conn) ? "Connection: close\r\n"
-                                             : (conn->http10 ? "Connection: keep-alive\r\n" : ""));
+    keep_alive_fields(conn, keep, sizeof keep);
+    n += snprintf(head + n, sizeof head - (size_t)n, "%s\r\n", keep);
     pieces[0] = uv_buf_init(head, (unsigned)n);
     pieces[1] = uv_buf_init((char *)(uintptr_t)body, (unsigned)len);
     gw_conn_write(conn, pieces, conn->head_only || empty || len == 0 ? 1 : 2);

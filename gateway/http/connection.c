@@ -38,7 +38,8 @@ static void linger(struct gw_conn *conn);
 static bool
 may_parse(const struct gw_conn *conn)
 {
-    return conn->life == GW_CONN_OPEN && !conn->paused && conn->phase != GW_REQUEST_WHOLE;
+    return conn->life == GW_CONN_OPEN && !conn->paused && !conn->held &&
+           conn->phase != GW_REQUEST_WHOLE;
 }
 
 static void
@@ -179,6 +180,24 @@ feed_one(struct gw_conn *conn, const char *bytes, size_t n)
 }
 
 static void
+read_stop(struct gw_conn *conn)
+{
+    if (conn->reading && conn->life != GW_CONN_CLOSING)
+        (void)uv_read_stop(&conn->u.stream);
+    conn->reading = false;
+}
+
+/* A kept connection closes one second after the time that Keep-Alive tells its client. */
+static void
+await_first_byte(struct gw_conn *conn)
+{
+    int64_t timeout_ms = conn->loop->gw->http->keepalive_timeout_ms;
+
+    gw_timer_set(conn->loop, &conn->timer, timeout_ms + (timeout_ms >= 1000 ? 1000 : 0),
+                 conn->timer.fire);
+}
+
+static void
 await_next(struct gw_conn *conn)
 {
     conn->phase = GW_REQUEST_NONE;
@@ -186,8 +205,14 @@ await_next(struct gw_conn *conn)
     conn->probe_ms = 0;
     conn->chunked = conn->head_only = conn->method_done = conn->paused = false;
     conn->method_len = 0;
-    gw_timer_set(conn->loop, &conn->timer, conn->loop->gw->http->keepalive_timeout_ms,
-                 conn->timer.fire);
+    if (conn->hold_ms > 0) {
+        conn->held = true;
+        read_stop(conn);
+        gw_timer_set(conn->loop, &conn->timer, conn->hold_ms, conn->timer.fire);
+        conn->hold_ms = 0;
+        return;
+    }
+    await_first_byte(conn);
 }
 
 /* Whether the request is answered and read, so that the next one may begin. A client that does not
@@ -240,7 +265,7 @@ gw_conn_advance(struct gw_conn *conn)
         linger(conn);
     } else if (is_done(conn)) {
         await_next(conn);
-        if (conn->early == NULL) {
+        if (conn->early == NULL && !conn->held) {
             struct gw_loop *better = gw_balance_better_loop(conn->loop);
 
             if (better != NULL) {
@@ -252,14 +277,6 @@ gw_conn_advance(struct gw_conn *conn)
     if (may_parse(conn))
         enter_backlog(conn);
     gw_conn_stand(conn);
-}
-
-static void
-read_stop(struct gw_conn *conn)
-{
-    if (conn->reading && conn->life != GW_CONN_CLOSING)
-        (void)uv_read_stop(&conn->u.stream);
-    conn->reading = false;
 }
 
 static void
@@ -392,7 +409,7 @@ void
 gw_conn_read_on(struct gw_conn *conn)
 {
     conn->paused = false;
-    if (conn->life == GW_CONN_CLOSING)
+    if (conn->life == GW_CONN_CLOSING || conn->held)
         return;
     if (conn->early != NULL) {
         if (!conn->in_turn && may_parse(conn))
@@ -558,6 +575,12 @@ on_timer(struct gw_timer *timer)
                           ? "the request's body was not received in time"
                           : "the request's head was not received in time";
 
+    if (conn->held) {
+        conn->held = false;
+        await_first_byte(conn);
+        gw_conn_read_on(conn);
+        return;
+    }
     if (makes_progress(conn))
         return;
     if (conn->half_closed && conn->phase == GW_REQUEST_WHOLE && !conn->responded &&

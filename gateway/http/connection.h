@@ -80,6 +80,8 @@ struct gw_conn {
     bool stopped;
     bool responded, head_only, chunked;
     int retry_after_s; /* for a refusal; 0: the default */
+    uint32_t hold_ms;  /* after the response, until the next request is read */
+    bool held;         /* that time is running */
     bool close_after, feeding;
     bool reading; /* from the socket */
     bool paused;  /* the handler has no space for more of the body: parsing stops */

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "err.h"
+#include "limits.h"
 #include "loop.h"
 #include "networks.h"
 #include "spool.h"
@@ -15,7 +16,7 @@
 struct gw_conn;
 struct gw_handler;
 
-#define GW_READ_BYTES (64 * 1024) /* most bytes of one read */
+#define GW_READ_BYTES (LIMIT_FRAME_BODY + 8192) /* most bytes of one read: a frame and its head */
 
 /* What a connection is in use for, the least valuable first. When descriptors run out, connections
  * are closed in this order. A call whose request has been received completely is never closed for

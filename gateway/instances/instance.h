@@ -71,6 +71,7 @@ enum gw_profiling {
 struct gw_instances_loop {
     struct gw_link *busy; /* links whose channel this loop owns */
     int64_t measured_ns;  /* when it last read what a call has used */
+    uint32_t pieces_left; /* frames that end no response, in this turn of the loop */
 };
 
 /* The life of an instance, in this order; phases may be skipped. Changed only by enter() in

@@ -18,7 +18,12 @@
 #include "scheduler.h"
 
 #define FRAMES_PER_TURN 64
-#define MAIN_BELL       1
+/* Frames that end no response are many and cost a write each. All instances together have this many
+ * in a turn of the loop, and each of them at most so many. */
+#define PIECES_PER_TURN 16
+#define PIECES_OF_LINK  8
+
+#define MAIN_BELL 1
 
 /* A worker that writes its eventfd this often without a reason is muted for MUTE_MS. */
 #define RINGS_FOR_NOTHING 16
@@ -214,6 +219,38 @@ take_frame(struct gw_link *link, const struct frame *frame)
 
 /* ---- polling ---- */
 
+void
+gw_links_new_turn(struct gw_loop *loop)
+{
+    loop->instances->pieces_left = PIECES_PER_TURN;
+}
+
+/* Whether the frame may still be taken in this turn. */
+static bool
+has_turn(const struct gw_link *link, const struct frame *frame, unsigned pieces)
+{
+    if ((frame->header.flags & FRAME_END) != 0 || link->inst->drained)
+        return true;
+    return link->loop->instances->pieces_left > 0 && pieces < PIECES_OF_LINK;
+}
+
+/* The first in the next turn is one that got nothing in this one. */
+static void
+put_first(struct gw_link *link)
+{
+    struct gw_link **first = &link->loop->instances->busy;
+
+    if (!link->mine || *first == link)
+        return;
+    link->prev->next = link->next;
+    if (link->next != NULL)
+        link->next->prev = link->prev;
+    link->prev = NULL;
+    link->next = *first;
+    link->next->prev = link;
+    *first = link;
+}
+
 /* The worker writes the eventfd in both cases, but only while the loop sleeps. */
 bool
 gw_link_has_work(struct gw_link *link)
@@ -231,6 +268,8 @@ gw_link_poll(struct gw_link *link)
     struct gw_instance *inst = link->inst;
     const struct gw_instance_events *events = inst->gw->instances->events;
     gw_locked struct gw *held = link->mine ? NULL : gw_lock(inst->gw);
+    unsigned pieces = 0;
+    bool waits = false;
     int status = 0;
 
     if ((!link->mine && !belongs_to_main(link)) || !inst->open)
@@ -242,6 +281,14 @@ gw_link_poll(struct gw_link *link)
         struct frame frame;
 
         status = chan_peek(&inst->chan, &frame);
+        if (status == 1 && !has_turn(link, &frame, pieces)) {
+            waits = pieces == 0;
+            break;
+        }
+        if (status == 1 && (frame.header.flags & FRAME_END) == 0) {
+            pieces++;
+            link->loop->instances->pieces_left -= link->loop->instances->pieces_left > 0;
+        }
         if (status == 1)
             status = take_frame(link, &frame);
         if (status != GW_FRAME_TAKEN)
@@ -253,6 +300,8 @@ gw_link_poll(struct gw_link *link)
         kill_for_protocol(link, "an invalid frame");
     if (!link->mine)
         return;
+    if (waits)
+        put_first(link);
     if (!inst->drained)
         events->room(link);
     else if (!link->blocked)

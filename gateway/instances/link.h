@@ -52,4 +52,7 @@ void gw_link_give_up(struct gw_link *link);
 /* Closes the poll handle, if it is open. Its reference to the instance is dropped then. */
 void gw_link_close(struct gw_link *link);
 
+/* A turn of the loop begins: see PIECES_PER_TURN. */
+void gw_links_new_turn(struct gw_loop *loop);
+
 #endif

@@ -3,6 +3,7 @@
  * client gets the same answers. */
 #include <assert.h>
 #include <ctype.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -224,9 +225,10 @@ run(const uint8_t *data, size_t size, size_t piece, struct record *record)
         abort();
     gw_conn_begin(conn);
     send_all(pair[1], data, size, piece);
-    (void)close(pair[1]);
+    (void)shutdown(pair[1], SHUT_WR);
     while (loop->http->conns_count > 0)
-        (void)uv_run(loop->uv, UV_RUN_NOWAIT);
+        run_loop(pair[1]);
+    (void)close(pair[1]);
     (void)uv_run(loop->uv, UV_RUN_NOWAIT); /* the callback of the handle's end */
     if (fclose(record->requests) != 0 || fclose(record->answers) != 0)
         abort();
@@ -294,6 +296,9 @@ once(void)
         return;
     http.route = route;
     http.header_timeout_ms = http.keepalive_timeout_ms = 60000;
+    http.body_timeout_ms = http.write_timeout_ms = 60000;
+    http.spool_use.memory_most = http.spool_use.disk_most = INT64_MAX / 2;
+    (void)signal(SIGPIPE, SIG_IGN); /* as in the daemon */
     http.active = 1;
     gw.http = &http;
     gw.on_open = gw_http_attach;
