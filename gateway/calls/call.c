@@ -204,13 +204,15 @@ gw_call_settle_body(struct gw_call *call)
     return false;
 }
 
+/* Whether the body has outgrown the function's max_body, or will with `more` bytes. Then the call
+ * is answered. */
 static bool
-too_large(struct gw_call *call, size_t n)
+too_large(struct gw_call *call, uint64_t more)
 {
     int64_t limit = call->max_body;
 
-    call->body_seen += (int64_t)n;
-    if (call->body_seen <= limit || (call->stream && limit == 0))
+    if ((call->stream && limit == 0) ||
+        (call->body_seen <= limit && more <= (uint64_t)(limit - call->body_seen)))
         return false;
     gw_call_problem(call, GW_BODY_TOO_LARGE, json_pack("{s:I}", "limit", (json_int_t)limit),
                     "the body exceeds the function's max_body of %lld bytes", (long long)limit);
@@ -222,7 +224,8 @@ too_large(struct gw_call *call, size_t n)
 void
 gw_call_body(struct gw_call *call, const unsigned char *bytes, size_t n)
 {
-    if (too_large(call, n) || !gw_call_settle_body(call))
+    call->body_seen += (int64_t)n;
+    if (too_large(call, 0) || !gw_call_settle_body(call))
         return;
     call->body = bytes;
     call->body_len = n;
@@ -232,6 +235,12 @@ gw_call_body(struct gw_call *call, const unsigned char *bytes, size_t n)
         gw_conn_read_stop(call->conn);
     else
         gw_call_pump(call);
+}
+
+void
+gw_call_body_grows(struct gw_call *call, uint64_t bytes)
+{
+    (void)too_large(call, bytes);
 }
 
 void

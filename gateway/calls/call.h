@@ -58,6 +58,8 @@ void gw_call_free(struct gw_call *call);
 void gw_call_body(struct gw_call *call, const unsigned char *bytes, size_t n);
 /* The read buffer is about to be reused: submits the call if enough of it is here. */
 void gw_call_read_done(struct gw_call *call);
+/* At least so many more bytes of the body will follow. */
+void gw_call_body_grows(struct gw_call *call, uint64_t bytes);
 void gw_call_body_end(struct gw_call *call);
 /* The client is gone, or the platform has answered: the call continues without it. */
 void gw_call_detach(struct gw_call *call, int why);

@@ -69,6 +69,12 @@ on_body_end(void *exchange)
 }
 
 static void
+on_body_grows(void *exchange, uint64_t bytes)
+{
+    gw_call_body_grows(exchange, bytes);
+}
+
+static void
 on_read_done(void *exchange)
 {
     gw_call_read_done(exchange);
@@ -98,6 +104,7 @@ const struct gw_handler gw_call_handler = {
     .begin = on_begin,
     .body = on_body,
     .body_end = on_body_end,
+    .body_grows = on_body_grows,
     .read_done = on_read_done,
     .takes_body = takes_body,
     .refuse = on_refuse,

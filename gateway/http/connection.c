@@ -92,19 +92,6 @@ keep_early(struct gw_conn *conn, const char *bytes, size_t n)
     return true;
 }
 
-static const char *
-why_malformed(const struct gw_conn *conn, llhttp_errno_t status)
-{
-    const char *reason = llhttp_get_error_reason(&conn->parser);
-
-    if (conn->stopped)
-        return "HTTP/1.1 requires exactly one Host field";
-    if (status == HPE_INVALID_METHOD && !conn->method_done)
-        return "the request does not begin with a method: a token of at most 64 characters "
-               "and a space";
-    return reason != NULL && reason[0] != '\0' ? reason : "malformed HTTP";
-}
-
 /* Reports to the handler that its client is gone. */
 static void
 leave_exchange(struct gw_conn *conn)
@@ -117,23 +104,20 @@ leave_exchange(struct gw_conn *conn)
 }
 
 static void
-answer_malformed(struct gw_conn *conn, llhttp_errno_t status)
+answer_malformed(struct gw_conn *conn, enum gw_code code, const char *why)
 {
-    const char *why = why_malformed(conn, status);
-
     conn->close_after = true;
-    if (conn->exchange != NULL && conn->handler->refuse(conn->exchange, GW_BAD_REQUEST, why))
+    if (conn->exchange != NULL && conn->handler->refuse(conn->exchange, code, why))
         return;
     leave_exchange(conn);
     if (conn->responded)
         return;
-    if (conn->stopped && conn->bad == GW_HEADERS_TOO_LARGE)
-        gw_answer_problem(conn, conn->bad, NULL,
-                          json_pack("{s:i,s:i}", "limit", LIMIT_HEAD, "fields", LIMIT_FIELDS),
-                          "the head may have at most %d fields and %d bytes", LIMIT_FIELDS,
-                          LIMIT_HEAD);
+    if (code == GW_HEADERS_TOO_LARGE)
+        gw_answer_problem(conn, code, NULL,
+                          json_pack("{s:i,s:i}", "limit", LIMIT_HEAD, "fields", LIMIT_FIELDS), "%s",
+                          why);
     else
-        gw_answer_problem(conn, conn->stopped ? conn->bad : GW_BAD_REQUEST, NULL, NULL, "%s", why);
+        gw_answer_problem(conn, code, NULL, NULL, "%s", why);
 }
 
 /* Lets the handler forward the parsed bytes, and sends 100 Continue if the client waits for it. */
@@ -145,34 +129,73 @@ hand_on(struct gw_conn *conn)
     gw_conn_send_continue(conn);
 }
 
-/* Parses at most one request. Returns the number of bytes consumed. */
+/* Parses bytes of a head. Returns how many were consumed; *why is set if the next one is wrong. */
 static size_t
-feed_one(struct gw_conn *conn, const char *bytes, size_t n)
+feed_head(struct gw_conn *conn, char *bytes, size_t n, const char **why)
 {
     llhttp_errno_t status = HPE_OK;
-    size_t used = n, at = 0;
+    size_t at = 0, part;
 
-    conn->feeding = true;
     if (!conn->method_done) {
         ssize_t took = gw_parse_method(conn, bytes, n);
 
-        at = took > 0 ? (size_t)took : 0;
-        if (took < 0)
-            status = HPE_INVALID_METHOD;
-        else if (conn->method_done) /* always POST: llhttp treats some methods specially */
-            status = llhttp_execute(&conn->parser, "POST ", 5);
+        if (took < 0) {
+            *why = "the request does not begin with a method: a token of at most 64 characters "
+                   "and a space";
+            return 0;
+        }
+        at = (size_t)took;
+        if (!conn->method_done)
+            return at;
+        memset(&conn->strict, 0, sizeof conn->strict);
+        llhttp_reset(&conn->parser);
+        status = llhttp_execute(&conn->parser, "POST ", 5); /* llhttp knows only some methods */
     }
-    if (status == HPE_OK && conn->method_done)
-        status = llhttp_execute(&conn->parser, bytes + at, n - at);
+    part = gw_strict_scan(&conn->strict, bytes + at, n - at, why);
+    if (status == HPE_OK)
+        status = llhttp_execute(&conn->parser, bytes + at, part);
+    if (status != HPE_OK && status != HPE_PAUSED_UPGRADE) {
+        const char *reason = llhttp_get_error_reason(&conn->parser);
+
+        *why = reason != NULL && reason[0] != '\0' ? reason : "malformed HTTP";
+    } else if (*why == NULL &&
+               (status == HPE_PAUSED_UPGRADE) != (conn->strict.state == GW_STRICT_DONE)) {
+        *why = "malformed HTTP";
+    }
+    return at + part;
+}
+
+static const char *
+text_of_bad(const struct gw_conn *conn)
+{
+    static const char large[] = "the head, or the trailers and extensions of a chunked body, may "
+                                "have at most 100 fields and 32768 bytes";
+
+    if (conn->bad_why != NULL)
+        return conn->bad_why;
+    return conn->bad == GW_HEADERS_TOO_LARGE ? large : "malformed HTTP";
+}
+
+/* Parses at most one request. Returns the number of bytes consumed. */
+static size_t
+feed_one(struct gw_conn *conn, char *bytes, size_t n)
+{
+    const char *why = NULL;
+    size_t used = 0;
+
+    conn->feeding = true;
+    if (conn->phase < GW_REQUEST_BODY)
+        used = feed_head(conn, bytes, n, &why);
+    if (why == NULL && conn->phase == GW_REQUEST_BODY)
+        used += gw_parse_body(conn, bytes + used, n - used, &why);
     conn->feeding = false;
-    if (status == HPE_PAUSED || status == HPE_PAUSED_UPGRADE) {
-        used = (size_t)(llhttp_get_error_pos(&conn->parser) - bytes);
-        if (status == HPE_PAUSED)
-            llhttp_resume(&conn->parser);
-        else
-            conn->close_after = true;
-    } else if (status != HPE_OK) {
-        answer_malformed(conn, status);
+    if (conn->stopped) {
+        conn->stopped = false;
+        answer_malformed(conn, conn->bad, text_of_bad(conn));
+        return n;
+    }
+    if (why != NULL) {
+        answer_malformed(conn, GW_BAD_REQUEST, why);
         return n;
     }
     hand_on(conn);
@@ -234,7 +257,7 @@ turn_is_over(const struct gw_conn *conn)
 /* Parses within the limits of one turn. Returns the number of bytes consumed. Responses that are
  * complete meanwhile leave in one write. */
 static size_t
-take_turn(struct gw_conn *conn, const char *bytes, size_t n)
+take_turn(struct gw_conn *conn, char *bytes, size_t n)
 {
     size_t at = 0;
 
@@ -280,7 +303,7 @@ gw_conn_advance(struct gw_conn *conn)
 }
 
 static void
-feed(struct gw_conn *conn, const char *bytes, size_t n)
+feed(struct gw_conn *conn, char *bytes, size_t n)
 {
     size_t used = take_turn(conn, bytes, n);
 

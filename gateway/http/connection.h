@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "channel.h"
+#include "chunks.h"
 #include "codes.h"
 #include "err.h"
 #include "handler.h"
@@ -17,6 +18,7 @@
 #include "limits.h"
 #include "pool.h"
 #include "spool.h"
+#include "strict.h"
 #include "wheel.h"
 
 /* An unused request body of at most this many bytes is read to its end, so that the connection can
@@ -27,6 +29,7 @@
 #define gw_conn_is_writing(conn) ((conn)->out != NULL)
 
 #define TURN_CHUNKS 64 /* chunks of a chunked body in one turn: see turn_is_over */
+#define LIMIT_HOST  255
 
 /* How far a request has been read. */
 enum gw_request_phase {
@@ -71,12 +74,22 @@ struct gw_conn {
     struct frame_request request;   /* the head as far as it is known */
     uint32_t name_at, function_len; /* the function's name within the target */
     char call_id[LIMIT_CALL_ID + 1];
-    bool has_host, has_two_hosts, expects_continue, sent_continue;
+    struct gw_strict strict;
+    char authority[LIMIT_HOST + 1]; /* of a target in absolute form; else "" */
+    /* what the fields say that the platform itself obeys */
+    uint32_t hosts, origins, codings, lengths;
+    bool wrong_host, wrong_coding, wrong_length, wrong_expectation;
+    bool says_close, says_keep_alive;
+    bool expects_continue, sent_continue;
+    int64_t body_left; /* of a body with a length */
+    bool body_chunked;
+    struct gw_chunks chunks;
     bool wants_memory;             /* X-Hearth-Report: memory */
     char method[LIMIT_METHOD + 1]; /* parsed before llhttp, which knows only some methods */
     uint8_t method_len;
     bool method_done;
-    enum gw_code bad; /* why a callback stopped the parser; valid if `stopped` */
+    enum gw_code bad;    /* why a callback stopped the parser; valid if `stopped` */
+    const char *bad_why; /* the same as text, or NULL */
     bool stopped;
     bool responded, head_only, chunked;
     int retry_after_s; /* for a refusal; 0: the default */
@@ -159,6 +172,8 @@ const char *gw_conn_function_name(const struct gw_conn *conn);
 const char *gw_conn_field(const struct gw_conn *conn, const char *name);
 /* The same, of fields with the same name the last. */
 const char *gw_conn_last_field(const struct gw_conn *conn, const char *name);
+/* Parses bytes of a body. Returns how many were consumed; *why is set if the next one is wrong. */
+size_t gw_parse_body(struct gw_conn *conn, const char *bytes, size_t n, const char **why);
 /* Parses the method. Returns the number of bytes consumed, or -EINVAL if it is not a token. */
 ssize_t gw_parse_method(struct gw_conn *conn, const char *bytes, size_t n);
 /* Starts the header timeout: a request that makes no progress within it is refused. */

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "codes.h"
 
@@ -21,13 +22,16 @@ struct gw_handler {
     /* A piece of the body. The bytes are in the read buffer, which stays valid until read_done. */
     void (*body)(void *exchange, const unsigned char *bytes, size_t n);
     void (*body_end)(void *exchange);
+    /* At least so many more bytes of the body will follow. May be NULL. */
+    void (*body_grows)(void *exchange, uint64_t bytes);
     /* The read buffer is about to be reused. May be NULL. */
     void (*read_done)(void *exchange);
     /* Whether the rest of the body will be read. If so, a client that waits for 100 Continue gets
      * it. */
     bool (*takes_body)(const void *exchange);
-    /* The rest of the body will not come: it is malformed (GW_BAD_REQUEST), or late
-     * (GW_REQUEST_TIMEOUT). Returns true if the handler has answered; otherwise `gone` follows. */
+    /* The rest of the body will not come: it is malformed (GW_BAD_REQUEST), has too many trailers
+     * (GW_HEADERS_TOO_LARGE), or is late (GW_REQUEST_TIMEOUT). Returns true if the handler has
+     * answered; otherwise `gone` follows. */
     bool (*refuse)(void *exchange, enum gw_code code, const char *why);
     /* The client has disconnected. No response can be sent. */
     void (*gone)(void *exchange);

@@ -36,7 +36,16 @@ static int
 stop(struct gw_conn *conn, enum gw_code code)
 {
     conn->bad = code;
+    conn->bad_why = NULL;
     conn->stopped = true;
+    return HPE_USER;
+}
+
+static int
+stop_bad(struct gw_conn *conn, const char *why)
+{
+    (void)stop(conn, GW_BAD_REQUEST);
+    conn->bad_why = why;
     return HPE_USER;
 }
 
@@ -70,7 +79,10 @@ on_message_begin(llhttp_t *parser)
     conn->fields = conn->dropped = 0;
     conn->phase = GW_REQUEST_HEAD;
     conn->call_id[0] = '\0';
-    conn->has_host = conn->has_two_hosts = false;
+    conn->hosts = conn->origins = conn->codings = conn->lengths = 0;
+    conn->wrong_host = conn->wrong_coding = conn->wrong_length = conn->wrong_expectation = false;
+    conn->says_close = conn->says_keep_alive = false;
+    conn->authority[0] = '\0';
     conn->expects_continue = conn->sent_continue = conn->stopped = false;
     conn->wants_memory = false;
     conn->names_function = false;
@@ -121,18 +133,50 @@ on_url(llhttp_t *parser, const char *at, size_t n)
     return append(conn, at, n);
 }
 
-/* Removes "http://host" from an absolute target. */
-static void
-make_origin_form(struct gw_conn *conn)
+/* Takes scheme and authority from a target in absolute form (RFC 9112, 3.2.2). Returns NULL, or
+ * what is wrong. */
+static const char *
+make_origin_form(struct gw_conn *conn, char *target)
 {
-    char *target = (char *)conn->head->bytes + conn->name_at;
-    char *host = target[0] != '/' ? strstr(target, "://") : NULL;
-    char *path = host != NULL ? strpbrk(host + 3, "/?") : NULL;
+    static const char *const schemes[] = {"http://", "https://"};
+    char *authority = NULL, *path;
+    size_t n;
 
-    if (path == NULL || *path != '/')
-        return;
+    for (size_t i = 0; i < 2; i++)
+        if (strncasecmp(target, schemes[i], strlen(schemes[i])) == 0)
+            authority = target + strlen(schemes[i]);
+    if (authority == NULL)
+        return "the target is none of a path, http://host/path, and * with OPTIONS";
+    n = strcspn(authority, "/?");
+    if (n == 0 || n > LIMIT_HOST)
+        return "the target's host is empty, or longer than 255 bytes";
+    memcpy(conn->authority, authority, n);
+    conn->authority[n] = '\0';
+    if (!gw_host_ok(conn->authority))
+        return "the target's host is malformed";
+    path = authority + n;
+    if (*path != '/')
+        *--path = '/'; /* there is room: a scheme was before it */
     memmove(target, path, strlen(path) + 1);
     conn->head->len = conn->name_at + (uint32_t)strlen(target) + 1;
+    return NULL;
+}
+
+/* Whether the target is in a form that Hearth serves. Returns NULL, or what is wrong. */
+static const char *
+check_target(struct gw_conn *conn, char *target)
+{
+    const char *nul = strstr(target, "%00");
+
+    if (strcmp(conn->method, "CONNECT") == 0)
+        return "CONNECT is not served: this is no proxy";
+    if (strchr(target, '#') != NULL)
+        return "the target has a fragment";
+    if (nul != NULL && strcspn(target, "?") > (size_t)(nul - target))
+        return "the path has an encoded NUL";
+    if (target[0] == '/' || (strcmp(target, "*") == 0 && strcmp(conn->method, "OPTIONS") == 0))
+        return NULL;
+    return make_origin_form(conn, target);
 }
 
 /* Splits the target at '?' and finds "/function/NAME". Offsets count from the start of the strings,
@@ -145,12 +189,17 @@ on_url_complete(llhttp_t *parser)
     struct frame_request *request = &conn->request;
     uint32_t base = sizeof *request;
     char *target, *query;
+    const char *why;
     size_t n;
 
     if (end_string(conn) != 0)
         return HPE_USER;
-    make_origin_form(conn);
     target = (char *)conn->head->bytes + conn->name_at;
+    if (conn->head->len - conn->name_at != strlen(target) + 1)
+        return stop_bad(conn, "the target has a NUL byte");
+    why = check_target(conn, target);
+    if (why != NULL)
+        return stop_bad(conn, why);
     query = strchr(target, '?');
     if (query != NULL) {
         *query = '\0';
@@ -175,8 +224,6 @@ on_header_field(llhttp_t *parser, const char *at, size_t n)
 {
     struct gw_conn *conn = parser->data;
 
-    if (conn->phase >= GW_REQUEST_BODY)
-        return 0; /* a trailer field: not forwarded */
     if (conn->field_at == 0) {
         if (++conn->fields > LIMIT_FIELDS)
             return stop(conn, GW_HEADERS_TOO_LARGE);
@@ -192,8 +239,6 @@ on_header_field_complete(llhttp_t *parser)
 {
     struct gw_conn *conn = parser->data;
 
-    if (conn->phase >= GW_REQUEST_BODY)
-        return 0;
     conn->name_len = conn->head->len - conn->field_at - 4;
     return end_string(conn);
 }
@@ -203,7 +248,7 @@ on_header_value(llhttp_t *parser, const char *at, size_t n)
 {
     struct gw_conn *conn = parser->data;
 
-    return conn->phase >= GW_REQUEST_BODY ? 0 : append(conn, at, n);
+    return append(conn, at, n);
 }
 
 static bool
@@ -218,20 +263,69 @@ call_id_ok(const char *id, size_t n)
     return true;
 }
 
+/* 1*DIGIT (RFC 9110, 8.6) */
+static bool
+read_length(const char *value, int64_t *length)
+{
+    int64_t n = 0;
+
+    if (value[0] == '\0')
+        return false;
+    for (; *value != '\0'; value++) {
+        if (*value < '0' || *value > '9' || n > (INT64_MAX - 9) / 10)
+            return false;
+        n = 10 * n + (*value - '0');
+    }
+    *length = n;
+    return true;
+}
+
+static void
+note_framing(struct gw_conn *conn, const char *name, uint16_t name_len, const char *value)
+{
+    if (name_len == 17 && strcasecmp(name, "Transfer-Encoding") == 0) {
+        conn->codings++;
+        conn->wrong_coding = conn->wrong_coding || strcasecmp(value, "chunked") != 0;
+    } else if (name_len == 14 && strcasecmp(name, "Content-Length") == 0) {
+        conn->lengths++;
+        conn->wrong_length = conn->wrong_length || !read_length(value, &conn->body_left);
+    } else if (name_len == 10 && strcasecmp(name, "Connection") == 0) {
+        conn->says_close = conn->says_close || gw_list_has(value, "close");
+        conn->says_keep_alive = conn->says_keep_alive || gw_list_has(value, "keep-alive");
+    }
+}
+
 /* The few fields that the platform itself uses, compared by length first. */
 static void
 note_field(struct gw_conn *conn, const char *name, uint16_t name_len, const char *value,
            uint16_t value_len)
 {
     if (name_len == 4 && strcasecmp(name, "Host") == 0) {
-        conn->has_two_hosts = conn->has_host;
-        conn->has_host = true;
-    } else if (name_len == 6 && strcasecmp(name, "Expect") == 0)
+        conn->hosts++;
+        conn->wrong_host = conn->wrong_host || !gw_host_ok(value);
+    } else if (name_len == 6 && strcasecmp(name, "Expect") == 0) {
         conn->expects_continue = strcasecmp(value, "100-continue") == 0;
+        conn->wrong_expectation = conn->wrong_expectation || !conn->expects_continue;
+    } else if (name_len == 6 && strcasecmp(name, "Origin") == 0)
+        conn->origins++;
     else if (name_len == 9 && strcasecmp(name, "X-Call-Id") == 0 && call_id_ok(value, value_len))
         memcpy(conn->call_id, value, value_len + 1u);
     else if (name_len == 15 && strcasecmp(name, "X-Hearth-Report") == 0)
         conn->wants_memory = strcasecmp(value, "memory") == 0;
+    else
+        note_framing(conn, name, name_len, value);
+}
+
+/* The host of a target in absolute form counts, and not the field's (RFC 9112, 3.2.2). */
+static int
+replace_host(struct gw_conn *conn)
+{
+    const char *name = (const char *)conn->head->bytes + conn->field_at + 4;
+
+    if (conn->authority[0] == '\0' || conn->name_len != 4 || strcasecmp(name, "Host") != 0)
+        return 0;
+    conn->head->len = conn->field_at + 4 + 5;
+    return append(conn, conn->authority, strlen(conn->authority));
 }
 
 /* White space around a field's value is not part of it (RFC 9110, 5.5). */
@@ -257,9 +351,11 @@ on_header_value_complete(llhttp_t *parser)
     uint16_t lens[2];
     const char *name;
 
-    if (conn->phase >= GW_REQUEST_BODY || conn->field_at == 0)
+    if (conn->field_at == 0)
         return 0;
     trim_value(conn);
+    if (conn->authority[0] != '\0' && replace_host(conn) != 0)
+        return HPE_USER;
     lens[0] = (uint16_t)conn->name_len;
     lens[1] = (uint16_t)(conn->head->len - conn->field_at - 4 - conn->name_len - 1);
     if (end_string(conn) != 0)
@@ -377,13 +473,10 @@ finish_head(struct gw_conn *conn)
     struct frame_request *request = &conn->request;
     char client[INET6_ADDRSTRLEN];
     size_t id_len, client_len;
-    int64_t length = (conn->parser.flags & F_CONTENT_LENGTH) != 0
-                         ? (int64_t)conn->parser.content_length
-                         : ((conn->parser.flags & F_CHUNKED) != 0 ? -1 : 0);
 
     conn->fields -= conn->dropped;
     request->fields = (uint16_t)conn->fields;
-    request->body_len = length;
+    request->body_len = conn->body_chunked ? -1 : conn->body_left;
     request->id_at = conn->head->len - (uint32_t)sizeof *request;
     if (conn->call_id[0] == '\0')
         make_id(conn->loop, conn->call_id);
@@ -401,6 +494,33 @@ finish_head(struct gw_conn *conn)
     return true;
 }
 
+/* What the fields say about host, framing and expectation (RFC 9110, 7.2, 8.6, 10.1.1; RFC 9112,
+ * 6). Returns 0, or stops. */
+static int
+check_fields(struct gw_conn *conn)
+{
+    if (conn->hosts > 1 || (conn->hosts == 0 && !conn->http10))
+        return stop_bad(conn, "HTTP/1.1 requires exactly one Host field");
+    if (conn->wrong_host)
+        return stop_bad(conn, "the Host field is no host, or host and port");
+    if (conn->origins > 1)
+        return stop_bad(conn, "there is more than one Origin field");
+    if (conn->lengths > 1 || conn->wrong_length)
+        return stop_bad(conn, "Content-Length must be one number of bytes");
+    if (conn->codings > 0 && conn->http10)
+        return stop_bad(conn, "HTTP/1.0 has no Transfer-Encoding");
+    if (conn->codings > 1 || conn->wrong_coding)
+        return stop_bad(conn, "Transfer-Encoding must be chunked, and nothing else");
+    if (conn->codings > 0 && conn->lengths > 0)
+        return stop_bad(conn, "there are both Transfer-Encoding and Content-Length");
+    if (conn->wrong_expectation && !conn->http10) {
+        (void)stop(conn, GW_EXPECTATION_FAILED);
+        conn->bad_why = "the only expectation that is met is 100-continue";
+        return HPE_USER;
+    }
+    return 0;
+}
+
 static int
 on_headers_complete(llhttp_t *parser)
 {
@@ -408,17 +528,21 @@ on_headers_complete(llhttp_t *parser)
 
     conn->http10 = parser->http_major == 1 && parser->http_minor == 0;
     conn->head_only = strcmp(conn->method, "HEAD") == 0;
-    conn->close_after = conn->close_after || !llhttp_should_keep_alive(parser);
-    if ((parser->flags & F_CONTENT_LENGTH) != 0 && parser->content_length > INT64_MAX)
-        return stop(conn, GW_BAD_REQUEST);
-    if (parser->http_major != 1 || (!conn->has_host && !conn->http10) || conn->has_two_hosts)
-        return stop(conn, GW_BAD_REQUEST);
+    if (parser->http_major != 1)
+        return stop_bad(conn, "the version of HTTP is neither 1.1 nor 1.0");
+    if (check_fields(conn) != 0)
+        return HPE_USER;
+    conn->close_after =
+        conn->close_after || conn->says_close || (conn->http10 && !conn->says_keep_alive);
+    conn->body_chunked = conn->codings > 0;
+    if (conn->lengths == 0)
+        conn->body_left = 0;
+    if (conn->body_chunked)
+        gw_chunks_begin(&conn->chunks);
     gw_timer_unset(conn->loop, &conn->timer);
     if (!finish_head(conn))
         return stop(conn, GW_INTERNAL);
     conn->phase = GW_REQUEST_BODY;
-    if (parser->upgrade) /* served as plain HTTP/1.1; the bytes that follow are not parsed */
-        conn->close_after = true;
     conn->handler = conn->loop->gw->http->route(conn);
     if (conn->handler->paced) {
         conn->paced_bytes = 0;
@@ -427,45 +551,86 @@ on_headers_complete(llhttp_t *parser)
     if (conn->request.body_len != 0)
         gw_conn_expect_progress(conn);
     conn->handler->begin(conn);
-    return 0;
+    return 2; /* the body is not llhttp's, nor is an upgrade: it stops here */
 }
 
-static int
-on_body(llhttp_t *parser, const char *at, size_t n)
-{
-    struct gw_conn *conn = parser->data;
+/* ---- the body ---- */
 
+static void
+give_body(struct gw_conn *conn, const unsigned char *bytes, size_t n)
+{
     conn->paced_bytes += (int64_t)n;
     conn->body_at_ms = gw_now_ms();
     if (conn->exchange != NULL)
-        conn->handler->body(conn->exchange, (const unsigned char *)at, n);
+        conn->handler->body(conn->exchange, bytes, n);
     else
         discard(conn, n);
-    return 0;
 }
 
-/* Many small chunks cost more than their bytes, so a turn limits them too. */
-static int
-on_chunk_header(llhttp_t *parser)
+static void
+end_request(struct gw_conn *conn)
 {
-    struct gw_conn *conn = parser->data;
-
-    if (parser->content_length == 0)
-        return 0; /* the last one: the end of the request must not wait for further bytes */
-    return ++conn->turn_chunks % TURN_CHUNKS == 0 ? HPE_PAUSED : 0;
-}
-
-static int
-on_message_complete(llhttp_t *parser)
-{
-    struct gw_conn *conn = parser->data;
-
     conn->phase = GW_REQUEST_WHOLE;
     if (!gw_conn_is_writing(conn)) /* otherwise the timer guards the writes */
         gw_timer_unset(conn->loop, &conn->timer);
     if (conn->exchange != NULL)
         conn->handler->body_end(conn->exchange);
-    return HPE_PAUSED;
+}
+
+/* Parses to the next event. Many small chunks cost more than their bytes, so a turn limits them
+ * too: then *turn_over is set. */
+static size_t
+parse_chunk(struct gw_conn *conn, const unsigned char *bytes, size_t n, bool *turn_over,
+            const char **why)
+{
+    enum gw_chunk_event event;
+    const unsigned char *data = NULL;
+    size_t data_n = 0, used = gw_chunks_take(&conn->chunks, bytes, n, &event, &data, &data_n);
+
+    switch (event) {
+    case GW_CHUNK_SIZE:
+        *turn_over = ++conn->turn_chunks % TURN_CHUNKS == 0;
+        if (conn->exchange != NULL && conn->handler->body_grows != NULL)
+            conn->handler->body_grows(conn->exchange, conn->chunks.left);
+        break;
+    case GW_CHUNK_DATA:
+        give_body(conn, data, data_n);
+        break;
+    case GW_CHUNK_END:
+        end_request(conn);
+        break;
+    case GW_CHUNK_BAD:
+        *why = conn->chunks.why;
+        break;
+    case GW_CHUNK_TOO_LONG:
+        (void)stop(conn, GW_HEADERS_TOO_LARGE);
+        break;
+    case GW_CHUNK_MORE:
+        break;
+    }
+    return used;
+}
+
+size_t
+gw_parse_body(struct gw_conn *conn, const char *bytes, size_t n, const char **why)
+{
+    const unsigned char *from = (const unsigned char *)bytes;
+    size_t used = 0;
+    bool turn_over = false;
+
+    if (!conn->body_chunked) {
+        used = (int64_t)n < conn->body_left ? n : (size_t)conn->body_left;
+        conn->body_left -= (int64_t)used;
+        if (used > 0)
+            give_body(conn, from, used);
+        if (conn->body_left == 0)
+            end_request(conn);
+        return used;
+    }
+    while (used < n && conn->phase == GW_REQUEST_BODY && !turn_over && *why == NULL &&
+           !conn->stopped)
+        used += parse_chunk(conn, from + used, n - used, &turn_over, why);
+    return used;
 }
 
 const llhttp_settings_t *
@@ -484,8 +649,5 @@ gw_parser_settings(void)
     parser_settings.on_header_value = on_header_value;
     parser_settings.on_header_value_complete = on_header_value_complete;
     parser_settings.on_headers_complete = on_headers_complete;
-    parser_settings.on_body = on_body;
-    parser_settings.on_chunk_header = on_chunk_header;
-    parser_settings.on_message_complete = on_message_complete;
     return &parser_settings;
 }

@@ -103,34 +103,46 @@ gw_spool_new(struct gw_loop *loop, struct gw_buffer *memory, void (*ready)(void 
 
 /* ---- the thread pool ---- */
 
+/* The end of a file, which frees its blocks and may take a while. */
+struct closing {
+    uv_work_t job;
+    struct gw_spool_use *use;
+    int64_t bytes;
+    int fd;
+};
+
 static void
 close_file(uv_work_t *job)
 {
-    (void)close((int)(intptr_t)job->data); /* frees its blocks, which may take a while */
+    (void)close(((struct closing *)job->data)->fd);
 }
 
 static void
 on_file_closed(uv_work_t *job, int status)
 {
+    struct closing *closing = job->data;
+
     (void)status;
-    free(job);
+    closing->use->disk -= closing->bytes;
+    free(closing);
 }
 
 static void
 drop_file(struct gw_spool *spool)
 {
-    uv_work_t *job;
+    struct closing *closing = spool->fd >= 0 ? malloc(sizeof *closing) : NULL;
 
-    use_of(spool->loop)->disk -= spool->disk;
-    spool->disk = 0;
-    if (spool->fd < 0)
-        return;
-    job = malloc(sizeof *job);
-    if (job != NULL)
-        job->data = (void *)(intptr_t)spool->fd;
-    if (job == NULL || uv_queue_work(spool->loop->uv, job, close_file, on_file_closed) < 0) {
-        (void)close(spool->fd);
-        free(job);
+    if (closing != NULL) {
+        *closing =
+            (struct closing){.use = use_of(spool->loop), .bytes = spool->disk, .fd = spool->fd};
+        closing->job.data = closing;
+    }
+    if (closing == NULL ||
+        uv_queue_work(spool->loop->uv, &closing->job, close_file, on_file_closed) < 0) {
+        if (spool->fd >= 0)
+            (void)close(spool->fd);
+        use_of(spool->loop)->disk -= spool->disk;
+        free(closing);
     }
     spool->fd = -1;
 }

@@ -277,6 +277,7 @@ test_a_full_file_system_is_507_and_costs_nobody_else(void **state)
             &(struct request){
                 .method = "POST", .path = "/function/echo", .body = body, .len = 6 << 20},
             507, "storage_full");
+    wait_for("nothing that waits", nothing_waits, &d);
     r = post(&d, "/function/echo", body, 1 << 20);
     assert_int_equal(r.status, 200);
     assert_int_equal(r.len, 1 << 20);
