@@ -2,6 +2,7 @@
 #include "fields.h"
 
 #include <stdint.h>
+#include <string.h>
 #include <strings.h>
 
 /* All fields that are not FIELD_FREE. */
@@ -66,6 +67,19 @@ field_kind(const char *name, size_t n)
         if (rows[i].len == n && strncasecmp(rows[i].name, name, n) == 0)
             return rows[i].kind;
     return FIELD_FREE;
+}
+
+bool
+field_is_for_proxy(const char *name, size_t n)
+{
+    static const char *const prefixes[] = {"X-Accel-", "X-Sendfile", "X-LIGHTTPD-"};
+
+    if (n < 8 || (name[0] | 0x20) != 'x' || name[1] != '-')
+        return false;
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (n >= strlen(prefixes[i]) && strncasecmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
 }
 
 bool

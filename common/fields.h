@@ -24,6 +24,10 @@ enum field_kind field_kind(const char *name, size_t n);
 bool field_count(unsigned *seen, enum field_kind kind);
 bool field_seen(unsigned seen, enum field_kind kind);
 
+/* Whether a proxy in front of the daemon obeys this field of a response, instead of passing it on:
+ * nginx serves files and internal locations that X-Accel-Redirect names. */
+bool field_is_for_proxy(const char *name, size_t n);
+
 /* RFC 9110, 5.6.2: a token; and 5.5: visible characters, spaces, tabs, bytes over 127. */
 bool field_name_ok(const char *name, size_t n);
 bool field_value_ok(const char *value, size_t n);

@@ -33,6 +33,7 @@
 #define LIMIT_LIBS         16
 #define LIMIT_LIB_NAME     31
 #define LIMIT_ENV          (16 * 1024) /* the env of a function, encoded */
+#define LIMIT_CORS         512         /* the origins of the setting cors, and their commas */
 
 /* the host */
 #define LIMIT_INSTANCES        4096

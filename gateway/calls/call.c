@@ -48,6 +48,7 @@ gw_call_new(struct gw_conn *conn, struct gw_function *function)
     call->max_body = function->sch.settings.max_body;
     call->max_response = function->sch.settings.max_response;
     call->stream = function->sch.settings.stream != 0;
+    call->proxy_headers = function->sch.settings.proxy_headers != 0;
     call->reports_memory = conn->wants_memory;
     /* serials are unique over all loops: an instance may run calls of several */
     call->serial = ++loop->calls->next_serial * LIMIT_THREADS + loop->lane;

@@ -29,7 +29,7 @@ struct gw_call {
     struct gw_instance *instance;
     uint64_t serial;
     int64_t timeout_ms, max_body, max_response; /* the function's, at the time of arrival */
-    bool stream;
+    bool stream, proxy_headers;
     struct gw_timer deadline;
     struct gw_buffer *head;    /* encoded; kept until the call ends */
     const unsigned char *body; /* a small body, still in the read buffer */

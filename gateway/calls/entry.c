@@ -8,13 +8,14 @@
 #include "answer.h"
 #include "call.h"
 #include "connection.h"
+#include "cors.h"
 #include "function.h"
 #include "loop.h"
 
 /* Makes the call and sets it as the connection's exchange. If that fails, returns the code of the
- * problem. *limit: the function's max_body. */
+ * problem. *limit: the function's max_body. *preflight: the platform answers it. */
 static enum gw_code
-make_call(struct gw_conn *conn, int64_t *limit)
+make_call(struct gw_conn *conn, int64_t *limit, bool *preflight)
 {
     const char *name = gw_conn_function_name(conn);
     struct gw *gw = conn->loop->gw;
@@ -30,6 +31,16 @@ make_call(struct gw_conn *conn, int64_t *limit)
         gw_function_count_error(gw, f, GW_BODY_TOO_LARGE);
         return GW_BODY_TOO_LARGE;
     }
+    switch (gw_cors_check(conn, f->settings.cors)) {
+    case GW_CORS_PREFLIGHT:
+        *preflight = true;
+        return GW_FORBIDDEN;
+    case GW_CORS_REFUSED:
+        gw_function_count_error(gw, f, GW_FORBIDDEN);
+        return GW_FORBIDDEN;
+    default:
+        break;
+    }
     conn->exchange = gw_call_new(conn, f);
     return GW_INTERNAL; /* returned also on success; used only if gw_call_new failed */
 }
@@ -38,11 +49,17 @@ static void
 on_begin(struct gw_conn *conn)
 {
     int64_t limit = 0;
-    enum gw_code code = make_call(conn, &limit);
+    bool preflight = false;
+    enum gw_code code = make_call(conn, &limit, &preflight);
 
     if (conn->exchange != NULL)
         return;
-    if (code == GW_DRAINING)
+    if (preflight)
+        gw_answer(conn, 204, NULL, NULL, NULL, 0);
+    else if (code == GW_FORBIDDEN)
+        gw_answer_problem(conn, code, conn->call_id, NULL,
+                          "pages of this origin may not call the function: see its setting cors");
+    else if (code == GW_DRAINING)
         gw_answer_problem(conn, code, conn->call_id, NULL,
                           "the daemon is shutting down: try again later");
     else if (code == GW_FUNCTION_NOT_FOUND)

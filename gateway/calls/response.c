@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "answer.h"
 #include "call.h"
@@ -13,7 +14,7 @@
 #include "instance.h"
 #include "loop.h"
 
-#define HEAD_ROOM (LIMIT_RESP_HEAD + 4 * LIMIT_FIELDS + 512)
+#define HEAD_ROOM (LIMIT_RESP_HEAD + 4 * LIMIT_FIELDS + 512 + GW_EXTRA_MOST)
 
 struct out {
     char bytes[HEAD_ROOM];
@@ -66,9 +67,23 @@ is_allowed_field(struct out *out, const char *name, const uint16_t lens[2])
            kind != FIELD_PLATFORM && kind != FIELD_LENGTH && field_count(&out->seen, kind);
 }
 
+/* Whether the client does not get this field: a front proxy would obey it, or the platform answers
+ * for the origin. */
+static bool
+is_kept_back(const struct gw_call *call, const char *name, size_t n)
+{
+    static const char allow[] = "Access-Control-Allow-Origin";
+
+    if (field_is_for_proxy(name, n))
+        return !call->proxy_headers;
+    return call->conn != NULL && call->conn->extra != NULL && n == sizeof allow - 1 &&
+           strncasecmp(name, allow, n) == 0;
+}
+
 /* Copies, checks and writes the worker's header fields. */
 static int
-put_fields(struct out *out, const struct frame_response *head, const unsigned char *from)
+put_fields(struct out *out, const struct gw_call *call, const struct frame_response *head,
+           const unsigned char *from)
 {
     unsigned char copy[LIMIT_RESP_HEAD];
     size_t at = 0;
@@ -87,11 +102,13 @@ put_fields(struct out *out, const struct frame_response *head, const unsigned ch
         name = (const char *)copy + at;
         if (!is_allowed_field(out, name, lens))
             return -EPROTO;
+        at += (size_t)lens[0] + lens[1];
+        if (is_kept_back(call, name, lens[0]))
+            continue;
         put(out, name, lens[0]);
         PUT(out, ": ");
         put(out, name + lens[0], lens[1]);
         PUT(out, "\r\n");
-        at += (size_t)lens[0] + lens[1];
     }
     return at == head->fields_bytes ? 0 : -EPROTO;
 }
@@ -124,6 +141,10 @@ put_framing(struct out *out, struct gw_call *call, const struct frame_response *
     call->declared_left = -1;
     if (head->status == 204)
         return;
+    if (head->status == 205) { /* it has no content, and says so (RFC 9110, 15.3.6) */
+        PUT(out, "Content-Length: 0\r\n");
+        return;
+    }
     if (whole && body == 0 && (conn->head_only || head->status == 304)) {
         /* the length that a GET would have; only the function can know it (RFC 9110, 8.6) */
         if (head->declared < 0)
@@ -185,6 +206,8 @@ put_platform_fields(struct out *out, struct gw_call *call, bool whole)
         put_number(out, (uint64_t)call->instance->limit_bytes);
         PUT(out, "\r\n");
     }
+    if (conn->extra != NULL)
+        put(out, (const char *)conn->extra->bytes, conn->extra->len);
     if (!field_seen(out->seen, FIELD_DATE))
         put(out, gw_date(conn->loop), strlen(conn->loop->http->date));
     if (gw_conn_closes_after(conn))
@@ -197,7 +220,7 @@ put_platform_fields(struct out *out, struct gw_call *call, bool whole)
 static bool
 has_no_body(const struct gw_conn *conn, int status)
 {
-    return conn->head_only || status == 204 || status == 304;
+    return conn->head_only || status == 204 || status == 205 || status == 304;
 }
 
 /* Writes the body bytes of a frame, chunked if the response is. */
@@ -262,7 +285,7 @@ first_frame(struct gw_call *call, const struct frame *frame)
         return -EPROTO;
     out.len = out.seen = 0;
     put_status(&out, head.status);
-    if (put_fields(&out, &head, frame->payload + sizeof head) < 0)
+    if (put_fields(&out, call, &head, frame->payload + sizeof head) < 0)
         return -EPROTO;
     call->response_begun = true;
     if (call->conn == NULL)

@@ -39,8 +39,9 @@ struct gw_settings {
     struct sch_settings numbers;
     char libs[LIMIT_LIBS][LIMIT_LIB_NAME + 1];
     uint32_t libs_count;
-    uint64_t syscalls; /* bits: sbx_extra_bit */
-    struct gw_env env; /* owned */
+    uint64_t syscalls;     /* bits: sbx_extra_bit */
+    struct gw_env env;     /* owned */
+    char cors[LIMIT_CORS]; /* origins, separated by commas; "": none */
 };
 
 struct gw_version {

@@ -179,6 +179,57 @@ syscalls_json(const struct gw_settings *settings)
     return list;
 }
 
+/* ---- cors ---- */
+
+/* scheme "://" host [ ":" port ], as a browser sends it in Origin (RFC 6454, 6.2); or "*" */
+static bool
+origin_ok(const char *origin, size_t n)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "-._~%[]:";
+    size_t scheme = strspn(origin, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "0123456789+-.");
+
+    if (n == 1 && origin[0] == '*')
+        return true;
+    return scheme > 0 && n > scheme + 3 && strncmp(origin + scheme, "://", 3) == 0 &&
+           strspn(origin + scheme + 3, letters) >= n - scheme - 3;
+}
+
+static int
+add_origin(struct gw_settings *settings, const char *origin, size_t n)
+{
+    size_t used = strlen(settings->cors);
+
+    if (!origin_ok(origin, n) || used + n + 2 > sizeof settings->cors)
+        return -EINVAL;
+    if (used > 0)
+        settings->cors[used++] = ',';
+    memcpy(settings->cors + used, origin, n);
+    settings->cors[used + n] = '\0';
+    return 0;
+}
+
+static void
+clear_cors(struct gw_settings *settings)
+{
+    settings->cors[0] = '\0';
+}
+
+static json_t *
+cors_json(const struct gw_settings *settings)
+{
+    json_t *list = json_array();
+
+    for (const char *at = settings->cors; *at != '\0';) {
+        size_t n = strcspn(at, ",");
+
+        (void)json_array_append_new(list, json_stringn(at, n));
+        at += n + (at[n] == ',');
+    }
+    return list;
+}
+
 /* ---- env ---- */
 
 static int
@@ -287,6 +338,7 @@ static const struct other {
 } others[] = {
     {"libs", clear_libs, add_lib, NULL, NULL, libs_json},
     {"syscalls", clear_syscalls, add_syscall, NULL, NULL, syscalls_json},
+    {"cors", clear_cors, add_origin, NULL, NULL, cors_json},
     {"env", gw_settings_clear, NULL, env_from_text, env_from_json, env_to_json},
 };
 

@@ -113,7 +113,8 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
 {
     char head[1024], keep[80];
     bool empty = status == 204 || status == 304;
-    uv_buf_t pieces[2];
+    uv_buf_t pieces[4];
+    unsigned count = 0;
     int n;
 
     if (conn->life == GW_CONN_CLOSING)
@@ -125,9 +126,15 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
                       "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);
     keep_alive_fields(conn, keep, sizeof keep);
     n += snprintf(head + n, sizeof head - (size_t)n, "%s\r\n", keep);
-    pieces[0] = uv_buf_init(head, (unsigned)n);
-    pieces[1] = uv_buf_init((char *)(uintptr_t)body, (unsigned)len);
-    gw_conn_write(conn, pieces, conn->head_only || empty || len == 0 ? 1 : 2);
+    if (conn->extra != NULL) { /* before the empty line */
+        pieces[count++] = uv_buf_init(head, (unsigned)n - 2);
+        pieces[count++] = uv_buf_init((char *)conn->extra->bytes, conn->extra->len);
+    }
+    pieces[count] = uv_buf_init(head + (count > 0 ? n - 2 : 0), count > 0 ? 2 : (unsigned)n);
+    count++;
+    if (!conn->head_only && !empty && len > 0)
+        pieces[count++] = uv_buf_init((char *)(uintptr_t)body, (unsigned)len);
+    gw_conn_write(conn, pieces, count);
     gw_conn_responded(conn);
 }
 

@@ -159,7 +159,10 @@ feed_head(struct gw_conn *conn, char *bytes, size_t n, const char **why)
 
         *why = reason != NULL && reason[0] != '\0' ? reason : "malformed HTTP";
     } else if (*why == NULL &&
-               (status == HPE_PAUSED_UPGRADE) != (conn->strict.state == GW_STRICT_DONE)) {
+               ((status == HPE_PAUSED_UPGRADE) != (conn->strict.state == GW_STRICT_DONE) ||
+                (status == HPE_PAUSED_UPGRADE &&
+                 llhttp_get_error_pos(&conn->parser) != bytes + at + part))) {
+        /* both must agree where the head ends */
         *why = "malformed HTTP";
     }
     return at + part;
@@ -225,6 +228,8 @@ await_next(struct gw_conn *conn)
 {
     conn->phase = GW_REQUEST_NONE;
     conn->responded = conn->head_written = false;
+    gw_pool_give(&conn->loop->pool, conn->extra);
+    conn->extra = NULL;
     conn->probe_ms = 0;
     conn->chunked = conn->head_only = conn->method_done = conn->paused = false;
     conn->method_len = 0;
@@ -494,6 +499,7 @@ on_closed(uv_handle_t *handle)
     gw_pool_give(&loop->pool, conn->head);
     gw_pool_give(&loop->pool, conn->early);
     gw_pool_give(&loop->pool, conn->cork);
+    gw_pool_give(&loop->pool, conn->extra);
     gw_spool_free(conn->out);
     free(conn);
     gw_server_check_drained(loop);

@@ -28,8 +28,9 @@
 /* Whether bytes wait for the client to read. */
 #define gw_conn_is_writing(conn) ((conn)->out != NULL)
 
-#define TURN_CHUNKS 64 /* chunks of a chunked body in one turn: see turn_is_over */
-#define LIMIT_HOST  255
+#define TURN_CHUNKS   64 /* chunks of a chunked body in one turn: see turn_is_over */
+#define LIMIT_HOST    255
+#define GW_EXTRA_MOST 1024 /* bytes of conn->extra */
 
 /* How far a request has been read. */
 enum gw_request_phase {
@@ -92,9 +93,10 @@ struct gw_conn {
     const char *bad_why; /* the same as text, or NULL */
     bool stopped;
     bool responded, head_only, chunked;
-    int retry_after_s; /* for a refusal; 0: the default */
-    uint32_t hold_ms;  /* after the response, until the next request is read */
-    bool held;         /* that time is running */
+    struct gw_buffer *extra; /* fields of whatever answers this request; NULL: none */
+    int retry_after_s;       /* for a refusal; 0: the default */
+    uint32_t hold_ms;        /* after the response, until the next request is read */
+    bool held;               /* that time is running */
     bool close_after, feeding;
     bool reading; /* from the socket */
     bool paused;  /* the handler has no space for more of the body: parsing stops */

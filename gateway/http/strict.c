@@ -76,6 +76,8 @@ scan_line(struct gw_strict *strict, const char *bytes, const char **why)
         return fail(why, 0, "a line of the head begins with white space (5.2)");
     if (bytes[0] == ':')
         return fail(why, 0, "a field has no name (5)");
+    if (bytes[0] == '\n')
+        return fail(why, 0, "a line of the head ends without a carriage return (2.2)");
     begin(strict, GW_STRICT_NAME);
     return 0;
 }
@@ -83,8 +85,10 @@ scan_line(struct gw_strict *strict, const char *bytes, const char **why)
 static size_t
 scan_name(struct gw_strict *strict, const char *bytes, size_t n, const char **why)
 {
-    size_t part = until(bytes, n, ':');
+    size_t part = until(bytes, n, ':'), line = until(bytes, part, '\r');
 
+    if (line < part)
+        return fail(why, line, "a line of the head has no colon (5)");
     for (size_t i = 0; i < part && strict->is_length; i++)
         strict->is_length = strict->at + i < sizeof length_name - 1 &&
                             tolower((unsigned char)bytes[i]) == length_name[strict->at + i];

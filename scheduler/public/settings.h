@@ -21,9 +21,10 @@ struct sch_settings {
     int64_t idle_timeout_ms;
     int64_t queue; /* waiting calls */
     int64_t queue_timeout_ms;
-    int64_t max_body;     /* bytes */
-    int64_t stream;       /* 1: a call begins before its body is here; see gateway/calls/call.c */
-    int64_t max_response; /* bytes of a response that the platform keeps for a slow client */
+    int64_t max_body;      /* bytes */
+    int64_t stream;        /* 1: a call begins before its body is here; see gateway/calls/call.c */
+    int64_t max_response;  /* bytes of a response that the platform keeps for a slow client */
+    int64_t proxy_headers; /* 1: fields that a front proxy obeys are passed on */
     int64_t recycle_calls;
     int64_t recycle_memory; /* percent of memory */
     int64_t tmp;            /* bytes of an instance's /tmp; 0: it has none */

@@ -1,5 +1,7 @@
 /* test_http.c: HTTP/1.1 to the letter: the bytes that a client sends, and the bytes that it gets.
  * The numbers are sections of RFC 9110 and 9112. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +10,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "http_rows.h"
 #include "run.h"
 
 /* Responds with the method, a field in brackets, and the body. Other names in the query change the
@@ -33,8 +36,6 @@ start(void **state)
               "\"early\"); }\n");
     return status;
 }
-
-enum after { STAYS, CLOSES };
 
 #define HOST "Host: localhost\r\n"
 
@@ -155,6 +156,75 @@ test_each_request_gets_what_the_standards_say(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (int slow = 0; slow < 2; slow++)
             try_row(*state, &rows[i], slow);
+}
+
+/* ---- the suite ---- */
+
+#define CANARY "CHECK /function/tell HTTP/1.1\r\n" HOST "X-A: canary\r\n\r\n"
+
+/* The server may have closed already. */
+static void
+send_bytes(int fd, const char *bytes, size_t n, size_t piece)
+{
+    for (size_t at = 0; at < n; at += piece)
+        if (send(fd, bytes + at, n - at < piece ? n - at : piece, MSG_NOSIGNAL) < 0)
+            return;
+}
+
+/* The status of the answer that is not 100 Continue. */
+static int
+status_of(const char *got)
+{
+    int status = 0;
+
+    while (sscanf(got, "HTTP/1.1 %d ", &status) == 1 && status == 100) {
+        got = strstr(got, "\r\n\r\n");
+        if (got == NULL)
+            return 100;
+        got += 4;
+    }
+    return status;
+}
+
+/* Behind each request comes another one, which is answered exactly if the connection stays. */
+static void
+try_http_row(const struct daemon *d, size_t i, size_t piece)
+{
+    const struct http_row *row = &http_rows[i];
+    char *all, *got;
+    int fd = raw_connect(d), on = 1;
+    bool stays;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    assert_true(asprintf(&all, "%s%s", row->request, CANARY) > 0);
+    send_bytes(fd, all, strlen(all), piece);
+    got = raw_receive(fd, row->after == STAYS ? "CHECK [canary] ." : NULL);
+    stays = strstr(got, "CHECK [canary] .") != NULL;
+    if (status_of(got) != row->status || stays != (row->after == STAYS) ||
+        (row->holds != NULL && strstr(got, row->holds) == NULL) ||
+        (strstr(got, "\r\nConnection: close\r\n") != NULL) != (row->after == CLOSES))
+        fail_msg("row %zu (%s)%s: want %d%s%s%s, got %s\nfor %.300s", i, row->section,
+                 piece == 1 ? " byte by byte" : "", row->status,
+                 row->after == STAYS ? "" : ", closed", row->holds != NULL ? ", " : "",
+                 row->holds != NULL ? row->holds : "", got, row->request);
+    free(got);
+    free(all);
+    (void)close(fd);
+}
+
+static void
+test_the_suite_in_one_packet(void **state)
+{
+    assert_true(HTTP_ROWS >= 300);
+    for (size_t i = 0; i < HTTP_ROWS; i++)
+        try_http_row(*state, i, SIZE_MAX);
+}
+
+static void
+test_the_suite_byte_by_byte(void **state)
+{
+    for (size_t i = 0; i < HTTP_ROWS; i++)
+        try_http_row(*state, i, 1);
 }
 
 /* The next request on the connection is parsed as a request, and not as a body. */
@@ -278,6 +348,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_request_gets_what_the_standards_say),
+        cmocka_unit_test(test_the_suite_in_one_packet),
+        cmocka_unit_test(test_the_suite_byte_by_byte),
         cmocka_unit_test(test_a_connection_that_stays_serves_the_next_request),
         cmocka_unit_test(test_a_body_of_many_chunks_and_what_follows_it_arrive),
         cmocka_unit_test(test_a_chunked_body_ends_with_its_last_chunk),

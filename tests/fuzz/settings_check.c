@@ -47,6 +47,7 @@ check_ranges(const struct gw_settings *settings)
         assert(name_lib_ok(settings->libs[i], strlen(settings->libs[i])));
     assert((settings->syscalls & ~sbx_extra_all()) == 0);
     check_env(&settings->env);
+    assert(memchr(settings->cors, '\0', sizeof settings->cors) != NULL);
 }
 
 void
@@ -60,6 +61,7 @@ check_same(const struct gw_settings *a, const struct gw_settings *b)
     assert(a->libs_count == b->libs_count);
     for (uint32_t i = 0; i < a->libs_count; i++)
         assert(strcmp(a->libs[i], b->libs[i]) == 0);
+    assert(strcmp(a->cors, b->cors) == 0);
     assert(gw_settings_same_instance(a, b));
 }
 
