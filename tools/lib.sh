@@ -18,6 +18,8 @@ packages_libraries="ca-certificates duktape-dev libarchive-dev libbrotli-dev lib
   libopenblas-dev libpcre2-dev libpng-dev libpq-dev libprotobuf-c-dev libsodium-dev
   libsqlite3-dev libssl-dev libunistring-dev libxml2-dev libyaml-dev libzstd-dev
   zlib1g-dev"
+# Clients and proxies of tests/e2e/test_tools.c.
+packages_tools="wget apache2-utils wrk python3 nodejs nginx-light haproxy"
 packages_vm="qemu-system-x86 cpio busybox-static apt"
 packages_style="clang-format clang-tidy"
 
@@ -31,7 +33,8 @@ need_packages() {
   [ ${#missing[@]} -eq 0 ] && return
   [ "$(id -u)" -eq 0 ] || die "these packages are missing, and only root can install them: ${missing[*]}"
   say "installing: ${missing[*]}"
-  export DEBIAN_FRONTEND=noninteractive
+  # RUNLEVEL=1: a package that brings a service does not start it
+  export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
   apt-get update -qq >/dev/null || die "apt-get update failed"
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
     die "apt-get install failed"
