@@ -51,6 +51,10 @@ publish_config(struct gw *gw)
     gw->functions->max_functions = (uint32_t)gw->admin->config.max_functions;
     gw->functions->disk_budget = gw->admin->config.disk_budget;
     gw->http->header_timeout_ms = gw->admin->config.header_timeout_ms;
+    gw->http->max_head = gw->admin->config.max_header;
+    gw->http->max_fields = gw->admin->config.max_header_fields;
+    gw->http->max_url = gw->admin->config.max_url;
+    gw->http->conns_per_address = (uint32_t)gw->admin->config.connections_per_address;
     gw->http->body_timeout_ms = gw->admin->config.body_timeout_ms;
     gw->http->write_timeout_ms = gw->admin->config.write_timeout_ms;
     gw->http->keepalive_timeout_ms = gw->admin->config.keepalive_timeout_ms;
@@ -78,6 +82,10 @@ reload(struct gw *gw, int fd)
         log_warning("listen, admin, state and threads change only on a restart");
     gw->admin->config.drain_time_ms = next.drain_time_ms;
     gw->admin->config.header_timeout_ms = next.header_timeout_ms;
+    gw->admin->config.max_header = next.max_header;
+    gw->admin->config.max_header_fields = next.max_header_fields;
+    gw->admin->config.max_url = next.max_url;
+    gw->admin->config.connections_per_address = next.connections_per_address;
     gw->admin->config.body_timeout_ms = next.body_timeout_ms;
     gw->admin->config.write_timeout_ms = next.write_timeout_ms;
     gw->admin->config.keepalive_timeout_ms = next.keepalive_timeout_ms;
@@ -272,6 +280,8 @@ drop_privileges(struct gw *gw, const struct inherited *in, struct hearth_err *er
         config->memory_budget > 0 ? config->memory_budget : in->memory / 4 * 3;
     gw_settings_set_host_memory(gw->functions->memory_budget);
     gw->http->conns_max = connections_most();
+    if (config->connections > 0 && config->connections < gw->http->conns_max)
+        gw->http->conns_max = (uint32_t)config->connections;
     bound_spools(gw);
     (void)networks_parse(config->trusted_proxies, &gw->http->trusted_proxies, err); /* checked */
     gw->admin->pressure_fd = open("/proc/pressure/memory", O_RDONLY | O_CLOEXEC);

@@ -80,6 +80,20 @@ static const struct option options[] = {
      "time without progress of a response", true},
     {"keepalive_timeout", TIME, AT(keepalive_timeout_ms), 100, 86400000, "100ms to 24h",
      "maximum idle time between two requests of a connection", true},
+    {"connections", COUNT, AT(connections), 0, 1000000,
+     "1 to 1000000, or 0: half of the open files that the process may have",
+     "maximum number of clients at once", true},
+    {"connections_per_address", COUNT, AT(connections_per_address), 0, 1000000,
+     "1 to 1000000, or 0: no limit", "of them, from one address that is no trusted proxy", true},
+    {"max_header", SIZE, AT(max_header), 1024, LIMIT_HEAD, "1K to 32K",
+     "bytes of a request's target and fields", true},
+    {"max_header_fields", COUNT, AT(max_header_fields), 1, LIMIT_FIELDS, "1 to 100",
+     "fields of a request", true},
+    {"max_url", SIZE, AT(max_url), 64, LIMIT_HEAD, "64 to 32K", "bytes of a request's target",
+     true},
+    {"tls_cert", TEXT, AT(tls_cert), 0, 0, "a path", "certificate chain (PEM), for TLS on --listen",
+     true},
+    {"tls_key", TEXT, AT(tls_key), 0, 0, "a path", "its private key (PEM)", true},
     {"no_auth", FLAG, AT(no_auth), 0, 0, "true or false",
      "require no token; on loopback and unix listeners only", true},
     {"config", TEXT, AT(config), 0, 0, "a path", "configuration file", false},
@@ -107,6 +121,9 @@ gw_config_default(struct gw_config *config)
         .build_cache = 256 << 20,
         .drain_time_ms = 30000,
         .header_timeout_ms = 10000,
+        .max_header = LIMIT_HEAD,
+        .max_header_fields = LIMIT_FIELDS,
+        .max_url = LIMIT_HEAD,
         .body_timeout_ms = 30000,
         .write_timeout_ms = 30000,
         .keepalive_timeout_ms = 120000,
@@ -342,6 +359,8 @@ gw_config_check(const struct gw_config *config, struct hearth_err *err)
         return status;
     if (networks_parse(config->trusted_proxies, &networks, &why) < 0)
         return err_set(err, 0, "trusted_proxies: %s", why.text);
+    if ((config->tls_cert[0] != '\0') != (config->tls_key[0] != '\0'))
+        return err_set(err, 0, "tls_cert and tls_key are given together, or not at all");
     if (config->state[0] != '/')
         return err_set(err, 0, "state is \"%s\"; expected an absolute path", config->state);
     if (config->no_auth && !is_local(admin))

@@ -32,6 +32,10 @@ struct gw_config {
     int64_t header_timeout_ms; /* from the first byte of a request to the end of its head */
     int64_t body_timeout_ms, write_timeout_ms; /* without progress */
     int64_t keepalive_timeout_ms;              /* between two requests of a connection */
+    int64_t connections;                       /* 0: half of the descriptors */
+    int64_t connections_per_address;           /* 0: no limit */
+    int64_t max_header, max_header_fields, max_url;
+    char tls_cert[256], tls_key[256]; /* "": no TLS */
     bool no_auth;
     bool check;
 };

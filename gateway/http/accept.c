@@ -140,15 +140,17 @@ find_place(struct gw_loop *loop, bool admin_alone)
 
 /* ---- new ones ---- */
 
+static const char all_taken[] = "all places for connections are taken";
+
 /* Refuses a client without a gw_conn record, in a single write. */
 static void
-refuse_client(int fd)
+refuse_client(int fd, const char *why)
 {
     struct gw_answer answer;
     char text[1024];
     int n;
 
-    gw_problem_make(&answer, GW_OVERLOADED, NULL, 1, NULL, "all places for connections are taken");
+    gw_problem_make(&answer, GW_OVERLOADED, NULL, 1, NULL, why);
     n = snprintf(text, sizeof text,
                  "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s"
                  "Connection: close\r\n\r\n%s",
@@ -186,7 +188,7 @@ accept_without_descriptors(struct gw_loop *loop, const struct gw_listener *liste
         (void)close(loop->http->spare_fd);
     fd = accept_one(listener);
     if (fd >= 0)
-        refuse_client(fd);
+        refuse_client(fd, all_taken);
     loop->http->spare_fd = eventfd(0, EFD_CLOEXEC);
     errno = fd >= 0 ? ECONNABORTED : errno;
     return -1;
@@ -201,7 +203,13 @@ admit(struct gw_loop *loop, const struct gw_listener *listener, int fd, bool cal
 
     loop->http->conns_total++;
     if (conn == NULL) {
-        refuse_client(fd);
+        refuse_client(fd, all_taken);
+        return;
+    }
+    if (!gw_conn_learn_peer(conn, fd)) {
+        refuse_client(fd, "too many clients of this address are connected "
+                          "(connections_per_address)");
+        gw_conn_close(conn);
         return;
     }
     status = listener->is_unix ? uv_pipe_open(&conn->u.pipe, fd) : uv_tcp_open(&conn->u.tcp, fd);
@@ -249,6 +257,8 @@ deliver_conn(struct gw_loop *loop, struct gw_mail *mail)
         status = m->is_unix ? uv_pipe_open(&conn->u.pipe, m->fd) : uv_tcp_open(&conn->u.tcp, m->fd);
     if (status < 0)
         (void)close(m->fd);
+    else if (!gw_conn_learn_peer(conn, m->fd))
+        status = UV_ECONNREFUSED; /* others of its address took its place meanwhile */
     free(m);
     if (status == 0)
         gw_conn_begin(conn);

@@ -1,8 +1,10 @@
 /* client.c: who sends the requests of a connection: its peer, or, if that is one of the
  * trusted_proxies, whom the proxy names in X-Forwarded-For or Forwarded (RFC 7239). */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <uthash.h>
 
 #include "connection.h"
 #include "loop.h"
@@ -19,25 +21,75 @@ to_in6(const struct sockaddr_storage *at, struct in6_addr *address)
     memcpy(address->s6_addr + 12, &((const struct sockaddr_in *)(const void *)at)->sin_addr, 4);
 }
 
+/* An address of which clients are connected. */
+struct gw_address {
+    UT_hash_handle hh;
+    struct in6_addr address;
+    uint32_t count;
+};
+
+/* Counts the connection for its address. Returns false if there are too many. */
+static bool
+take_address(struct gw_conn *conn, const struct in6_addr *address)
+{
+    struct gw *gw = conn->loop->gw;
+    uint32_t most = gw->http->conns_per_address;
+    struct gw_address *entry;
+    gw_locked struct gw *held = most > 0 ? gw_lock(gw) : NULL;
+
+    if (most == 0)
+        return true;
+    HASH_FIND(hh, gw->http->addresses, address, sizeof *address, entry);
+    if (entry == NULL) {
+        entry = calloc(1, sizeof *entry);
+        if (entry == NULL)
+            return false;
+        entry->address = *address;
+        HASH_ADD(hh, gw->http->addresses, address, sizeof entry->address, entry);
+    }
+    if (entry->count >= most)
+        return false;
+    entry->count++;
+    conn->address = entry;
+    return true;
+}
+
 void
-gw_conn_learn_peer(struct gw_conn *conn)
+gw_address_give(struct gw_conn *conn)
+{
+    struct gw *gw = conn->loop->gw;
+    struct gw_address *entry = conn->address;
+
+    if (entry == NULL)
+        return;
+    gw_locked struct gw *held = gw_lock(gw);
+
+    conn->address = NULL;
+    if (--entry->count > 0)
+        return;
+    HASH_DEL(gw->http->addresses, entry);
+    free(entry);
+}
+
+bool
+gw_conn_learn_peer(struct gw_conn *conn, int fd)
 {
     const struct networks *proxies = &conn->loop->gw->http->trusted_proxies;
     struct sockaddr_storage at;
     struct in6_addr address;
     socklen_t len = sizeof at;
-    int fd;
 
-    if (uv_fileno(&conn->u.handle, &fd) < 0 || getpeername(fd, (struct sockaddr *)&at, &len) != 0)
+    if (getpeername(fd, (struct sockaddr *)&at, &len) != 0)
         at.ss_family = AF_UNSPEC;
     if (at.ss_family != AF_INET && at.ss_family != AF_INET6) {
         (void)strcpy(conn->peer, "unix");
         conn->peer_trusted = proxies->has_unix;
-        return;
+        return true;
     }
     to_in6(&at, &address);
     address_format(&address, conn->peer);
     conn->peer_trusted = networks_have(proxies, &address);
+    return conn->peer_trusted || take_address(conn, &address);
 }
 
 bool

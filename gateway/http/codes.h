@@ -9,6 +9,7 @@
     X(BAD_REQUEST, "bad_request", 400, "malformed HTTP request")                                   \
     X(BODY_TOO_LARGE, "body_too_large", 413, "the body is too large")                              \
     X(HEADERS_TOO_LARGE, "headers_too_large", 431, "the header fields are too large")              \
+    X(URI_TOO_LONG, "uri_too_long", 414, "the target is too long")                                 \
     X(EXPECTATION_FAILED, "expectation_failed", 417, "the expectation cannot be met")              \
     X(OVERLOADED, "overloaded", 503, "too many calls are waiting")                                 \
     X(TIMEOUT, "timeout", 504, "the function ran too long")                                        \

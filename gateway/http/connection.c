@@ -106,6 +106,8 @@ leave_exchange(struct gw_conn *conn)
 static void
 answer_malformed(struct gw_conn *conn, enum gw_code code, const char *why)
 {
+    const struct gw_http *http = conn->loop->gw->http;
+
     conn->close_after = true;
     if (conn->exchange != NULL && conn->handler->refuse(conn->exchange, code, why))
         return;
@@ -114,8 +116,9 @@ answer_malformed(struct gw_conn *conn, enum gw_code code, const char *why)
         return;
     if (code == GW_HEADERS_TOO_LARGE)
         gw_answer_problem(conn, code, NULL,
-                          json_pack("{s:i,s:i}", "limit", LIMIT_HEAD, "fields", LIMIT_FIELDS), "%s",
-                          why);
+                          json_pack("{s:I,s:I}", "limit", (json_int_t)http->max_head, "fields",
+                                    (json_int_t)http->max_fields),
+                          "%s", why);
     else
         gw_answer_problem(conn, code, NULL, NULL, "%s", why);
 }
@@ -171,12 +174,13 @@ feed_head(struct gw_conn *conn, char *bytes, size_t n, const char **why)
 static const char *
 text_of_bad(const struct gw_conn *conn)
 {
-    static const char large[] = "the head, or the trailers and extensions of a chunked body, may "
-                                "have at most 100 fields and 32768 bytes";
-
     if (conn->bad_why != NULL)
         return conn->bad_why;
-    return conn->bad == GW_HEADERS_TOO_LARGE ? large : "malformed HTTP";
+    if (conn->bad == GW_HEADERS_TOO_LARGE)
+        return "the head, or the trailers and extensions of a chunked body, have too many bytes or "
+               "fields: see the options max_header and max_header_fields";
+    return conn->bad == GW_URI_TOO_LONG ? "the target is longer than the option max_url allows"
+                                        : "malformed HTTP";
 }
 
 /* Parses at most one request. Returns the number of bytes consumed. */
@@ -512,6 +516,7 @@ gw_conn_close(struct gw_conn *conn)
         return;
     conn->life = GW_CONN_CLOSING;
     conn->loop->http->conns_count--;
+    gw_address_give(conn);
     gw_conn_leave(conn);
     leave_backlog(conn);
     gw_timer_unset(conn->loop, &conn->timer);
@@ -660,7 +665,6 @@ gw_conn_new(struct gw_loop *loop, bool is_unix, bool calls, bool admin)
 void
 gw_conn_begin(struct gw_conn *conn)
 {
-    gw_conn_learn_peer(conn);
     await_next(conn);
     gw_conn_expect_progress(conn); /* the first request must begin within the header timeout */
     gw_conn_read_on(conn);

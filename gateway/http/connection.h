@@ -63,6 +63,7 @@ struct gw_conn {
     bool serves_calls, serves_admin, admin_alone;
     char peer[INET6_ADDRSTRLEN]; /* its address, or "unix" */
     bool peer_trusted;           /* one of trusted_proxies */
+    struct gw_address *address;  /* it is counted there; NULL: it is not */
     enum gw_conn_life life;
     /* the current request */
     enum gw_request_phase phase;
@@ -152,8 +153,11 @@ void gw_conn_backlog_init(struct gw_loop *loop);
 void gw_conn_advance(struct gw_conn *conn);
 
 /* client.c */
-/* Finds out who is at the other end. The handle must be open. */
-void gw_conn_learn_peer(struct gw_conn *conn);
+/* Finds out who is at the other end of a socket. Returns false if too many of its address are
+ * connected already (connections_per_address). */
+bool gw_conn_learn_peer(struct gw_conn *conn, int fd);
+/* The connection ends: it does not count for its address any more. */
+void gw_address_give(struct gw_conn *conn);
 /* The address of the client of the current request. */
 void gw_conn_client(const struct gw_conn *conn, char client[INET6_ADDRSTRLEN]);
 /* Whether only a trusted proxy may send this field. */

@@ -43,6 +43,9 @@ struct gw_http {
     const struct gw_handler *(*route)(const struct gw_conn *conn);
     /* options that a reload changes */
     _Atomic int64_t header_timeout_ms, body_timeout_ms, write_timeout_ms, keepalive_timeout_ms;
+    _Atomic int64_t max_head, max_fields, max_url; /* of a request: bytes, fields, bytes */
+    _Atomic uint32_t conns_per_address;            /* 0: no limit */
+    struct gw_address *addresses; /* of the clients, if that is limited; with the lock held */
     struct gw_spool_use spool_use;
     struct networks trusted_proxies;
     int64_t drain_time_ms, drain_by_ms;

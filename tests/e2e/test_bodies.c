@@ -662,6 +662,88 @@ test_only_a_trusted_proxy_says_who_calls(void **state)
     daemon_remove(&d);
 }
 
+/* ---- limits ---- */
+
+static void
+expect_answer(const struct daemon *d, const char *request, const char *status, const char *holds)
+{
+    int fd = raw_connect(d);
+    char *got;
+
+    send_text(fd, request);
+    got = raw_receive(fd, holds);
+    if (strncmp(got, status, strlen(status)) != 0 || strstr(got, holds) == NULL)
+        fail_msg("%.100s: want %s %s, got %s", request, status, holds, got);
+    free(got);
+    (void)close(fd);
+}
+
+static void
+test_limits_of_heads_and_of_clients_are_options(void **state)
+{
+    static const char *const options[] = {"--max-header=1K",        "--max-header-fields=8",
+                                          "--max-url=100",          "--connections-per-address=4",
+                                          "--keepalive-timeout=1s", NULL};
+    static char request[4096];
+    struct daemon d = {0};
+    int fds[4];
+
+    (void)state;
+    daemon_start_with(&d, options);
+    deploy_ok(&d, "echo", "memory=16M", ECHO);
+    expect_answer(&d, "GET /function/echo HTTP/1.1\r\n" HOST "A: b\r\nC: d\r\n\r\n", "HTTP/1.1 200",
+                  "Keep-Alive: timeout=1\r\n");
+    expect_answer(&d,
+                  "GET /function/echo HTTP/1.1\r\n" HOST
+                  "A: b\r\nC: d\r\nE: f\r\nG: h\r\nI: j\r\nK: l\r\nM: n\r\nO: p\r\n\r\n",
+                  "HTTP/1.1 431", "headers_too_large");
+    (void)snprintf(request, sizeof request, "GET /function/echo?%0200d HTTP/1.1\r\n" HOST "\r\n",
+                   0);
+    expect_answer(&d, request, "HTTP/1.1 414", "uri_too_long");
+    (void)snprintf(request, sizeof request,
+                   "GET /function/echo HTTP/1.1\r\n" HOST "A: %01000d\r\n\r\n", 0);
+    expect_answer(&d, request, "HTTP/1.1 431", "\"limit\":1024");
+    for (int i = 0; i < 4; i++) {
+        fds[i] = raw_connect(&d);
+        send_text(fds[i], "GET /function/echo HTTP/1.1\r\n" HOST "\r\n");
+        free(raw_receive(fds[i], "\r\n\r\n"));
+    }
+    expect_answer(&d, "", "HTTP/1.1 503", "connections_per_address");
+    (void)close(fds[0]);
+    free(raw_receive(fds[1], NULL)); /* idle connections close by themselves */
+    expect_answer(&d, "GET /function/echo HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 200", "\r\n\r\n");
+    for (int i = 1; i < 4; i++)
+        (void)close(fds[i]);
+    daemon_remove(&d);
+}
+
+/* A client whose call was refused is not read again at once. */
+static void
+test_a_refused_client_is_paced(void **state)
+{
+    const struct daemon *d = *state;
+    int busy = raw_connect(d), fd = raw_connect(d);
+    int64_t began;
+
+    deploy_ok(d, "full", "memory=16M&max=1&queue=0&timeout=20s",
+              "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
+              "  struct timespec t = {3, 0}; nanosleep(&t, 0); return 0; }\n");
+    send_text(busy, "GET /function/full HTTP/1.1\r\n" HOST "\r\n");
+    wait_for_figure(d, "full", "instances", "busy", 1);
+    began = now_ms();
+    for (int i = 0; i < 4; i++) {
+        char *got;
+
+        send_text(fd, "GET /function/full HTTP/1.1\r\n" HOST "\r\n");
+        got = raw_receive(fd, "\"overloaded\"");
+        assert_non_null(strstr(got, "HTTP/1.1 503 "));
+        free(got);
+    }
+    assert_true(now_ms() - began >= 700);
+    (void)close(fd);
+    (void)close(busy);
+}
+
 int
 main(void)
 {
@@ -683,6 +765,8 @@ main(void)
         cmocka_unit_test(test_a_head_can_be_sent_alone),
         cmocka_unit_test(test_the_examples_of_streams_do_what_they_say),
         cmocka_unit_test(test_only_a_trusted_proxy_says_who_calls),
+        cmocka_unit_test(test_limits_of_heads_and_of_clients_are_options),
+        cmocka_unit_test(test_a_refused_client_is_paced),
     };
 
     return RUN_TESTS("bodies", tests, group_start, group_stop);

@@ -223,6 +223,7 @@ run(const uint8_t *data, size_t size, size_t piece, struct record *record)
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0 ||
         uv_pipe_open(&conn->u.pipe, pair[0]) != 0)
         abort();
+    (void)gw_conn_learn_peer(conn, pair[0]);
     gw_conn_begin(conn);
     send_all(pair[1], data, size, piece);
     (void)shutdown(pair[1], SHUT_WR);
@@ -296,6 +297,8 @@ once(void)
         return;
     http.route = route;
     http.header_timeout_ms = http.keepalive_timeout_ms = 60000;
+    http.max_head = http.max_url = LIMIT_HEAD;
+    http.max_fields = LIMIT_FIELDS;
     http.body_timeout_ms = http.write_timeout_ms = 60000;
     http.spool_use.memory_most = http.spool_use.disk_most = INT64_MAX / 2;
     (void)signal(SIGPIPE, SIG_IGN); /* as in the daemon */
