@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "cleanup.h"
 #include "config.h"
 #include "connection.h"
 #include "deploy.h"
@@ -32,6 +33,7 @@
 #include "settings_json.h"
 #include "signals.h"
 #include "store.h"
+#include "tls.h"
 
 struct inherited {
     int listeners;
@@ -94,6 +96,51 @@ reload(struct gw *gw, int fd)
     log_info("the configuration was reloaded");
 }
 
+/* Reads the certificate, from descriptors on a reload, which this takes, or else from its paths. */
+static int
+load_certificate(struct gw *gw, const int *fds, struct hearth_err *err)
+{
+    const struct gw_config *config = &gw->admin->config;
+    cleanup_file FILE *cert = fds != NULL ? fdopen(fds[0], "r") : fopen(config->tls_cert, "re");
+    cleanup_file FILE *key = fds != NULL ? fdopen(fds[1], "r") : fopen(config->tls_key, "re");
+
+    if (cert == NULL)
+        return err_set(err, errno, "open tls_cert %s", config->tls_cert);
+    if (key == NULL)
+        return err_set(err, errno, "open tls_key %s", config->tls_key);
+    return gw_tls_load(gw, cert, key, err);
+}
+
+static void
+reload_certificate(struct gw *gw, int *fds)
+{
+    struct hearth_err err = {0};
+    int status = load_certificate(gw, fds, &err);
+
+    fds[0] = fds[1] = -1;
+    if (status < 0)
+        log_error("the certificate was not reloaded: %s", err.text);
+    else
+        log_info("the certificate was reloaded");
+}
+
+static void
+on_reload(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n)
+{
+    bool has_config = (msg->id & LAUNCH_RELOAD_CONFIG) != 0;
+    bool has_tls = (msg->id & LAUNCH_RELOAD_TLS) != 0;
+
+    if (n != (unsigned)has_config + 2 * (unsigned)has_tls) {
+        while (n > 0)
+            (void)close(fds[--n]);
+        return;
+    }
+    if (has_config)
+        reload(gw, fds[0]);
+    if (has_tls)
+        reload_certificate(gw, fds + has_config);
+}
+
 static void
 on_launcher_message(void *user, const struct launch_message *msg, int *fds, unsigned n)
 {
@@ -114,8 +161,7 @@ on_launcher_message(void *user, const struct launch_message *msg, int *fds, unsi
         gw_server_drain(gw);
         break;
     case LAUNCH_RELOAD:
-        if (n == 1)
-            reload(gw, fds[0]);
+        on_reload(gw, msg, fds, n);
         break;
     default:
         break;
@@ -145,7 +191,8 @@ report_ready(struct gw *gw)
         port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
                                               : ((struct sockaddr_in *)&at)->sin_port);
     if (port > 0)
-        (void)snprintf(where, sizeof where, "http://%.*s:%d",
+        (void)snprintf(where, sizeof where, "%s://%.*s:%d",
+                       gw->http->tls != NULL ? "https" : "http",
                        (int)(strrchr(gw->admin->config.listen, ':') - gw->admin->config.listen),
                        gw->admin->config.listen, port);
     else
@@ -284,6 +331,8 @@ drop_privileges(struct gw *gw, const struct inherited *in, struct hearth_err *er
         gw->http->conns_max = (uint32_t)config->connections;
     bound_spools(gw);
     (void)networks_parse(config->trusted_proxies, &gw->http->trusted_proxies, err); /* checked */
+    if (status == 0 && config->tls_cert[0] != '\0')
+        status = load_certificate(gw, NULL, err);
     gw->admin->pressure_fd = open("/proc/pressure/memory", O_RDONLY | O_CLOEXEC);
     (void)gethostname(gw->admin->host_name, sizeof gw->admin->host_name - 1);
     return status == 0 ? gw_privilege_drop(config->state, in->uid, in->gid, err) : status;

@@ -8,7 +8,7 @@ die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 # Debian packages by purpose.
 packages_build="gcc libc6-dev meson ninja-build pkg-config libuv1-dev libseccomp-dev libcgroup-dev
   libjansson-dev libinih-dev uthash-dev libarchive-dev libsystemd-dev libxxhash-dev
-  node-llhttp"
+  libssl-dev node-llhttp"
 packages_test="libcmocka-dev libcurl4-openssl-dev zlib1g-dev curl binutils strace g++ clang
   libxml2-dev libglib2.0-dev"
 # Libraries of tests/libraries. tools/trees fetches their source trees.
@@ -19,7 +19,7 @@ packages_libraries="ca-certificates duktape-dev libarchive-dev libbrotli-dev lib
   libsqlite3-dev libssl-dev libunistring-dev libxml2-dev libyaml-dev libzstd-dev
   zlib1g-dev"
 # Clients and proxies of tests/e2e/test_tools.c.
-packages_tools="wget apache2-utils wrk python3 nodejs nginx-light haproxy"
+packages_tools="wget apache2-utils wrk python3 nodejs nginx-light haproxy openssl"
 packages_vm="qemu-system-x86 cpio busybox-static apt"
 packages_style="clang-format clang-tidy"
 

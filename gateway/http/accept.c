@@ -18,6 +18,7 @@
 #include "connection.h"
 #include "log.h"
 #include "loop.h"
+#include "tls.h"
 
 #define ADMIN_CONNS     32    /* above conns_max, for a separate listener of operators */
 #define OVER_CONNS      64    /* above conns_max, until another loop has closed one */
@@ -220,6 +221,11 @@ admit(struct gw_loop *loop, const struct gw_listener *listener, int fd, bool cal
     }
     if (!listener->is_unix)
         (void)uv_tcp_nodelay(&conn->u.tcp, 1);
+    if (!listener->is_unix && loop->gw->http->tls != NULL && !gw_tls_begin(conn)) {
+        gw_tls_cut(conn);
+        gw_conn_close(conn);
+        return;
+    }
     gw_conn_begin(conn);
 }
 

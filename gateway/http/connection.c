@@ -17,7 +17,9 @@
 #include "container.h"
 #include "log.h"
 #include "loop.h"
+#include "tls.h"
 
+#define TLS_RECORD    (17 * 1024)
 #define PROBE_MS      16 /* see probe */
 #define PROBE_MOST_MS 256
 #define LINGER_MS     2000 /* how long a closing client may still send */
@@ -297,7 +299,7 @@ gw_conn_advance(struct gw_conn *conn)
         linger(conn);
     } else if (is_done(conn)) {
         await_next(conn);
-        if (conn->early == NULL && !conn->held) {
+        if (conn->early == NULL && !conn->held && conn->tls == NULL) {
             struct gw_loop *better = gw_balance_better_loop(conn->loop);
 
             if (better != NULL) {
@@ -372,6 +374,8 @@ on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
     (void)suggested;
     *buf = uv_buf_init((char *)conn->loop->http->read_buffer, sizeof conn->loop->http->read_buffer);
+    if (conn->tls != NULL) /* with what it has of a record, its plain text fits into one buffer */
+        buf->len -= TLS_RECORD;
 }
 
 /* The client sends nothing more, and everything that it sent has been parsed. */
@@ -422,19 +426,36 @@ probe(struct gw_conn *conn)
         gw_timer_set(conn->loop, &conn->timer, conn->probe_ms, conn->timer.fire);
 }
 
+/* The plain text in what the socket gave. */
+static ssize_t
+decrypt(struct gw_conn *conn, char **bytes, ssize_t n)
+{
+    bool fatal;
+    ssize_t got = gw_tls_read(conn, *bytes, (size_t)n, bytes, &fatal);
+
+    if (got >= 0)
+        return got;
+    return fatal ? UV_ECONNABORTED : UV_EOF;
+}
+
 static void
 on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct gw_conn *conn = stream->data;
+    char *bytes = buf->base;
 
+    if (n > 0 && conn->tls != NULL)
+        n = decrypt(conn, &bytes, n);
+    if (conn->life == GW_CONN_CLOSING)
+        return;
     if (n == UV_EOF && conn->life == GW_CONN_OPEN) {
         conn->half_closed = true;
-        conn->reading = false;
+        read_stop(conn);
         end_of_input(conn);
     } else if (n < 0)
         gw_conn_close(conn);
     else if (n > 0 && conn->life != GW_CONN_LINGERING)
-        feed(conn, buf->base, (size_t)n);
+        feed(conn, bytes, (size_t)n);
 }
 
 void
@@ -504,6 +525,7 @@ on_closed(uv_handle_t *handle)
     gw_pool_give(&loop->pool, conn->early);
     gw_pool_give(&loop->pool, conn->cork);
     gw_pool_give(&loop->pool, conn->extra);
+    gw_tls_free(conn);
     gw_spool_free(conn->out);
     free(conn);
     gw_server_check_drained(loop);
@@ -514,6 +536,10 @@ gw_conn_close(struct gw_conn *conn)
 {
     if (conn->life == GW_CONN_CLOSING)
         return;
+    if (!gw_conn_is_writing(conn))
+        gw_tls_say_end(conn);
+    if (conn->life == GW_CONN_CLOSING)
+        return; /* the client had gone */
     conn->life = GW_CONN_CLOSING;
     conn->loop->http->conns_count--;
     gw_address_give(conn);
@@ -531,6 +557,7 @@ gw_conn_cut(struct gw_conn *conn)
     struct linger reset = {.l_onoff = 1};
     int fd;
 
+    gw_tls_cut(conn);
     /* without chunks or a length, the client detects a truncated response only by a reset */
     if (conn->life != GW_CONN_CLOSING && conn->http10 && uv_fileno(&conn->u.handle, &fd) == 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -550,6 +577,9 @@ linger(struct gw_conn *conn)
         gw_conn_close(conn);
         return;
     }
+    gw_tls_say_end(conn);
+    if (conn->life == GW_CONN_CLOSING)
+        return;
     conn->life = GW_CONN_LINGERING;
     leave_backlog(conn);
     if (uv_fileno(&conn->u.handle, &fd) == 0)

@@ -63,6 +63,7 @@ struct gw_conn {
     bool serves_calls, serves_admin, admin_alone;
     char peer[INET6_ADDRSTRLEN]; /* its address, or "unix" */
     bool peer_trusted;           /* one of trusted_proxies */
+    struct gw_tls *tls;          /* NULL: none */
     struct gw_address *address;  /* it is counted there; NULL: it is not */
     enum gw_conn_life life;
     /* the current request */
@@ -139,6 +140,8 @@ void gw_conn_read_on(struct gw_conn *conn);
 void gw_conn_read_stop(struct gw_conn *conn);
 /* Writes the pieces in order. What the socket does not take is kept: see spool.h. */
 void gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n);
+/* The same for bytes that are as the socket is to get them. */
+void gw_conn_send(struct gw_conn *conn, uv_buf_t *pieces, unsigned n);
 /* How many bytes of the current response may wait for the client before gw_conn_is_full. */
 void gw_conn_bound(struct gw_conn *conn, int64_t bytes);
 /* Whether its source should write no more until the write waiter is notified. */

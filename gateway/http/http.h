@@ -13,6 +13,8 @@
 #include "networks.h"
 #include "spool.h"
 
+struct bio_method_st;
+struct ssl_ctx_st;
 struct gw_conn;
 struct gw_handler;
 
@@ -48,6 +50,8 @@ struct gw_http {
     struct gw_address *addresses; /* of the clients, if that is limited; with the lock held */
     struct gw_spool_use spool_use;
     struct networks trusted_proxies;
+    struct ssl_ctx_st *tls; /* for new connections, with the lock held; NULL: no TLS */
+    struct bio_method_st *tls_bio;
     int64_t drain_time_ms, drain_by_ms;
     bool spread;             /* all loops accept connections from the start: balance.c */
     _Atomic uint32_t active; /* only the first `active` loops accept connections: balance.c */
@@ -76,6 +80,7 @@ struct gw_http_loop {
     char date[40];
     int64_t date_s;
     unsigned char read_buffer[GW_READ_BYTES];
+    unsigned char plain_buffer[GW_READ_BYTES]; /* see tls.h */
 };
 
 /* Makes loop->http. Returns 0 or a negative errno. */

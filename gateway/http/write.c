@@ -6,6 +6,7 @@
 
 #include "connection.h"
 #include "loop.h"
+#include "tls.h"
 
 /* ---- the cork ---- */
 
@@ -185,11 +186,22 @@ keep(struct gw_conn *conn, const uv_buf_t *pieces, unsigned n)
 void
 gw_conn_write(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
 {
-    int sent = UV_EAGAIN;
-
     if (conn->life == GW_CONN_CLOSING || (conn->corked && add_to_cork(conn, pieces, n)))
         return;
     gw_conn_uncork(conn);
+    if (conn->life == GW_CONN_CLOSING)
+        return;
+    if (conn->tls == NULL)
+        gw_conn_send(conn, pieces, n);
+    else if (!gw_tls_write(conn, pieces, n))
+        gw_conn_close(conn);
+}
+
+void
+gw_conn_send(struct gw_conn *conn, uv_buf_t *pieces, unsigned n)
+{
+    int sent = UV_EAGAIN;
+
     if (conn->life == GW_CONN_CLOSING)
         return;
     if (conn->out == NULL)

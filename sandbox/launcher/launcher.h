@@ -101,7 +101,8 @@ struct launcher_options {
     const char *listen;
     const char *admin; /* NULL: on the same listener */
     const char *state;
-    const char *config; /* NULL: none */
+    const char *config;             /* NULL: none */
+    const char *tls_cert, *tls_key; /* paths, to be opened again on a reload; NULL: none */
     const char *threads;
     const char *blanks;  /* "MIN:MAX" */
     const char *build;   /* "MILLISECONDS:BYTES" */

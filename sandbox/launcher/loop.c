@@ -93,21 +93,43 @@ drain(struct launcher *l)
         launcher_gateway_kill(l);
 }
 
+static int
+open_to_reload(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        log_error("open %s: %s", path, strerror(errno));
+    return fd;
+}
+
+/* The gateway cannot open the files: it is given their descriptors. */
 static void
 reload(struct launcher *l)
 {
+    const struct launcher_options *options = &l->options;
     struct launch_message msg = {.type = LAUNCH_RELOAD};
-    cleanup_close int fd = -1;
+    cleanup_close int config = -1, cert = -1, key = -1;
+    int fds[3];
+    unsigned n = 0;
 
-    if (l->options.config == NULL) {
+    if (options->config == NULL && options->tls_cert == NULL) {
         log_warning("signal to reload the configuration, but there is no file");
         return;
     }
-    fd = open(l->options.config, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        log_error("open %s: %s", l->options.config, strerror(errno));
-    else
-        launcher_send(l, &msg, &fd, 1);
+    if (options->config != NULL && (config = open_to_reload(options->config)) >= 0) {
+        msg.id |= LAUNCH_RELOAD_CONFIG;
+        fds[n++] = config;
+    }
+    if (options->tls_cert != NULL && options->tls_key != NULL &&
+        (cert = open_to_reload(options->tls_cert)) >= 0 &&
+        (key = open_to_reload(options->tls_key)) >= 0) {
+        msg.id |= LAUNCH_RELOAD_TLS;
+        fds[n++] = cert;
+        fds[n++] = key;
+    }
+    if (n > 0)
+        launcher_send(l, &msg, fds, n);
 }
 
 /* For scripts that rotate logs. */

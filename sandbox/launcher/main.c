@@ -17,6 +17,16 @@ unless_dash(const char *arg)
     return strcmp(arg, "-") != 0 ? arg : NULL;
 }
 
+/* The value of one of the gateway's arguments, or NULL. */
+static const char *
+value_of(int argc, char **argv, const char *name)
+{
+    for (int i = 0; i < argc; i++)
+        if (strncmp(argv[i], name, strlen(name)) == 0)
+            return argv[i] + strlen(name);
+    return NULL;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -40,6 +50,8 @@ main(int argc, char **argv)
         .config = unless_dash(argv[7]),
         .gateway_args = argv + 8,
         .gateway_args_count = argc - 8,
+        .tls_cert = value_of(argc - 8, argv + 8, "--tls_cert="),
+        .tls_key = value_of(argc - 8, argv + 8, "--tls_key="),
     };
     if (launcher_open(&l, &err) < 0) {
         log_error("%s", err.text);

@@ -30,7 +30,7 @@ enum launch_type {
     LAUNCH_BUILT,   /* with LAUNCH_BUILT_FDS descriptors: the object, what the compiler said, and
                        the cache of object files for the next build */
     LAUNCH_DRAIN,   /* no new calls; end when the running ones have */
-    LAUNCH_RELOAD,  /* with 1 descriptor: the configuration file */
+    LAUNCH_RELOAD,  /* with descriptors as its id says: the files to be read again */
     LAUNCH_TYPES
 };
 
@@ -119,6 +119,11 @@ struct launch_built {
     uint32_t result;
     char text[192]; /* the reason, if it is BROKEN */
 };
+
+/* id of LAUNCH_RELOAD, bits; in this order its descriptors are the configuration file, certificate
+ * and key */
+#define LAUNCH_RELOAD_CONFIG 1u
+#define LAUNCH_RELOAD_TLS    2u
 
 struct launch_message {
     uint16_t version;

@@ -163,7 +163,8 @@ launch(struct daemon *d, const char *const *options)
     }
     (void)snprintf(d->log, sizeof d->log, "%s.log", d->state);
     d->port = free_port();
-    (void)snprintf(d->url, sizeof d->url, "http://127.0.0.1:%d", d->port);
+    (void)snprintf(d->url, sizeof d->url, "%s://127.0.0.1:%d", d->ca != NULL ? "https" : "http",
+                   d->port);
     d->pid = fork();
     assert_true(d->pid >= 0);
     if (d->pid == 0)
@@ -382,6 +383,8 @@ http(const struct daemon *d, const struct request *r)
         fields = curl_slist_append(fields, *f);
     (void)curl_easy_setopt(curl, CURLOPT_URL, url);
     (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    if (d->ca != NULL)
+        (void)curl_easy_setopt(curl, CURLOPT_CAINFO, d->ca);
     set_body(curl, r, &source);
     if (r->method != NULL && strcmp(r->method, "HEAD") == 0)
         (void)curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);

@@ -21,6 +21,7 @@ struct daemon {
     char log[160];
     char token[65];
     char url[64];
+    const char *ca; /* the daemon speaks TLS, with a certificate of this file; NULL: it does not */
     void (*prepare)(void); /* called in the child before it executes hearthd; NULL: nothing */
 };
 

@@ -41,6 +41,10 @@
     "    if (hearth_write(c, b, (size_t)n)) return 1;\n"                                           \
     "  return n < 0; }\n"
 
+#define HELLO                                                                                      \
+    "#include <hearth.h>\n"                                                                        \
+    "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"hello\\n\"); }\n"
+
 #define LARGE_BYTES 20000000
 
 static char folder[] = "/tmp/hearth-tools-XXXXXX";
@@ -497,6 +501,94 @@ test_pages_of_listed_origins_may_call(void **state)
     reply_free(&r);
 }
 
+/* ---- TLS ---- */
+
+static const char python_tls[] =
+    "import http.client, os, signal, ssl, time\n"
+    "d = os.environ['D']; host = os.environ['U'].split('//')[1]\n"
+    "def context(): return ssl.create_default_context(cafile=d + '/cert.pem')\n"
+    "c = http.client.HTTPSConnection(host, timeout=30, context=context())\n"
+    "def call(c, body):\n"
+    "    c.request('POST', '/function/echo', body); r = c.getresponse(); return r.read() == body\n"
+    "assert call(c, b'x' * 3000000) and call(c, b'') and call(c, b'y')\n"
+    "old = c.sock.getpeercert(True)\n"
+    "assert os.system(os.environ['NEW_CERT']) == 0\n"
+    "os.kill(int(os.environ['PID']), signal.SIGHUP)\n"
+    "until = time.time() + 20\n"
+    "while time.time() < until:\n"
+    "    n = http.client.HTTPSConnection(host, timeout=30, context=context())\n"
+    "    try:\n"
+    "        n.connect()\n"
+    "        if n.sock.getpeercert(True) != old: break\n"
+    "    except ssl.SSLError: pass\n"
+    "    time.sleep(0.05)\n"
+    "assert call(n, b'new') and call(c, b'old connection')\n"
+    "assert c.sock.getpeercert(True) == old != n.sock.getpeercert(True)\n";
+
+#define NEW_CERT                                                                                   \
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $D/key.pem "     \
+    "-out $D/cert.pem -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 2>$D/err"
+
+static void
+test_tls(void **state)
+{
+    static const char *const commands[] = {
+        "[ \"$($C -d abc $U/function/echo)\" = abc ]",
+        "[ \"$($C --tls-max 1.2 -d abc $U/function/echo)\" = abc ]",
+        "$C --data-binary @$D/large $U/function/echo | cmp - $D/large",
+        "$C -T - $U/function/echo <$D/large | cmp - $D/large",
+        "$C -T - $U/function/stream <$D/large | cmp - $D/large",
+        "$C -v $U/function/hello 2>&1 | grep -q 'ALPN: server accepted http/1.1'",
+        "[ \"$($C $U/function/hello $U/function/hello | wc -l)\" = 2 ]",
+        "! openssl s_client -connect ${U#https://} -tls1_1 </dev/null >$D/o 2>&1",
+        "! openssl s_client -connect ${U#https://} -alpn h2 </dev/null >$D/o 2>&1",
+        "! curl -sS http://${U#https://}/function/hello 2>$D/o",
+        "wrk -t1 -c8 -d1s $U/function/hello | grep -q 'Socket errors' && exit 1; exit 0",
+        "python3 $D/tls.py",
+    };
+    char cert[160], key[160], ca[160], pid[16], curl[200];
+    const char *const options[] = {cert, key, NULL};
+    struct daemon d = {0};
+
+    (void)state;
+    shell("", NEW_CERT);
+    write_file("tls.py", python_tls, sizeof python_tls - 1);
+    (void)snprintf(cert, sizeof cert, "--tls-cert=%s/cert.pem", folder);
+    (void)snprintf(key, sizeof key, "--tls-key=%s/key.pem", folder);
+    (void)snprintf(ca, sizeof ca, "%s/cert.pem", folder);
+    d.ca = ca;
+    daemon_start_with(&d, options);
+    deploy_ok(&d, "hello", "memory=16M", HELLO);
+    deploy_ok(&d, "echo", "memory=64M&max_body=32M&timeout=30s", ECHO);
+    deploy_ok(&d, "stream", "memory=16M&max_body=0&stream=true&timeout=60s", STREAM);
+    (void)snprintf(pid, sizeof pid, "%d", d.pid);
+    (void)setenv("PID", pid, 1);
+    (void)setenv("NEW_CERT", NEW_CERT, 1);
+    (void)snprintf(curl, sizeof curl, "curl -sS --cacert %s/cert.pem", folder);
+    (void)setenv("C", curl, 1);
+    RUN_ALL(d.url, commands);
+    daemon_remove(&d);
+}
+
+static void
+test_a_wrong_certificate_is_an_error_at_the_start(void **state)
+{
+    char cert[160], key[160];
+    const char *const options[] = {cert, key, NULL};
+    struct daemon d = {0};
+
+    (void)state;
+    (void)snprintf(cert, sizeof cert, "--tls-cert=%s/small", folder);
+    (void)snprintf(key, sizeof key, "--tls-key=%s/small", folder);
+    assert_int_not_equal(daemon_start_failing(&d, options), 0);
+    wait_for_log(&d, "tls_cert: ");
+    daemon_remove(&d);
+    (void)snprintf(key, sizeof key, "--tls-key=%s/none", folder);
+    assert_int_not_equal(daemon_start_failing(&d, options), 0);
+    wait_for_log(&d, "tls_key");
+    daemon_remove(&d);
+}
+
 int
 main(void)
 {
@@ -505,6 +597,8 @@ main(void)
         cmocka_unit_test(test_wget_ab_and_wrk),
         cmocka_unit_test(test_python),
         cmocka_unit_test(test_node),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_a_wrong_certificate_is_an_error_at_the_start),
         cmocka_unit_test(test_nginx_in_front),
         cmocka_unit_test(test_haproxy_in_front),
         cmocka_unit_test(test_a_function_does_not_command_the_proxy),
