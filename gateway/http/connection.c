@@ -138,6 +138,7 @@ hand_on(struct gw_conn *conn)
 static size_t
 feed_head(struct gw_conn *conn, char *bytes, size_t n, const char **why)
 {
+    const struct gw_http *http = conn->loop->gw->http;
     llhttp_errno_t status = HPE_OK;
     size_t at = 0, part;
 
@@ -156,7 +157,11 @@ feed_head(struct gw_conn *conn, char *bytes, size_t n, const char **why)
         llhttp_reset(&conn->parser);
         status = llhttp_execute(&conn->parser, "POST ", 5); /* llhttp knows only some methods */
     }
-    part = gw_strict_scan(&conn->strict, bytes + at, n - at, why);
+    part = gw_strict_scan(&conn->strict,
+                          &(struct gw_strict_limits){.bytes = http->max_head,
+                                                     .fields = http->max_fields,
+                                                     .target = http->max_url},
+                          bytes + at, n - at, why);
     if (status == HPE_OK)
         status = llhttp_execute(&conn->parser, bytes + at, part);
     if (status != HPE_OK && status != HPE_PAUSED_UPGRADE) {
@@ -169,6 +174,11 @@ feed_head(struct gw_conn *conn, char *bytes, size_t n, const char **why)
                  llhttp_get_error_pos(&conn->parser) != bytes + at + part))) {
         /* both must agree where the head ends */
         *why = "malformed HTTP";
+    } else if (*why != NULL && conn->strict.over != GW_STRICT_FITS) {
+        conn->bad =
+            conn->strict.over == GW_STRICT_TARGET_TOO_LONG ? GW_URI_TOO_LONG : GW_HEADERS_TOO_LARGE;
+        conn->bad_why = *why;
+        conn->stopped = true;
     }
     return at + part;
 }
@@ -178,11 +188,9 @@ text_of_bad(const struct gw_conn *conn)
 {
     if (conn->bad_why != NULL)
         return conn->bad_why;
-    if (conn->bad == GW_HEADERS_TOO_LARGE)
-        return "the head, or the trailers and extensions of a chunked body, have too many bytes or "
-               "fields: see the options max_header and max_header_fields";
-    return conn->bad == GW_URI_TOO_LONG ? "the target is longer than the option max_url allows"
-                                        : "malformed HTTP";
+    return conn->bad == GW_HEADERS_TOO_LARGE
+               ? "the trailers and extensions of the chunked body have too many bytes or fields"
+               : "malformed HTTP";
 }
 
 /* Parses at most one request. Returns the number of bytes consumed. */

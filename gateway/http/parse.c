@@ -52,8 +52,8 @@ stop_bad(struct gw_conn *conn, const char *why)
 static int
 append(struct gw_conn *conn, const char *bytes, size_t n)
 {
-    if (conn->head->len + n > (size_t)conn->loop->gw->http->max_head || !grow_head(conn, n))
-        return stop(conn, GW_HEADERS_TOO_LARGE);
+    if (!grow_head(conn, n)) /* strict.c has bounded it: there is no memory */
+        return stop(conn, GW_INTERNAL);
     memcpy(conn->head->bytes + conn->head->len, bytes, n);
     conn->head->len += (uint32_t)n;
     return 0;
@@ -123,7 +123,6 @@ static int
 on_url(llhttp_t *parser, const char *at, size_t n)
 {
     struct gw_conn *conn = parser->data;
-    int64_t url_left, head_left;
 
     if (conn->request.method_len == 0) {
         conn->request.method_len = conn->method_len;
@@ -131,10 +130,6 @@ on_url(llhttp_t *parser, const char *at, size_t n)
             return HPE_USER;
         conn->name_at = conn->head->len;
     }
-    url_left = conn->loop->gw->http->max_url - (int64_t)(conn->head->len - conn->name_at);
-    head_left = conn->loop->gw->http->max_head - (int64_t)conn->head->len;
-    if ((int64_t)n > url_left && url_left < head_left)
-        return stop(conn, GW_URI_TOO_LONG);
     return append(conn, at, n);
 }
 
@@ -230,8 +225,7 @@ on_header_field(llhttp_t *parser, const char *at, size_t n)
     struct gw_conn *conn = parser->data;
 
     if (conn->field_at == 0) {
-        if (++conn->fields > conn->loop->gw->http->max_fields)
-            return stop(conn, GW_HEADERS_TOO_LARGE);
+        conn->fields++;
         conn->field_at = conn->head->len;
         if (append(conn, "\0\0\0\0", 4) != 0)
             return HPE_USER;

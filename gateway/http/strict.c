@@ -36,10 +36,15 @@ begin(struct gw_strict *strict, int state)
 }
 
 static size_t
-scan_target(struct gw_strict *strict, const char *bytes, size_t n, const char **why)
+scan_target(struct gw_strict *strict, const struct gw_strict_limits *limits, const char *bytes,
+            size_t n, const char **why)
 {
-    size_t part = until(bytes, n, ' ');
+    size_t part = until(bytes, n, ' '), most = (size_t)(limits->target - strict->at);
 
+    if (part > most) {
+        strict->over = GW_STRICT_TARGET_TOO_LONG;
+        return fail(why, most, "the target is longer than the option max_url allows");
+    }
     strict->at += (uint32_t)part;
     if (part == n)
         return n;
@@ -65,8 +70,12 @@ scan_version(struct gw_strict *strict, const char *bytes, size_t n, const char *
     return n;
 }
 
+static const char too_large[] = "the head has more bytes or fields than the options max_header and "
+                                "max_header_fields allow";
+
 static size_t
-scan_line(struct gw_strict *strict, const char *bytes, const char **why)
+scan_line(struct gw_strict *strict, const struct gw_strict_limits *limits, const char *bytes,
+          const char **why)
 {
     if (bytes[0] == '\r') {
         strict->state = GW_STRICT_LAST_LF;
@@ -78,6 +87,11 @@ scan_line(struct gw_strict *strict, const char *bytes, const char **why)
         return fail(why, 0, "a field has no name (5)");
     if (bytes[0] == '\n')
         return fail(why, 0, "a line of the head ends without a carriage return (2.2)");
+    if (strict->fields == limits->fields) {
+        strict->over = GW_STRICT_HEAD_TOO_LARGE;
+        return fail(why, 0, too_large);
+    }
+    strict->fields++;
     begin(strict, GW_STRICT_NAME);
     return 0;
 }
@@ -131,15 +145,16 @@ scan_lf(struct gw_strict *strict, const char *bytes, const char **why)
 }
 
 static size_t
-scan_part(struct gw_strict *strict, char *bytes, size_t n, const char **why)
+scan_part(struct gw_strict *strict, const struct gw_strict_limits *limits, char *bytes, size_t n,
+          const char **why)
 {
     switch (strict->state) {
     case GW_STRICT_TARGET:
-        return scan_target(strict, bytes, n, why);
+        return scan_target(strict, limits, bytes, n, why);
     case GW_STRICT_VERSION:
         return scan_version(strict, bytes, n, why);
     case GW_STRICT_LINE:
-        return scan_line(strict, bytes, why);
+        return scan_line(strict, limits, bytes, why);
     case GW_STRICT_NAME:
         return scan_name(strict, bytes, n, why);
     case GW_STRICT_VALUE:
@@ -150,13 +165,20 @@ scan_part(struct gw_strict *strict, char *bytes, size_t n, const char **why)
 }
 
 size_t
-gw_strict_scan(struct gw_strict *strict, char *bytes, size_t n, const char **why)
+gw_strict_scan(struct gw_strict *strict, const struct gw_strict_limits *limits, char *bytes,
+               size_t n, const char **why)
 {
-    size_t at = 0;
+    size_t at = 0, most = (size_t)(limits->bytes - strict->bytes);
+    size_t fits = n < most ? n : most;
 
     *why = NULL;
-    while (at < n && strict->state != GW_STRICT_DONE && *why == NULL)
-        at += scan_part(strict, bytes + at, n - at, why);
+    while (at < fits && strict->state != GW_STRICT_DONE && *why == NULL)
+        at += scan_part(strict, limits, bytes + at, fits - at, why);
+    strict->bytes += (uint32_t)at;
+    if (*why == NULL && strict->state != GW_STRICT_DONE && fits < n) {
+        strict->over = GW_STRICT_HEAD_TOO_LARGE;
+        *why = too_large;
+    }
     return at;
 }
 
