@@ -353,6 +353,13 @@ chan_sent(struct chan *chan, uint64_t position)
 }
 
 bool
+chan_begun(struct chan *chan, uint64_t position)
+{
+    return !is_in_ring(chan, position) ||
+           atomic_load(claim_at(chan->out_bytes, position)) == CLAIM_BEGUN;
+}
+
+bool
 chan_revoke(struct chan *chan, uint64_t position)
 {
     uint16_t none = CLAIM_NONE;

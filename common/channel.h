@@ -183,6 +183,8 @@ bool chan_worker_wait_revoked(struct chan *chan);
 /* The gateway recalls the frame at this position. False: the worker has begun it. */
 bool chan_revoke(struct chan *chan, uint64_t position);
 
+/* Whether the worker has begun the request at this position, or says so. */
+bool chan_begun(struct chan *chan, uint64_t position);
 /* The payload of the frame that was committed at this position, while the consumer has not gone
  * past it; NULL afterwards. A worker can have changed it. */
 const unsigned char *chan_sent(struct chan *chan, uint64_t position);

@@ -237,15 +237,16 @@ parse(int argc, char **argv, struct inherited *in, struct gw_config *config, str
     return gw_config_arguments(config, argc - own, argv + own, err);
 }
 
-/* Half of the descriptors are for connections. The rest is for instances, which take five or more
- * each, for files, and for the launcher's messages. */
+/* Half of the descriptors are for connections, a quarter for bodies and responses that wait. The
+ * rest is for instances, which take five or more each, for files, and for the launcher's messages.
+ */
 static uint32_t
-connections_most(void)
+descriptors(void)
 {
     struct rlimit files = {.rlim_cur = 1024};
 
     (void)getrlimit(RLIMIT_NOFILE, &files);
-    return files.rlim_cur / 2 < UINT32_MAX ? (uint32_t)(files.rlim_cur / 2) : UINT32_MAX;
+    return files.rlim_cur < UINT32_MAX ? (uint32_t)files.rlim_cur : UINT32_MAX;
 }
 
 /* Requests to /function/... go to calls/, all others to admin/. */
@@ -310,6 +311,7 @@ bound_spools(struct gw *gw)
     struct statvfs disk;
 
     gw->http->spool_use.memory_most = config->queue_bytes;
+    gw->http->spool_use.files_most = descriptors() / 4;
     gw->http->spool_use.disk_most = config->spool_bytes > 0 ? config->spool_bytes : SPOOL_MOST;
     if (config->spool_bytes == 0 && statvfs(config->state, &disk) == 0 &&
         disk.f_bavail * disk.f_frsize / 10 < (uint64_t)SPOOL_MOST)
@@ -326,7 +328,7 @@ drop_privileges(struct gw *gw, const struct inherited *in, struct hearth_err *er
     gw->functions->memory_budget =
         config->memory_budget > 0 ? config->memory_budget : in->memory / 4 * 3;
     gw_settings_set_host_memory(gw->functions->memory_budget);
-    gw->http->conns_max = connections_most();
+    gw->http->conns_max = descriptors() / 2;
     if (config->connections > 0 && config->connections < gw->http->conns_max)
         gw->http->conns_max = (uint32_t)config->connections;
     bound_spools(gw);

@@ -136,9 +136,9 @@ on_spool_ready(void *user)
     struct gw_call *call = user;
 
     call->reading_file = false;
-    if (!call->submitted && call->conn != NULL)
+    if (call->conn != NULL)
         gw_conn_read_on(call->conn);
-    else if (call->instance != NULL)
+    if (call->instance != NULL)
         gw_call_pump(call);
 }
 
@@ -250,6 +250,9 @@ gw_call_body_end(struct gw_call *call)
     call->body_complete = true;
     if (call->submitted)
         gw_call_pump(call);
+    else if (call->conn != NULL)
+        gw_conn_read_on(
+            call->conn); /* whatever its body waits for: it is seen if the client goes */
 }
 
 static void
@@ -263,7 +266,7 @@ submit(struct gw_call *call)
     call->submitted = true;
     if (call->body_complete)
         ((struct frame_request *)(void *)call->head->bytes)->body_len = call->body_seen;
-    call->sch.stackable = call->body_complete && call->spool == NULL &&
+    call->sch.stackable = call->body_complete && call->body_seen <= LIMIT_FRAME_BODY &&
                           !call->reports_memory; /* nothing else runs while it is measured */
     call->sch.bytes = call->head->size + call->body_len;
     if (call->stash != NULL)
@@ -302,7 +305,7 @@ gw_call_recover(struct gw_call *call)
         return gw_call_settle_body(call);
     if (call->spool != NULL)
         return true;
-    if (call->in_pieces || !call->end_sent)
+    if (call->in_pieces || !call->end_sent || call->aborted != 0 || n > LIMIT_FRAME_BODY)
         return false;
     if (n == 0)
         return true;
@@ -327,7 +330,7 @@ void
 gw_call_unsend(struct gw_call *call)
 {
     call->instance = NULL;
-    call->head_sent = call->end_sent = false;
+    call->head_sent = call->end_sent = call->recovered = false;
     call->sent_at = 0;
     gw_timer_unset(call->loop, &call->deadline);
 }
@@ -495,9 +498,9 @@ gw_call_pump(struct gw_call *call)
         abort_body(call, call->aborted);
     link->sent = true; /* the worker is woken once per turn of the loop */
     link->room_wanted = room_wanted(call);
-    if (call->conn == NULL || call->end_sent || !call->stream)
+    if (call->conn == NULL || !call->stream)
         return;
-    if (call->stash == NULL)
+    if (call->stash == NULL || call->end_sent)
         gw_conn_read_on(call->conn);
     else
         gw_conn_read_stop(call->conn);
@@ -534,7 +537,12 @@ gw_call_detach(struct gw_call *call, int why)
         drop_body(call);
         call->body_complete = true;
         call->body_seen = 0;
-        gw_call_pump(call);
+        if (inst == NULL)
+            return; /* it was refused */
+        if (inst->links[call->loop->lane].first == call)
+            gw_call_pump(call);
+        else
+            inst->links[call->loop->lane].unsent = true; /* in order, behind those before it */
     }
     abort_body(call, why);
     if (inst == NULL || inst->links[call->loop->lane].first != call)

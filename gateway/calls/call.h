@@ -41,6 +41,7 @@ struct gw_call {
     int64_t body_seen;       /* body bytes received so far */
     bool submitted, head_sent, body_complete, end_sent;
     bool reading_file;   /* the next bytes of the spool are being read */
+    bool recovered;      /* its instance died before it began it: it goes to another one */
     bool in_pieces;      /* a part of the body was sent from the stash: it cannot be sent again */
     bool reports_memory; /* its response says what it used */
     bool response_begun, bodiless, finished;

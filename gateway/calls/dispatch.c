@@ -26,7 +26,7 @@
 
 /* Stops dispatching to the call's instance, and takes back the calls that were sent ahead. Returns
  * whether the worker may still be running the call. If it has begun the next one, it is done with
- * this one, and only the client is slow. */
+ * this one, and only the client is slow. (One that could not be taken back has not begun.) */
 static bool
 stop_dispatching(struct gw_call *call)
 {
@@ -39,7 +39,8 @@ stop_dispatching(struct gw_call *call)
             sch_slot_doom(inst->gw->functions->sch, inst->slot, SCH_END_TIMEOUT, gw_now_ns());
     }
     gw_dispatch(call->loop);
-    return call->next == NULL;
+    return call->next == NULL || !call->next->head_sent ||
+           !chan_begun(&inst->chan, call->next->position);
 }
 
 /* Dooms the instance before the client gets the answer. Otherwise the client's next call could

@@ -145,11 +145,12 @@ put_framing(struct out *out, struct gw_call *call, const struct frame_response *
         PUT(out, "Content-Length: 0\r\n");
         return;
     }
-    if (whole && body == 0 && (conn->head_only || head->status == 304)) {
+    if (call->bodiless) {
         /* the length that a GET would have; only the function can know it (RFC 9110, 8.6) */
-        if (head->declared < 0)
+        length = head->declared >= 0 ? head->declared : (whole && body > 0 ? length : -1);
+        if (length < 0)
             return;
-        length = head->declared;
+        whole = true; /* nothing of it is left to come */
     }
     if (length >= 0) {
         PUT(out, "Content-Length: ");

@@ -220,56 +220,63 @@ never_begun(struct gw_instance *inst, struct gw_call *call)
     return true;
 }
 
-/* Brings back the bodies of the calls that were sent ahead. A call without its body is answered
- * here, and runs as one whose client has gone. */
-static void
-recover_sent_ahead(struct gw_link *link)
+/* Whether a call behind the first can be given to another instance. */
+static bool
+can_go_on(struct gw_instance *inst, struct gw_call *call)
 {
-    for (struct gw_call *call = link->first != NULL ? link->first->next : NULL; call != NULL;
-         call = call->next)
-        if (!gw_call_recover(call)) {
-            gw_call_problem(call, GW_FUNCTION_CRASHED, NULL,
-                            "the instance died, and the call's body was lost with it");
-            call->aborted = EPIPE;
-        }
+    return call->conn != NULL && gw_call_recover(call) &&
+           (!call->head_sent || chan_revoke(&inst->chan, call->position));
 }
 
-/* Answers the first call and puts the others back into the queue. The main loop does the rest. */
+/* Answers a call that ends with its instance. */
 static void
-on_dead(struct gw_link *link)
+lose_call(struct gw_link *link, struct gw_call *call)
 {
     struct gw_instance *inst = link->inst;
-    struct gw_call *call = link->first;
-    struct gw *gw = inst->gw;
-    bool lost = call != NULL && !never_begun(inst, call);
 
-    if (lost && call->conn != NULL) {
-        gw_locked struct gw *held = gw_lock(gw);
-
+    if (call->conn != NULL) {
         gw_instance_take_last_output(inst);
         if (gw_instance_has_refusals(inst))
             gw_instance_report_refusals(inst, call->id);
         answer_death(call, inst);
     }
-    {
-        gw_locked struct gw *held = gw_lock(gw);
+    gw_running_remove(link, call);
+    sch_call_lost(inst->gw->functions->sch, &call->sch);
+    call->instance = NULL;
+    gw_call_free(call);
+}
 
-        recover_sent_ahead(link);
-        if (lost) {
-            gw_running_remove(link, call);
-            sch_call_lost(gw->functions->sch, &call->sch);
-            call->instance = NULL;
-            gw_call_free(call);
+/* Answers the first call, and those after it that cannot be given to another instance; puts the
+ * others back into the queue. The main loop does the rest. */
+static void
+on_dead(struct gw_link *link)
+{
+    struct gw_instance *inst = link->inst;
+    struct gw *gw = inst->gw;
+    gw_locked struct gw *held = gw_lock(gw);
+
+    if (link->first != NULL && !never_begun(inst, link->first))
+        lose_call(link, link->first);
+    else if (link->first != NULL)
+        link->first->recovered = true;
+    while (link->first != NULL && !link->first->recovered && !can_go_on(inst, link->first))
+        lose_call(link, link->first);
+    for (struct gw_call *call = link->first != NULL ? link->first->next : NULL; call != NULL;
+         call = call->next)
+        if (!can_go_on(inst, call)) { /* a worker that lies about what it has begun */
+            gw_call_problem(call, GW_FUNCTION_CRASHED, NULL,
+                            "the instance died, and the call's body was lost with it");
+            call->aborted = EPIPE; /* it runs as one whose client has gone */
         }
-        while (link->first != NULL) {
-            call = link->first;
-            gw_running_remove(link, call);
-            gw_call_unsend(call);
-        }
-        sch_slot_gone(gw->functions->sch, inst->slot, false, gw_now_ns());
-        inst->slot = NULL;
-        gw_link_give_up(link);
+    while (link->first != NULL) {
+        struct gw_call *call = link->first;
+
+        gw_running_remove(link, call);
+        gw_call_unsend(call);
     }
+    sch_slot_gone(gw->functions->sch, inst->slot, false, gw_now_ns());
+    inst->slot = NULL;
+    gw_link_give_up(link);
     gw_instance_calls_ended(inst);
 }
 

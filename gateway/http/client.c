@@ -10,6 +10,8 @@
 #include "loop.h"
 #include "networks.h"
 
+#define LIMIT_PROXIES 2048 /* bytes of what proxies have said; of more, the end */
+
 static void
 to_in6(const struct sockaddr_storage *at, struct in6_addr *address)
 {
@@ -106,23 +108,55 @@ gw_is_proxy_field(const char *name, size_t n)
     return false;
 }
 
+/* Where the part that begins at `from` ends: at `end`, outside of quotes (RFC 9110, 5.6.4). */
+static size_t
+part_end(const char *list, size_t from, size_t n, char end)
+{
+    bool quoted = false;
+
+    for (; from < n; from++) {
+        if (quoted && list[from] == '\\')
+            from++;
+        else if (list[from] == '"')
+            quoted = !quoted;
+        else if (list[from] == end && !quoted)
+            break;
+    }
+    return from < n ? from : n;
+}
+
+/* Takes white space from both ends. */
+static void
+trim(const char *list, size_t *from, size_t *to)
+{
+    while (*from < *to && (list[*from] == ' ' || list[*from] == '\t'))
+        (*from)++;
+    while (*to > *from && (list[*to - 1] == ' ' || list[*to - 1] == '\t'))
+        (*to)--;
+}
+
 /* The address in one element of Forwarded: for="[2001:db8::1]:80";proto=http */
 static bool
 forwarded_for(const char *element, size_t n, struct in6_addr *address)
 {
-    for (size_t i = 0; i + 4 < n; i++) {
-        size_t from = i + 4, to;
+    for (size_t at = 0; at < n;) {
+        size_t from = at, to = part_end(element, at, n, ';');
 
-        if (strncasecmp(element + i, "for=", 4) != 0 ||
-            (i > 0 && strchr("; \t", element[i - 1]) == NULL))
+        at = to + 1;
+        trim(element, &from, &to);
+        if (to - from < 4 || strncasecmp(element + from, "for=", 4) != 0)
             continue;
-        from += element[from] == '"';
-        for (to = from; to < n && strchr("\"; \t", element[to]) == NULL;)
-            to++;
+        from += 4;
+        if (to - from >= 2 && element[from] == '"' && element[to - 1] == '"') {
+            from++;
+            to--;
+        }
         return address_parse(element + from, to - from, address);
     }
     return false;
 }
+
+#define HOPS_MOST 32 /* elements that are followed, the nearest ones */
 
 /* Goes through the list from its end, where the nearest proxy has added, as long as those named
  * there are trusted themselves. */
@@ -130,21 +164,25 @@ static void
 follow(const struct networks *proxies, const char *list, bool forwarded,
        char client[INET6_ADDRSTRLEN])
 {
-    size_t end = strlen(list);
+    size_t froms[HOPS_MOST], tos[HOPS_MOST], n = strlen(list), count = 0;
 
-    while (end > 0) {
-        size_t from = end, to = end;
+    for (size_t at = 0; at < n;) {
+        size_t from = at, to = part_end(list, at, n, ',');
+
+        at = to + 1;
+        trim(list, &from, &to);
+        if (from == to)
+            continue; /* an empty element says nothing (RFC 9110, 5.6.1.2) */
+        froms[count % HOPS_MOST] = from;
+        tos[count % HOPS_MOST] = to;
+        count++;
+    }
+    for (size_t hop = 0; hop < count && hop < HOPS_MOST; hop++) {
+        size_t i = (count - 1 - hop) % HOPS_MOST;
         struct in6_addr address;
 
-        while (from > 0 && list[from - 1] != ',')
-            from--;
-        end = from > 0 ? from - 1 : 0;
-        while (from < to && (list[from] == ' ' || list[from] == '\t'))
-            from++;
-        while (to > from && (list[to - 1] == ' ' || list[to - 1] == '\t'))
-            to--;
-        if (!(forwarded ? forwarded_for(list + from, to - from, &address)
-                        : address_parse(list + from, to - from, &address)))
+        if (!(forwarded ? forwarded_for(list + froms[i], tos[i] - froms[i], &address)
+                        : address_parse(list + froms[i], tos[i] - froms[i], &address)))
             return;
         address_format(&address, client);
         if (!networks_have(proxies, &address))
@@ -155,17 +193,13 @@ follow(const struct networks *proxies, const char *list, bool forwarded,
 void
 gw_conn_client(const struct gw_conn *conn, char client[INET6_ADDRSTRLEN])
 {
-    const char *list;
-    bool forwarded = false;
+    static const char *const names[] = {"X-Forwarded-For", "Forwarded"};
+    char list[LIMIT_PROXIES];
 
     (void)strcpy(client, conn->peer);
-    if (!conn->peer_trusted)
-        return;
-    list = gw_conn_last_field(conn, "X-Forwarded-For");
-    if (list == NULL) {
-        list = gw_conn_last_field(conn, "Forwarded");
-        forwarded = true;
-    }
-    if (list != NULL)
-        follow(&conn->loop->gw->http->trusted_proxies, list, forwarded, client);
+    for (size_t i = 0; conn->peer_trusted && i < 2; i++)
+        if (gw_conn_join_fields(conn, names[i], list, sizeof list)) {
+            follow(&conn->loop->gw->http->trusted_proxies, list, i == 1, client);
+            return;
+        }
 }

@@ -326,6 +326,11 @@ feed(struct gw_conn *conn, char *bytes, size_t n)
 {
     size_t used = take_turn(conn, bytes, n);
 
+    /* empty lines before the next request say nothing, and must not keep the socket from being read
+     * while this one is served: so it is seen if the client goes */
+    while (used < n && conn->phase == GW_REQUEST_WHOLE &&
+           (bytes[used] == '\r' || bytes[used] == '\n'))
+        used++;
     if (used < n && conn->life == GW_CONN_OPEN) {
         read_stop(conn);
         if (!keep_early(conn, bytes + used, n - used)) {
@@ -469,6 +474,8 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 void
 gw_conn_read_on(struct gw_conn *conn)
 {
+    if (conn->paused && conn->phase == GW_REQUEST_BODY)
+        conn->body_at_ms = gw_now_ms(); /* the time until now was not the client's */
     conn->paused = false;
     if (conn->life == GW_CONN_CLOSING || conn->held)
         return;

@@ -179,8 +179,9 @@ const llhttp_settings_t *gw_parser_settings(void);
 const char *gw_conn_function_name(const struct gw_conn *conn);
 /* The value of a field of the request's head, or NULL. Not for the hot path. */
 const char *gw_conn_field(const struct gw_conn *conn, const char *name);
-/* The same, of fields with the same name the last. */
-const char *gw_conn_last_field(const struct gw_conn *conn, const char *name);
+/* All fields of that name as one list, "a, b"; if they are longer than n bytes, their end. False if
+ * there are none. */
+bool gw_conn_join_fields(const struct gw_conn *conn, const char *name, char *list, size_t n);
 /* Parses bytes of a body. Returns how many were consumed; *why is set if the next one is wrong. */
 size_t gw_parse_body(struct gw_conn *conn, const char *bytes, size_t n, const char **why);
 /* Parses the method. Returns the number of bytes consumed, or -EINVAL if it is not a token. */

@@ -376,35 +376,70 @@ gw_conn_function_name(const struct gw_conn *conn)
     return (const char *)conn->head->bytes + conn->name_at + strlen("/function/");
 }
 
+/* The value of the next field of that name, from the field at *at on, or NULL. *number: how many
+ * fields are before *at. */
 static const char *
-find_field(const struct gw_conn *conn, const char *wanted, bool last)
+next_field(const struct gw_conn *conn, const char *wanted, const char **at, unsigned *number)
 {
-    const char *at =
-        (const char *)conn->head->bytes + sizeof(struct frame_request) + conn->request.fields_at;
-    const char *found = NULL;
+    size_t wanted_len = strlen(wanted);
 
-    for (unsigned i = 0; i < conn->fields && (found == NULL || last); i++) {
+    while (*number < conn->fields) {
         uint16_t lens[2];
-        const char *name = at + sizeof lens;
+        const char *name = *at + sizeof lens;
 
-        memcpy(lens, at, sizeof lens);
-        if (strlen(wanted) == lens[0] && strcasecmp(name, wanted) == 0)
-            found = name + lens[0] + 1;
-        at = name + lens[0] + 1 + lens[1] + 1;
+        memcpy(lens, *at, sizeof lens);
+        *at = name + lens[0] + 1 + lens[1] + 1;
+        (*number)++;
+        if (wanted_len == lens[0] && strcasecmp(name, wanted) == 0)
+            return name + lens[0] + 1;
     }
-    return found;
+    return NULL;
+}
+
+static const char *
+fields_begin(const struct gw_conn *conn)
+{
+    return (const char *)conn->head->bytes + sizeof(struct frame_request) + conn->request.fields_at;
 }
 
 const char *
 gw_conn_field(const struct gw_conn *conn, const char *name)
 {
-    return find_field(conn, name, false);
+    const char *at = fields_begin(conn);
+    unsigned number = 0;
+
+    return next_field(conn, name, &at, &number);
 }
 
-const char *
-gw_conn_last_field(const struct gw_conn *conn, const char *name)
+bool
+gw_conn_join_fields(const struct gw_conn *conn, const char *name, char *list, size_t n)
 {
-    return find_field(conn, name, true);
+    const char *at = fields_begin(conn), *value;
+    unsigned number = 0;
+    size_t used = 0;
+    bool any = false;
+
+    while ((value = next_field(conn, name, &at, &number)) != NULL) {
+        size_t len = strlen(value);
+
+        if (len + 2 > n) {
+            value += len + 2 - n;
+            len = n - 2;
+        }
+        if (used + len + 2 > n) { /* the oldest part gives way */
+            size_t less = used + len + 2 - n;
+
+            memmove(list, list + less, used - less);
+            used -= less;
+        }
+        if (used > 0)
+            list[used++] = ',';
+        memcpy(list + used, value, len);
+        used += len;
+        any = true;
+    }
+    list[used] = '\0';
+    return any;
 }
 
 void

@@ -32,7 +32,9 @@ struct gw_spool {
     int64_t file_len, listed;     /* bytes in the file and in the list */
     int64_t disk;                 /* bytes that it holds of gw_spool_use.disk */
     int fd;
-    int error;
+    int error;      /* of writing: no more can be appended */
+    int read_error; /* the file cannot be read */
+    bool has_file;  /* it counts to gw_spool_use.files */
     bool writing, reading, waited, freed;
     uv_work_t write_job, read_job;
     int64_t read_at; /* in the file */
@@ -124,6 +126,7 @@ on_file_closed(uv_work_t *job, int status)
 
     (void)status;
     closing->use->disk -= closing->bytes;
+    closing->use->files--;
     free(closing);
 }
 
@@ -142,6 +145,7 @@ drop_file(struct gw_spool *spool)
         if (spool->fd >= 0)
             (void)close(spool->fd);
         use_of(spool->loop)->disk -= spool->disk;
+        use_of(spool->loop)->files -= spool->has_file;
         free(closing);
     }
     spool->fd = -1;
@@ -262,12 +266,28 @@ reserve_disk(struct gw_spool *spool, int64_t n)
     return true;
 }
 
+/* The same for its file: descriptors are needed for clients and instances, too. */
+static bool
+reserve_file(struct gw_spool *spool)
+{
+    struct gw_spool_use *use = use_of(spool->loop);
+
+    if (spool->has_file)
+        return true;
+    if (atomic_fetch_add(&use->files, 1) >= use->files_most) {
+        use->files--;
+        return false;
+    }
+    spool->has_file = true;
+    return true;
+}
+
 static void
 write_next(struct gw_spool *spool)
 {
     if (spool->writing || spool->error != 0 || spool->first == NULL || spool->first->len < PIECE)
         return;
-    if (!reserve_disk(spool, spool->first->len)) {
+    if (!reserve_file(spool) || !reserve_disk(spool, spool->first->len)) {
         spool->error = -ENOSPC;
         return;
     }
@@ -377,7 +397,7 @@ on_piece_read(uv_work_t *job, int status)
         spool->piece->len = (uint32_t)spool->got;
         spool->piece_at = spool->read_at;
     } else {
-        spool->error = -EIO;
+        spool->read_error = -EIO;
     }
     tell(spool);
 }
@@ -420,8 +440,8 @@ read_file(struct gw_spool *spool, int64_t at, const unsigned char **bytes, size_
         spool->waited = true;
         return 0;
     }
-    if (spool->error == -EIO)
-        return -EIO;
+    if (spool->read_error != 0)
+        return spool->read_error;
     if (piece == NULL || at < spool->piece_at || at >= spool->piece_at + piece->len)
         status = fetch(spool, at);
     if (status <= 0)

@@ -23,7 +23,9 @@ struct gw_spool;
 /* What all spools of all loops take together. */
 struct gw_spool_use {
     _Atomic int64_t memory, disk; /* bytes */
+    _Atomic uint32_t files;
     int64_t memory_most, disk_most;
+    uint32_t files_most;
 };
 
 /* memory: NULL, or a counted buffer with the first bytes, which becomes the spool's. ready: called

@@ -601,6 +601,49 @@ raw_receive(int fd, const char *until)
     return all;
 }
 
+void
+raw_send_text(int fd, const char *text)
+{
+    raw_send(fd, text, strlen(text));
+}
+
+long long
+waiting_bytes(const struct daemon *d, const char *where)
+{
+    struct reply r = get(d, "/metrics");
+    char name[64];
+    const char *at;
+    long long bytes = -1;
+
+    (void)snprintf(name, sizeof name, "\nhearth_waiting_bytes{where=\"%s\"} ", where);
+    at = strstr(r.body, name);
+    if (at != NULL)
+        bytes = atoll(at + strlen(name));
+    reply_free(&r);
+    return bytes;
+}
+
+bool
+nothing_waits(void *user)
+{
+    return waiting_bytes(user, "memory") == 0 && waiting_bytes(user, "disk") == 0;
+}
+
+bool
+disk_is_used(void *user)
+{
+    return waiting_bytes(user, "disk") > 0;
+}
+
+int64_t
+harness_now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 struct figure {
     const struct daemon *d;
     const char *name, *object, *member;

@@ -95,6 +95,14 @@ void deploy_file(const struct daemon *d, const char *name, const char *settings,
 int raw_connect(const struct daemon *d);
 void raw_send(int fd, const void *bytes, size_t n);
 char *raw_receive(int fd, const char *until);
+void raw_send_text(int fd, const char *text);
+
+/* What waits for slow clients, in "memory" or on "disk"; and conditions of it. user: the daemon. */
+long long waiting_bytes(const struct daemon *d, const char *where);
+bool nothing_waits(void *user);
+bool disk_is_used(void *user);
+/* CLOCK_MONOTONIC */
+int64_t harness_now_ms(void);
 
 /* Deadlines are this many times as long: 1, or more in a slow machine (HEARTH_PATIENCE). */
 int harness_patience(void);

@@ -1,7 +1,8 @@
 /* test_bodies.c: no client holds an instance, whatever its pace, and no size costs memory: bodies
  * and responses wait with the platform, first in memory, then in a file. With `stream` they flow.
  */
-#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,41 +34,6 @@
 #define HOST "Host: localhost\r\n"
 
 static void
-send_text(int fd, const char *text)
-{
-    raw_send(fd, text, strlen(text));
-}
-
-/* What waits, in "memory" or on "disk". */
-static long long
-waiting_bytes(const struct daemon *d, const char *where)
-{
-    struct reply r = get(d, "/metrics");
-    char name[64];
-    const char *at;
-    long long bytes = -1;
-
-    (void)snprintf(name, sizeof name, "\nhearth_waiting_bytes{where=\"%s\"} ", where);
-    at = strstr(r.body, name);
-    if (at != NULL)
-        bytes = atoll(at + strlen(name));
-    reply_free(&r);
-    return bytes;
-}
-
-static bool
-nothing_waits(void *user)
-{
-    return waiting_bytes(user, "memory") == 0 && waiting_bytes(user, "disk") == 0;
-}
-
-static bool
-disk_is_used(void *user)
-{
-    return waiting_bytes(user, "disk") > 0;
-}
-
-static void
 test_slow_clients_hold_no_instance(void **state)
 {
     const struct daemon *d = *state;
@@ -78,9 +44,9 @@ test_slow_clients_hold_no_instance(void **state)
     for (int i = 0; i < 2; i++) {
         uploaders[i] = raw_connect(d);
         readers[i] = raw_connect(d);
-        send_text(uploaders[i],
-                  "POST /function/large HTTP/1.1\r\n" HOST "Content-Length: 1000000\r\n\r\nsome");
-        send_text(readers[i], "GET /function/large?n=30000000 HTTP/1.1\r\n" HOST "\r\n");
+        raw_send_text(uploaders[i], "POST /function/large HTTP/1.1\r\n" HOST
+                                    "Content-Length: 1000000\r\n\r\nsome");
+        raw_send_text(readers[i], "GET /function/large?n=30000000 HTTP/1.1\r\n" HOST "\r\n");
     }
     wait_for("responses that wait in a file", disk_is_used, (void *)(uintptr_t)d);
     wait_for_figure(d, "large", "instances", "busy", 0);
@@ -92,7 +58,7 @@ test_slow_clients_hold_no_instance(void **state)
         for (int k = 0; k < 2; k++) {
             char byte;
 
-            send_text(uploaders[k], "x");
+            raw_send_text(uploaders[k], "x");
             assert_int_equal(recv(readers[k], &byte, 1, 0), 1);
         }
     }
@@ -120,7 +86,7 @@ exchange_all(const struct daemon *d, const char *name, size_t size)
                    "POST /function/%s HTTP/1.1\r\n" HOST
                    "Content-Length: %zu\r\nConnection: close\r\n\r\n",
                    name, size);
-    send_text(fd, head);
+    raw_send_text(fd, head);
     raw_send(fd, body, size);
     got = malloc(room);
     for (ssize_t part = 1; part > 0 && n<room; n += part> 0 ? (size_t)part : 0)
@@ -166,7 +132,8 @@ test_past_max_response_the_function_waits_for_its_client(void **state)
     int fd = raw_connect(d);
 
     deploy_ok(d, "long", "memory=16M&max=1&max_response=2M&timeout=20s", LARGE);
-    send_text(fd, "GET /function/long?n=60000000 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    raw_send_text(fd,
+                  "GET /function/long?n=60000000 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
     wait_for("a response that waits", disk_is_used, (void *)(uintptr_t)d);
     for (int i = 0; i < 5; i++) {
         assert_true(waiting_bytes(d, "disk") < 4 << 20);
@@ -197,7 +164,7 @@ test_bodies_in_files_are_not_mixed_up(void **state)
                        "POST /function/echoes HTTP/1.1\r\n" HOST
                        "Content-Length: %d\r\nConnection: close\r\n\r\n",
                        SIZE);
-        send_text(fds[i], head);
+        raw_send_text(fds[i], head);
     }
     for (size_t at = 0; at < SIZE; at += SIZE / 10)
         for (int i = 0; i < CLIENTS; i++) {
@@ -284,8 +251,8 @@ test_a_full_file_system_is_507_and_costs_nobody_else(void **state)
     reply_free(&r);
     /* a response of which the disk holds a part reaches its client whole */
     reader = raw_connect(&d);
-    send_text(reader,
-              "GET /function/large?n=20000000 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    raw_send_text(reader,
+                  "GET /function/large?n=20000000 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
     wait_for("a response that waits", disk_is_used, &d);
     r = get(&d, "/function/echo");
     assert_int_equal(r.status, 200);
@@ -321,7 +288,8 @@ test_bodies_that_wait_are_bounded_in_memory(void **state)
         struct pollfd p;
 
         fds[i] = raw_connect(&d);
-        send_text(fds[i], "POST /function/echo HTTP/1.1\r\n" HOST "Content-Length: 60001\r\n\r\n");
+        raw_send_text(fds[i],
+                      "POST /function/echo HTTP/1.1\r\n" HOST "Content-Length: 60001\r\n\r\n");
         raw_send(fds[i], part, sizeof part);
         assert_true(waiting_bytes(&d, "memory") <= 1 << 20);
         p = (struct pollfd){.fd = fds[i], .events = POLLIN};
@@ -356,15 +324,15 @@ test_a_body_that_stalls_is_408(void **state)
     daemon_start_with(&d, options);
     deploy_ok(&d, "echo", "memory=16M&max=1", ECHO);
     fd = raw_connect(&d);
-    send_text(fd, "POST /function/echo HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n");
+    raw_send_text(fd, "POST /function/echo HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n");
     for (int i = 0; i < 10; i++) { /* as long as it makes progress it may take its time */
         (void)nanosleep(&pause, NULL);
-        send_text(fd, "x");
+        raw_send_text(fd, "x");
     }
     got = raw_receive(fd, "xxxxxxxxxx");
     assert_non_null(strstr(got, "HTTP/1.1 200 "));
     free(got);
-    send_text(fd, "POST /function/echo HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nx");
+    raw_send_text(fd, "POST /function/echo HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nx");
     got = raw_receive(fd, NULL);
     assert_non_null(strstr(got, "HTTP/1.1 408 "));
     assert_non_null(strstr(got, "\"request_timeout\""));
@@ -386,7 +354,7 @@ test_a_response_that_nobody_takes_ends(void **state)
     daemon_start_with(&d, options);
     deploy_ok(&d, "large", "memory=16M&max=1", LARGE);
     fd = raw_connect(&d);
-    send_text(fd, "GET /function/large?n=30000000 HTTP/1.1\r\n" HOST "\r\n");
+    raw_send_text(fd, "GET /function/large?n=30000000 HTTP/1.1\r\n" HOST "\r\n");
     wait_for("a response that waits", disk_is_used, &d);
     wait_for("a connection that was closed", nothing_waits, &d);
     (void)close(fd);
@@ -411,7 +379,7 @@ test_a_half_closed_client_gets_its_answer(void **state)
         int fd = raw_connect(*state), count = 0;
         char *got;
 
-        send_text(fd, requests[i]);
+        raw_send_text(fd, requests[i]);
         assert_int_equal(shutdown(fd, SHUT_WR), 0);
         got = raw_receive(fd, NULL);
         for (const char *at = got; (at = strstr(at, "done")) != NULL; at++)
@@ -437,7 +405,7 @@ test_a_request_that_ends_within_itself_is_400(void **state)
         int fd = raw_connect(*state);
         char *got;
 
-        send_text(fd, requests[i]);
+        raw_send_text(fd, requests[i]);
         assert_int_equal(shutdown(fd, SHUT_WR), 0);
         got = raw_receive(fd, NULL);
         if (strstr(got, "HTTP/1.1 400 ") == NULL && strstr(got, "HTTP/1.1 401 ") == NULL)
@@ -460,9 +428,9 @@ test_a_vanished_client_frees_its_waiting_call(void **state)
               "  for (i = 0; i < 1500 && !hearth_query(c, \"quick\"); i++) {\n"
               "    nanosleep(&t, 0); if (i > 20 && hearth_printf(c, \".\")) return 0; }\n"
               "  return 0; }\n");
-    send_text(running, "GET /function/busy HTTP/1.1\r\n" HOST "\r\n");
+    raw_send_text(running, "GET /function/busy HTTP/1.1\r\n" HOST "\r\n");
     wait_for_figure(d, "busy", "instances", "busy", 1);
-    send_text(waiting, "GET /function/busy HTTP/1.1\r\n" HOST "\r\n");
+    raw_send_text(waiting, "GET /function/busy HTTP/1.1\r\n" HOST "\r\n");
     wait_for_figure(d, "busy", NULL, "waiting", 1);
     (void)close(waiting);
     wait_for_figure(d, "busy", NULL, "waiting", 0);
@@ -481,15 +449,6 @@ test_a_vanished_client_frees_its_waiting_call(void **state)
     "    " how "; nanosleep(&t, 0); (void)b; }\n"                                                  \
     "  return 0; }\n"
 
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Each event arrives before the next one is written, 200 ms later; a timer of the machine may be
  * late, so only the order of three of them counts. */
 static void
@@ -500,7 +459,7 @@ expect_events_one_by_one(const struct daemon *d, const char *target)
     int fd = raw_connect(d);
 
     (void)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" HOST "\r\n", target);
-    send_text(fd, request);
+    raw_send_text(fd, request);
     for (int i = 0; i < 5; i++) {
         char event[16], *got;
 
@@ -508,7 +467,7 @@ expect_events_one_by_one(const struct daemon *d, const char *target)
         got = raw_receive(fd, event);
         if (strstr(got, event) == NULL)
             fail_msg("%s: %s is not there: %s", target, event, got);
-        at[i] = now_ms();
+        at[i] = harness_now_ms();
         free(got);
     }
     if (at[4] - at[0] < 500)
@@ -539,12 +498,12 @@ test_what_was_written_leaves_when_the_function_waits_for_its_body(void **state)
     int fd = raw_connect(*state);
 
     deploy_ok(*state, "talk", "memory=16M&stream=true", ECHO);
-    send_text(fd, "POST /function/talk HTTP/1.1\r\n" HOST "Content-Length: 40\r\n\r\n");
+    raw_send_text(fd, "POST /function/talk HTTP/1.1\r\n" HOST "Content-Length: 40\r\n\r\n");
     for (int i = 0; i < 10; i++) {
         char word[8], *got;
 
         (void)snprintf(word, sizeof word, "ab%02d", i);
-        send_text(fd, word);
+        raw_send_text(fd, word);
         got = raw_receive(fd, word);
         assert_non_null(strstr(got, word));
         free(got);
@@ -563,7 +522,7 @@ test_a_head_can_be_sent_alone(void **state)
               "  struct timespec t = {0, 300000000}; hearth_status(c, 202);\n"
               "  if (hearth_flush(c) || hearth_flush(c) || !hearth_status(c, 200)) return 1;\n"
               "  nanosleep(&t, 0); return hearth_printf(c, \"body\"); }\n");
-    send_text(fd, "GET /function/head HTTP/1.1\r\n" HOST "\r\n");
+    raw_send_text(fd, "GET /function/head HTTP/1.1\r\n" HOST "\r\n");
     got = raw_receive(fd, "\r\n\r\n");
     assert_non_null(strstr(got, "HTTP/1.1 202 "));
     assert_null(strstr(got, "body"));
@@ -617,133 +576,6 @@ test_the_examples_of_streams_do_what_they_say(void **state)
     free(body);
 }
 
-/* ---- who calls ---- */
-
-#define CLIENT                                                                                     \
-    "#include <hearth.h>\n"                                                                        \
-    "static const char *s(const char *v) { return v ? v : \"-\"; }\n"                              \
-    "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"%s %s %s %s\",\n"               \
-    "  hearth_client(c), s(hearth_header(c, \"X-Forwarded-For\")),\n"                              \
-    "  s(hearth_header(c, \"x-forwarded-proto\")), s(hearth_header(c, \"Forwarded\"))); }\n"
-
-static void
-expect_client(const struct daemon *d, const char *const *fields, const char *body)
-{
-    struct reply r = http(d, &(struct request){.path = "/function/client", .fields = fields});
-
-    assert_string_equal(r.body, body);
-    reply_free(&r);
-}
-
-static void
-test_only_a_trusted_proxy_says_who_calls(void **state)
-{
-    static const char *const options[] = {"--trusted-proxies=127.0.0.1, 10.0.0.0/8, unix", NULL};
-    static const char *const no_fields[] = {NULL};
-    static const char *const one[] = {"X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https",
-                                      NULL};
-    static const char *const chain[] = {"X-Forwarded-For: 1.2.3.4, 192.0.2.7, 10.1.2.3", NULL};
-    static const char *const odd[] = {"X-Forwarded-For: unknown", NULL};
-    static const char *const standard[] = {
-        "Forwarded: for=1.1.1.1, for=\"[2001:db8::7]:80\";proto=http", NULL};
-    struct daemon d = {0};
-
-    deploy_ok(*state, "client", "memory=16M", CLIENT);
-    expect_client(*state, no_fields, "127.0.0.1 - - -");
-    expect_client(*state, one, "127.0.0.1 - - -");
-    expect_client(*state, standard, "127.0.0.1 - - -");
-    daemon_start_with(&d, options);
-    deploy_ok(&d, "client", "memory=16M", CLIENT);
-    expect_client(&d, no_fields, "127.0.0.1 - - -");
-    expect_client(&d, one, "192.0.2.7 192.0.2.7 https -");
-    expect_client(&d, chain, "192.0.2.7 1.2.3.4, 192.0.2.7, 10.1.2.3 - -");
-    expect_client(&d, odd, "127.0.0.1 unknown - -");
-    expect_client(&d, standard, "2001:db8::7 - - for=1.1.1.1, for=\"[2001:db8::7]:80\";proto=http");
-    daemon_remove(&d);
-}
-
-/* ---- limits ---- */
-
-static void
-expect_answer(const struct daemon *d, const char *request, const char *status, const char *holds)
-{
-    int fd = raw_connect(d);
-    char *got;
-
-    send_text(fd, request);
-    got = raw_receive(fd, holds);
-    if (strncmp(got, status, strlen(status)) != 0 || strstr(got, holds) == NULL)
-        fail_msg("%.100s: want %s %s, got %s", request, status, holds, got);
-    free(got);
-    (void)close(fd);
-}
-
-static void
-test_limits_of_heads_and_of_clients_are_options(void **state)
-{
-    static const char *const options[] = {"--max-header=1K",        "--max-header-fields=8",
-                                          "--max-url=100",          "--connections-per-address=4",
-                                          "--keepalive-timeout=1s", NULL};
-    static char request[4096];
-    struct daemon d = {0};
-    int fds[4];
-
-    (void)state;
-    daemon_start_with(&d, options);
-    deploy_ok(&d, "echo", "memory=16M", ECHO);
-    expect_answer(&d, "GET /function/echo HTTP/1.1\r\n" HOST "A: b\r\nC: d\r\n\r\n", "HTTP/1.1 200",
-                  "Keep-Alive: timeout=1\r\n");
-    expect_answer(&d,
-                  "GET /function/echo HTTP/1.1\r\n" HOST
-                  "A: b\r\nC: d\r\nE: f\r\nG: h\r\nI: j\r\nK: l\r\nM: n\r\nO: p\r\n\r\n",
-                  "HTTP/1.1 431", "headers_too_large");
-    (void)snprintf(request, sizeof request, "GET /function/echo?%0200d HTTP/1.1\r\n" HOST "\r\n",
-                   0);
-    expect_answer(&d, request, "HTTP/1.1 414", "uri_too_long");
-    (void)snprintf(request, sizeof request,
-                   "GET /function/echo HTTP/1.1\r\n" HOST "A: %01000d\r\n\r\n", 0);
-    expect_answer(&d, request, "HTTP/1.1 431", "\"limit\":1024");
-    for (int i = 0; i < 4; i++) {
-        fds[i] = raw_connect(&d);
-        send_text(fds[i], "GET /function/echo HTTP/1.1\r\n" HOST "\r\n");
-        free(raw_receive(fds[i], "\r\n\r\n"));
-    }
-    expect_answer(&d, "", "HTTP/1.1 503", "connections_per_address");
-    (void)close(fds[0]);
-    free(raw_receive(fds[1], NULL)); /* idle connections close by themselves */
-    expect_answer(&d, "GET /function/echo HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 200", "\r\n\r\n");
-    for (int i = 1; i < 4; i++)
-        (void)close(fds[i]);
-    daemon_remove(&d);
-}
-
-/* A client whose call was refused is not read again at once. */
-static void
-test_a_refused_client_is_paced(void **state)
-{
-    const struct daemon *d = *state;
-    int busy = raw_connect(d), fd = raw_connect(d);
-    int64_t began;
-
-    deploy_ok(d, "full", "memory=16M&max=1&queue=0&timeout=20s",
-              "#include <hearth.h>\n#include <time.h>\nint hearth_handle(hearth_call *c) {\n"
-              "  struct timespec t = {3, 0}; nanosleep(&t, 0); return 0; }\n");
-    send_text(busy, "GET /function/full HTTP/1.1\r\n" HOST "\r\n");
-    wait_for_figure(d, "full", "instances", "busy", 1);
-    began = now_ms();
-    for (int i = 0; i < 4; i++) {
-        char *got;
-
-        send_text(fd, "GET /function/full HTTP/1.1\r\n" HOST "\r\n");
-        got = raw_receive(fd, "\"overloaded\"");
-        assert_non_null(strstr(got, "HTTP/1.1 503 "));
-        free(got);
-    }
-    assert_true(now_ms() - began >= 700);
-    (void)close(fd);
-    (void)close(busy);
-}
-
 int
 main(void)
 {
@@ -764,9 +596,6 @@ main(void)
         cmocka_unit_test(test_what_was_written_leaves_when_the_function_waits_for_its_body),
         cmocka_unit_test(test_a_head_can_be_sent_alone),
         cmocka_unit_test(test_the_examples_of_streams_do_what_they_say),
-        cmocka_unit_test(test_only_a_trusted_proxy_says_who_calls),
-        cmocka_unit_test(test_limits_of_heads_and_of_clients_are_options),
-        cmocka_unit_test(test_a_refused_client_is_paced),
     };
 
     return RUN_TESTS("bodies", tests, group_start, group_stop);

@@ -300,6 +300,7 @@ once(void)
     http.max_head = http.max_url = LIMIT_HEAD;
     http.max_fields = LIMIT_FIELDS;
     http.body_timeout_ms = http.write_timeout_ms = 60000;
+    http.spool_use.files_most = 1000;
     http.spool_use.memory_most = http.spool_use.disk_most = INT64_MAX / 2;
     (void)signal(SIGPIPE, SIG_IGN); /* as in the daemon */
     http.active = 1;
