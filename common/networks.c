@@ -86,7 +86,7 @@ networks_parse(const char *text, struct networks *networks, struct hearth_err *e
     memset(networks, 0, sizeof *networks);
     if (strlen(text) >= sizeof copy)
         return err_set(err, EINVAL, "the list of networks is too long");
-    (void)strcpy(copy, text);
+    memcpy(copy, text, strlen(text) + 1);
     while ((name = strtok_r(rest, ", \t", &rest)) != NULL) {
         if (strcmp(name, "unix") == 0)
             networks->has_unix = true;

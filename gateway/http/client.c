@@ -77,14 +77,14 @@ bool
 gw_conn_learn_peer(struct gw_conn *conn, int fd)
 {
     const struct networks *proxies = &conn->loop->gw->http->trusted_proxies;
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = {.ss_family = AF_UNSPEC};
     struct in6_addr address;
     socklen_t len = sizeof at;
 
     if (getpeername(fd, (struct sockaddr *)&at, &len) != 0)
-        at.ss_family = AF_UNSPEC;
+        at.ss_family = AF_UNSPEC; /* a connection that has ended already */
     if (at.ss_family != AF_INET && at.ss_family != AF_INET6) {
-        (void)strcpy(conn->peer, "unix");
+        memcpy(conn->peer, "unix", sizeof "unix");
         conn->peer_trusted = proxies->has_unix;
         return true;
     }
@@ -196,7 +196,7 @@ gw_conn_client(const struct gw_conn *conn, char client[INET6_ADDRSTRLEN])
     static const char *const names[] = {"X-Forwarded-For", "Forwarded"};
     char list[LIMIT_PROXIES];
 
-    (void)strcpy(client, conn->peer);
+    memcpy(client, conn->peer, sizeof conn->peer);
     for (size_t i = 0; conn->peer_trusted && i < 2; i++)
         if (gw_conn_join_fields(conn, names[i], list, sizeof list)) {
             follow(&conn->loop->gw->http->trusted_proxies, list, i == 1, client);
