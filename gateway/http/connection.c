@@ -216,6 +216,11 @@ feed_one(struct gw_conn *conn, char *bytes, size_t n)
         return n;
     }
     hand_on(conn);
+    if (conn->phase == GW_REQUEST_BODY) { /* more of it is to come */
+        conn->body_at_ms = gw_now_ms();
+        if (!conn->timer.armed)
+            gw_conn_expect_progress(conn);
+    }
     return used;
 }
 

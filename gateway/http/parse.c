@@ -582,8 +582,6 @@ on_headers_complete(llhttp_t *parser)
         conn->paced_bytes = 0;
         conn->body_by_ms = gw_now_ms() + BODY_MS;
     }
-    if (conn->request.body_len != 0)
-        gw_conn_expect_progress(conn);
     conn->handler->begin(conn);
     return 2; /* the body is not llhttp's, nor is an upgrade: it stops here */
 }
@@ -594,7 +592,6 @@ static void
 give_body(struct gw_conn *conn, const unsigned char *bytes, size_t n)
 {
     conn->paced_bytes += (int64_t)n;
-    conn->body_at_ms = gw_now_ms();
     if (conn->exchange != NULL)
         conn->handler->body(conn->exchange, bytes, n);
     else
