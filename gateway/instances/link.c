@@ -20,8 +20,8 @@
 #define FRAMES_PER_TURN 64
 /* Frames that end no response are many and cost a write each. All instances together have this many
  * in a turn of the loop, and each of them at most so many. */
-#define PIECES_PER_TURN 16
-#define PIECES_OF_LINK  8
+#define PIECES_PER_TURN 4
+#define PIECES_OF_LINK  2
 
 #define MAIN_BELL 1
 
