@@ -97,6 +97,8 @@ int cmd_memory(const struct cli *cli, int argc, char **argv);
 int cmd_tune(const struct cli *cli, int argc, char **argv);
 int cmd_profile(const struct cli *cli, int argc, char **argv);
 int cmd_logs(const struct cli *cli, int argc, char **argv);
+int cmd_events(const struct cli *cli, int argc, char **argv);
+int cmd_top(const struct cli *cli, int argc, char **argv);
 
 /* The NAME that must come first. NULL: it is missing or no name, which was said. */
 const char *cli_name(const char *command, int argc, char **argv);

@@ -30,6 +30,8 @@ static const struct command {
     {"profile", "NAME [--seconds 10] [--folded] [--pprof FILE]", "who allocates memory",
      cmd_profile},
     {"logs", "NAME [-f] [-n LINES]", "what it printed and logged", cmd_logs},
+    {"events", "[NAME] [-f] [-n LINES]", "what the platform did and why", cmd_events},
+    {"top", "", "what every function does now", cmd_top},
     {"versions", "NAME", "the versions that are kept", cmd_versions},
     {"rollback", "NAME VERSION", "make an older version live", cmd_rollback},
     {"delete", "NAME", "delete a function", cmd_delete},

@@ -51,7 +51,7 @@ print_memory(const struct cli *cli, const char *name, const json_t *m)
                  cli_bytes(cli_number(m, "limit"), b, sizeof b),
                  cli_bytes(cli_number(m, "overhead"), c, sizeof c));
     if (cli_number(m, "calls.count") > 0)
-        (void)printf("peaks of %.0f calls, measured by %s:\n", cli_number(m, "calls.count"),
+        (void)printf("peaks of %.0f calls, by %s:\n", cli_number(m, "calls.count"),
                      strcmp(cli_text(m, "calls.source"), "worker") == 0 ? "the instances themselves"
                                                                         : "the kernel");
     print_picture(cli, m);

@@ -354,7 +354,7 @@ print_line(void *user, const char *line)
         else if (cli->color && strcmp(level, "warning") == 0)
             paint = "\033[33m";
         (void)printf("%.23s %s%-7s%s %s%s%s%s\n", cli_text(entry, "time"), paint, level,
-                     paint[0] != '\0' ? "\033[0m" : "", cli_text(entry, "text"),
+                     paint[0] != '\0' ? "\033[0m" : "", cli_text(entry, "message"),
                      strcmp(stream, "stderr") == 0 || strcmp(stream, "stdout") == 0 ? "  (" : "",
                      strcmp(stream, "stderr") == 0 || strcmp(stream, "stdout") == 0 ? stream : "",
                      strcmp(stream, "stderr") == 0 || strcmp(stream, "stdout") == 0 ? ")" : "");
@@ -390,6 +390,69 @@ cmd_logs(const struct cli *cli, int argc, char **argv)
     ok = cli_ask(
         cli,
         &(struct cli_request){.path = path, .line = print_line, .user = (void *)(uintptr_t)cli},
+        &reply);
+    if (!ok)
+        cli_say_problem(cli, &reply);
+    cli_reply_free(&reply);
+    return ok ? CLI_OK : CLI_REFUSED;
+}
+
+/* ---- events ---- */
+
+static int
+print_event(void *user, const char *line)
+{
+    const struct cli *cli = user;
+    json_t *event = json_loads(line, 0, NULL), *value;
+    const char *name;
+
+    if (event == NULL || cli->json) {
+        (void)printf("%s\n", line);
+    } else {
+        (void)printf("%.23s %-16s %s", cli_text(event, "time"), cli_text(event, "function"),
+                     cli_text(event, "event"));
+        json_object_foreach (event, name, value) {
+            char *text;
+
+            if (strcmp(name, "time") == 0 || strcmp(name, "function") == 0 ||
+                strcmp(name, "event") == 0)
+                continue;
+            text = json_is_string(value)
+                       ? strdup(json_string_value(value))
+                       : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+            (void)printf("  %s %s", name, text != NULL ? text : "");
+            free(text);
+        }
+        (void)printf("\n");
+    }
+    json_decref(event);
+    return fflush(stdout) != 0;
+}
+
+int
+cmd_events(const struct cli *cli, int argc, char **argv)
+{
+    const char *name = NULL, *lines = "100";
+    struct cli_reply reply;
+    char path[160] = "/v1/events";
+    bool ok;
+
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "-f") == 0 || strcmp(argv[i], "--follow") == 0)
+            cli_add_query(path, sizeof path, "follow", "1");
+        else if ((strcmp(argv[i], "-n") == 0 || strcmp(argv[i], "--lines") == 0) && i + 1 < argc)
+            lines = argv[++i];
+        else if (argv[i][0] == '-' || name != NULL)
+            return cli_usage("usage: hearth events [NAME] [-f] [-n LINES]");
+        else if ((name = cli_name("events", 1, argv + i)) == NULL)
+            return CLI_USAGE;
+    }
+    if (name != NULL)
+        cli_add_query(path, sizeof path, "function", name);
+    cli_add_query(path, sizeof path, "lines", lines);
+    ok = cli_ask(
+        cli,
+        &(struct cli_request){.path = path, .line = print_event, .user = (void *)(uintptr_t)cli},
         &reply);
     if (!ok)
         cli_say_problem(cli, &reply);

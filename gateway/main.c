@@ -41,6 +41,7 @@ struct inherited {
     uid_t uid;
     gid_t gid;
     int64_t memory; /* available on this host, or to the daemon's cgroup */
+    const char *cgroup, *walls;
 };
 
 /* ---- the launcher ---- */
@@ -228,6 +229,10 @@ parse(int argc, char **argv, struct inherited *in, struct gw_config *config, str
             in->gid = (gid_t)value;
         else if (strncmp(argv[own], "--memory=", 9) == 0)
             in->memory = (int64_t)value;
+        else if (strncmp(argv[own], "--cgroup=", 9) == 0)
+            in->cgroup = argv[own] + 9;
+        else if (strncmp(argv[own], "--walls=", 8) == 0)
+            in->walls = argv[own] + 8;
         else
             break;
     }
@@ -332,6 +337,11 @@ drop_privileges(struct gw *gw, const struct inherited *in, struct hearth_err *er
     if (config->connections > 0 && config->connections < gw->http->conns_max)
         gw->http->conns_max = (uint32_t)config->connections;
     bound_spools(gw);
+    gw->admin->started_ms = gw_now_ms();
+    if (in->cgroup != NULL && in->walls != NULL) {
+        (void)snprintf(gw->admin->cgroup, sizeof gw->admin->cgroup, "%s", in->cgroup);
+        (void)snprintf(gw->admin->walls, sizeof gw->admin->walls, "%s", in->walls);
+    }
     (void)networks_parse(config->trusted_proxies, &gw->http->trusted_proxies, err); /* checked */
     if (status == 0 && config->tls_cert[0] != '\0')
         status = load_certificate(gw, NULL, err);

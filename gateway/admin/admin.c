@@ -42,6 +42,8 @@ static const struct gw_admin_route routes[] = {
     {"/healthz", "GET", OPEN, probe_health, 0},
     {"/readyz", "GET", OPEN, probe_ready, 0},
     {"/metrics", "GET", OPEN_ON_ADMIN, show_metrics, 0},
+    {"/v1/host", "GET", TOKEN, gw_host_get, 0},
+    {"/v1/events", "GET", TOKEN, gw_events_get, 0},
     {"/v1/functions", "GET", TOKEN, gw_manage_list, 0},
     {"/v1/functions/*", "GET", TOKEN, gw_manage_get, 0},
     {"/v1/functions/*", "PUT", TOKEN, gw_deploy_begin, LIMIT_DEPLOY_BODY},
@@ -58,8 +60,8 @@ static const struct gw_admin_route routes[] = {
 
 /* ---- lifetime of a request ---- */
 
-static void
-request_free(struct gw_request *req)
+void
+gw_request_free(struct gw_request *req)
 {
     gw_timer_unset(req->loop, &req->timer);
     free(req->answer.body);
@@ -82,7 +84,7 @@ deliver_answer(struct gw_loop *loop, struct gw_mail *mail)
             conn->close_after = true;
         gw_answer(conn, answer->status, answer->type, answer->fields, answer->body, answer->len);
     }
-    request_free(req);
+    gw_request_free(req);
 }
 
 static void
@@ -147,7 +149,7 @@ on_gone(void *exchange)
     req->conn = NULL;
     req->gone = true;
     if (!req->answered)
-        request_free(req); /* its body never became complete, so nothing has begun */
+        gw_request_free(req); /* its body never became complete, so nothing has begun */
 }
 
 /* ---- authorization ---- */

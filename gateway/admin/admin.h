@@ -18,8 +18,13 @@ struct gw_admin {
     atomic_bool no_auth; /* an option that a reload changes */
     char token[65];
     char host_name[65];
-    int pressure_fd; /* /proc/pressure/memory; -1: this kernel has none */
+    int pressure_fd;            /* /proc/pressure/memory; -1: this kernel has none */
+    char cgroup[8], walls[128]; /* the launcher's word: "v2"; isolation layers, "a,b" */
+    int64_t started_ms;
     bool ready;
+    struct gw_follower *followers; /* follow.c */
+    unsigned followers_count;
+    struct gw_timer follow_timer;
     struct gw_deploy *deploys; /* waiting and running */
     unsigned deploys_running;
     uint64_t next_build;
@@ -84,7 +89,23 @@ char *gw_manage_version_text(const struct gw_version *version, const struct gw_s
 /* The code of a failed change of the state folder. status: a negative errno. */
 enum gw_code gw_storage_code(int status);
 
+/* admin.c */
+/* On the client's loop, after the answer. */
+void gw_request_free(struct gw_request *req);
+
+/* follow.c */
+/* Begins an answer that goes on: text (from malloc; taken) now, and later what follows `from`, the
+ * number of the next event or of the next piece of the function's log. */
+void gw_follow(struct gw_request *req, bool events, const char *name, char *text, size_t len,
+               uint64_t from);
+
+/* host.c */
+void gw_events_get(struct gw_request *req);
+void gw_host_get(struct gw_request *req);
+
 /* metrics.c */
+/* The shares of time that tasks waited for memory. False if this kernel does not say. */
+bool gw_memory_pressure(int fd, double *some, double *full);
 char *gw_metrics_text(struct gw *gw, size_t *len);
 
 #endif

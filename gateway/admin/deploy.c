@@ -15,6 +15,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "container.h"
+#include "event_log.h"
 #include "function.h"
 #include "instance.h"
 #include "log.h"
@@ -676,6 +677,7 @@ on_committed(uv_work_t *work, int status)
     (void)json_object_set(answer, "diagnostics", d->diagnostics);
     (void)json_object_set(answer, "ignored", d->ignored);
     log_info("function %s: version %u is live", f->name, f->live);
+    gw_event(f->name, "deployed", ",\"version\":%u", f->live);
     gw_request_json(d->req, d->is_new ? 201 : 200, answer);
     d->req = NULL;
     gw_turn_end(d->gw, f);

@@ -8,6 +8,7 @@
 #include "admin.h"
 #include "cleanup.h"
 #include "container.h"
+#include "event_log.h"
 #include "function.h"
 #include "instance.h"
 #include "loop.h"
@@ -121,25 +122,24 @@ gw_manage_memory(struct gw_request *req)
 }
 
 static int
-take_logs_pair(const char *name, const char *value, bool *seen, int64_t *lines,
+take_logs_pair(const char *name, const char *value, bool *seen, int64_t *lines, int64_t *follow,
                struct gw_bad_setting *bad)
 {
     bool is_lines = strcmp(name, "lines") == 0;
-    int64_t follow;
 
     if (!is_lines && strcmp(name, "follow") != 0)
         return gw_settings_blame(bad, name, "lines, follow");
     if (seen[is_lines])
         return gw_settings_blame(bad, name, "one value, but it is given twice");
     seen[is_lines] = true;
-    if (gw_query_number(value, 0, is_lines ? LINES_MOST : 1, is_lines ? lines : &follow) < 0)
+    if (gw_query_number(value, 0, is_lines ? LINES_MOST : 1, is_lines ? lines : follow) < 0)
         return gw_settings_blame(bad, name, is_lines ? "0 to 100000" : "0 or 1");
     return 0;
 }
 
 /* Parses the query of a log request. Returns 0, or -EINVAL with *bad filled. */
 static int
-parse_logs_query(const char *query, int64_t *lines, struct gw_bad_setting *bad)
+parse_logs_query(const char *query, int64_t *lines, int64_t *follow, struct gw_bad_setting *bad)
 {
     bool seen[2] = {false, false};
 
@@ -151,7 +151,7 @@ parse_logs_query(const char *query, int64_t *lines, struct gw_bad_setting *bad)
             return 0;
         if (status < 0)
             return gw_settings_blame(bad, "query", GW_QUERY_FORM);
-        status = take_logs_pair(name, value, seen, lines, bad);
+        status = take_logs_pair(name, value, seen, lines, follow, bad);
         if (status < 0)
             return status;
     }
@@ -162,13 +162,14 @@ gw_manage_logs(struct gw_request *req)
 {
     struct gw_function *f = gw_request_function(req);
     struct gw_bad_setting bad;
-    int64_t lines = 100;
+    int64_t lines = 100, follow = 0;
+    uint64_t from;
     size_t len = 0;
     char *text;
 
     if (f == NULL)
         return;
-    if (parse_logs_query(req->query, &lines, &bad) < 0) {
+    if (parse_logs_query(req->query, &lines, &follow, &bad) < 0) {
         gw_request_bad_setting(req, &bad);
         return;
     }
@@ -177,7 +178,11 @@ gw_manage_logs(struct gw_request *req)
         gw_instance_read_log(inst);
     }
     text = gw_journal_text(f, (unsigned)lines, &len);
-    gw_request_text(req, 200, "application/x-ndjson", text, len);
+    from = gw_journal_next();
+    if (follow != 0)
+        gw_follow(req, false, f->name, text, len, from);
+    else
+        gw_request_text(req, 200, "application/x-ndjson", text, len);
 }
 
 /* ---- changing: first the disk, then the record ---- */
@@ -381,6 +386,23 @@ renews_instances(json_t *changed)
     return false;
 }
 
+/* The names of the settings: they are those of the table, and need no escaping. */
+static void
+tell_changed(const struct gw_function *f, json_t *changed)
+{
+    char names[200] = "";
+    const char *name;
+    json_t *value;
+
+    json_object_foreach (changed, name, value) {
+        size_t used = strlen(names);
+
+        (void)snprintf(names + used, sizeof names - used, "%s\"%s\"", used > 0 ? "," : "", name);
+    }
+    if (strlen(names) + 1 < sizeof names)
+        gw_event(f->name, "settings_changed", ",\"settings\":[%s]", names);
+}
+
 static void
 on_patch_stored(uv_work_t *work, int status)
 {
@@ -397,6 +419,7 @@ on_patch_stored(uv_work_t *work, int status)
         return;
     }
     job->patch = NULL;
+    tell_changed(f, job->changed);
     f->settings = job->settings;
     job->settings = was;
     gw_function_apply(gw, f, renews_instances(job->changed));
@@ -507,6 +530,7 @@ on_deleted(uv_work_t *work, int status)
         job_failed(job);
         return;
     }
+    gw_event(job->function->name, "deleted", "%s", "");
     gw_function_remove(job->req->gw, job->function);
     gw_request_text(job->req, 204, "", strdup(""), 0);
     job_free(job);
@@ -559,6 +583,7 @@ on_rolled_back(uv_work_t *work, int status)
         return;
     }
     f->live = job->version;
+    gw_event(f->name, "rolled_back", ",\"version\":%u", f->live);
     gw_function_apply(job->req->gw, f, true);
     gw_request_json(job->req, 200, gw_show_function(f));
     job_free(job);

@@ -112,27 +112,39 @@ print_memory(FILE *out, struct gw *gw)
                               f->name, sch_end_name(e), (unsigned long long)f->ends[e]);
 }
 
+bool
+gw_memory_pressure(int fd, double *some, double *full)
+{
+    char text[256];
+    ssize_t got = fd >= 0 ? pread(fd, text, sizeof text - 1, 0) : -1;
+    const char *at;
+
+    *full = 0;
+    if (got <= 0)
+        return false; /* this kernel has none */
+    text[got] = '\0';
+    if (sscanf(text, "some avg10=%lf", some) != 1)
+        return false;
+    at = strstr(text, "full avg10=");
+    if (at != NULL)
+        (void)sscanf(at, "full avg10=%lf", full);
+    *some /= 100;
+    *full /= 100;
+    return true;
+}
+
 /* The share of the time in which tasks of this host waited for memory (PSI). */
 static void
 print_pressure(FILE *out, int fd)
 {
-    char text[256];
-    ssize_t got = fd >= 0 ? pread(fd, text, sizeof text - 1, 0) : -1;
-    double some, full = 0;
-    const char *at;
+    double some, full;
 
-    if (got <= 0)
-        return; /* this kernel has none */
-    text[got] = '\0';
-    if (sscanf(text, "some avg10=%lf", &some) != 1)
+    if (!gw_memory_pressure(fd, &some, &full))
         return;
-    at = strstr(text, "full avg10=");
-    if (at != NULL)
-        (void)sscanf(at, "full avg10=%lf", &full);
     describe(out, "hearth_host_memory_pressure_ratio", "gauge",
              "Share of the last 10 s in which some or all tasks of the host waited for memory.");
-    (void)fprintf(out, "hearth_host_memory_pressure_ratio{tasks=\"some\"} %.4f\n", some / 100);
-    (void)fprintf(out, "hearth_host_memory_pressure_ratio{tasks=\"all\"} %.4f\n", full / 100);
+    (void)fprintf(out, "hearth_host_memory_pressure_ratio{tasks=\"some\"} %.4f\n", some);
+    (void)fprintf(out, "hearth_host_memory_pressure_ratio{tasks=\"all\"} %.4f\n", full);
 }
 
 static void

@@ -125,6 +125,9 @@ void gw_journal_add_records(struct gw_function *f, uint64_t instance, const void
 /* The last lines that one instance printed, each ended by a newline. NULL if there is no memory. */
 char *gw_journal_tail(const struct gw_function *f, uint64_t instance, unsigned lines);
 char *gw_journal_text(const struct gw_function *f, unsigned lines, size_t *len);
+/* The lines that came after this was asked with the same *from, at first gw_journal_next(). */
+char *gw_journal_since(const struct gw_function *f, uint64_t *from, size_t *len);
+uint64_t gw_journal_next(void);
 void gw_journal_free(struct gw_journal *journal);
 
 #endif

@@ -22,6 +22,7 @@
 struct chunk {
     struct chunk *prev, *next; /* the oldest first */
     int64_t at_ms;             /* since 1970 */
+    uint64_t number;           /* ascending, of all functions */
     uint64_t instance;
     unsigned lines;
     size_t len;
@@ -34,6 +35,7 @@ struct gw_journal {
 };
 
 static size_t all_bytes;
+static uint64_t next_number;
 
 static size_t
 cost(const struct chunk *chunk)
@@ -84,6 +86,7 @@ gw_journal_add_records(struct gw_function *f, uint64_t instance, const void *rec
         return;
     }
     chunk->at_ms = clock_wall_ms();
+    chunk->number = next_number++;
     chunk->instance = instance;
     chunk->len = n;
     chunk->lines = 0;
@@ -236,6 +239,41 @@ char *
 gw_journal_text(const struct gw_function *f, unsigned lines, size_t *len)
 {
     return write_all(f, 0, lines, true, len);
+}
+
+uint64_t
+gw_journal_next(void)
+{
+    return next_number;
+}
+
+char *
+gw_journal_since(const struct gw_function *f, uint64_t *from, size_t *len)
+{
+    const struct chunk *chunk, *first = f->journal != NULL ? f->journal->chunks : NULL;
+    char *all = NULL;
+    FILE *out = open_memstream(&all, len);
+
+    if (out == NULL)
+        return NULL;
+    DL_FOREACH(first, chunk)
+    {
+        struct output_line line;
+
+        if (chunk->number < *from)
+            continue;
+        for (size_t at = 0, space; at < chunk->len; at += space) {
+            if ((space = output_parse(chunk->bytes + at, chunk->len - at, &line)) == 0)
+                break;
+            write_line(out, chunk, &line, true);
+        }
+    }
+    *from = next_number;
+    if (fclose(out) != 0) {
+        free(all);
+        return NULL;
+    }
+    return all;
 }
 
 void

@@ -408,7 +408,9 @@ end_of_input(struct gw_conn *conn)
     if (conn->responded) {
         gw_conn_advance(conn);
     } else if (conn->phase == GW_REQUEST_WHOLE) {
-        if (conn->exchange != NULL && !gw_conn_is_writing(conn))
+        if (conn->exchange != NULL && conn->handler->paced && conn->head_written)
+            gw_conn_close(conn); /* an answer to an operator that would go on for ever */
+        else if (conn->exchange != NULL && !gw_conn_is_writing(conn))
             gw_timer_set(conn->loop, &conn->timer, PROBE_MS, conn->timer.fire);
     } else if (conn->phase == GW_REQUEST_NONE) {
         gw_conn_close(conn);

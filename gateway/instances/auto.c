@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "event_log.h"
 #include "function.h"
 #include "instance.h"
 #include "log.h"
@@ -47,6 +48,8 @@ set_limit(struct gw *gw, struct gw_function *f, int64_t bytes, const char *reaso
     gw_function_apply(gw, f, false);
     for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next)
         gw_instance_follow_limit(inst);
+    gw_event(f->name, "limit_changed", ",\"from\":%lld,\"to\":%lld", (long long)was,
+             (long long)bytes);
     gw_journal_say(f, 0, 1, "", CHANGED, was, bytes, reason);
     log_info("function %s: " CHANGED, f->name, was, bytes, reason);
 }

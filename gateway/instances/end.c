@@ -1,6 +1,7 @@
 /* end.c: the ends of instances, counted by reason. With the lock held. */
 #include <stdio.h>
 
+#include "event_log.h"
 #include "function.h"
 #include "instance.h"
 
@@ -56,6 +57,8 @@ gw_instance_count_end(struct gw_instance *inst)
     enum sch_end end = end_of(inst, &out);
 
     inst->function->ends[end]++;
+    gw_event(inst->function->name, "ended", ",\"instance\":%llu,\"reason\":\"%s\",\"calls\":%llu",
+             (unsigned long long)inst->id, sch_end_name(end), (unsigned long long)inst->calls);
     if (end == SCH_END_RECYCLED_MEMORY || (end >= SCH_END_TIMEOUT && end < SCH_END_DRAINING))
         log_end(inst, end, &out);
 }

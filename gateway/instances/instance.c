@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "container.h"
+#include "event_log.h"
 #include "events.h"
 #include "function.h"
 #include "http.h"
@@ -219,8 +220,12 @@ on_verified(struct gw_instance *inst)
         gw_instance_report_refusals(inst, "");
     gw_instance_measure_fresh(inst);
     inst->start_ns = gw_now_ns() - inst->launched_ns;
-    if (inst->slot != NULL)
+    if (inst->slot != NULL) {
+        gw_event(inst->function->name, "started",
+                 ",\"instance\":%llu,\"version\":%u,\"took_ms\":%.3f", (unsigned long long)inst->id,
+                 inst->version, (double)inst->start_ns / 1e6);
         sch_slot_ready(gw->functions->sch, inst->slot, gw_now_ns());
+    }
     if (inst->checker != NULL)
         inst->checker->ready(inst->checker, inst);
 }

@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "inherit.h"
+#include "landlock.h"
 #include "launcher/blanks.h"
 #include "launcher/child.h"
 #include "launcher/report.h"
@@ -44,6 +45,11 @@ gateway_argv(const struct launcher *l, char **argv, char text[][32])
     argv[n++] = text[3];
     (void)snprintf(text[4], 32, "--memory=%llu", (unsigned long long)sbx_cgroup_offered(&l->tree));
     argv[n++] = text[4];
+    (void)snprintf(text[5], sizeof text[5], "--cgroup=%s", l->tree.ops->kind);
+    argv[n++] = text[5];
+    argv[n++] = sbx_landlock_abi() > 0
+                    ? (char *)"--walls=cgroup,namespaces,users,seccomp,landlock"
+                    : (char *)"--walls=cgroup,namespaces,users,seccomp";
     for (int i = 0; i < l->options.gateway_args_count; i++)
         argv[n++] = l->options.gateway_args[i];
     argv[n] = NULL;
@@ -76,8 +82,8 @@ arrange_fds(const struct launcher *l, int sock)
 static _Noreturn void
 gateway_child(const struct launcher *l, int sock)
 {
-    char text[5][32];
-    cleanup_free char **argv = calloc((size_t)l->options.gateway_args_count + 7, sizeof *argv);
+    char text[6][32];
+    cleanup_free char **argv = calloc((size_t)l->options.gateway_args_count + 9, sizeof *argv);
     char path[PATH_MAX];
     struct hearth_err err = {0};
     int status = argv == NULL ? err_set(&err, ENOMEM, "start the gateway") : 0;

@@ -236,6 +236,40 @@ test_node(void **state)
     shell(url_of(*state), "node $D/client.js");
 }
 
+/* ---- streams ---- */
+
+static long
+peak_kib(pid_t pid)
+{
+    char buf[64];
+
+    return atol(proc_status(pid, "VmHWM", buf, sizeof buf));
+}
+
+/* 300 MB in and out through an echo with 16M: nothing of it stays anywhere. */
+static void
+test_a_stream_of_any_length_takes_no_memory(void **state)
+{
+    static const char *const commands[] = {
+        "gen() { openssl enc -aes-128-ctr -pass pass:x -nosalt -pbkdf2 </dev/zero 2>$D/err | head "
+        "-c "
+        "300000000; }; gen | sha256sum >$D/a; gen | curl -sS -T - $U/function/stream | sha256sum "
+        ">$D/b; cmp $D/a $D/b",
+    };
+    const struct daemon *d = *state;
+    pid_t gateway = find_process(d->pid, "hearth-gateway"), worker;
+    long before[2];
+
+    shell(d->url, "[ \"$(curl -sS -d warm $U/function/stream)\" = warm ]");
+    worker = instance_pid(d, "stream");
+    before[0] = peak_kib(gateway);
+    before[1] = peak_kib(worker);
+    RUN_ALL(d->url, commands);
+    assert_int_equal(instance_pid(d, "stream"), worker);
+    assert_true(peak_kib(gateway) - before[0] < 2048);
+    assert_true(peak_kib(worker) - before[1] < 2048);
+}
+
 /* ---- proxies ---- */
 
 struct proxy {
@@ -595,6 +629,7 @@ main(void)
         cmocka_unit_test(test_wget_ab_and_wrk),
         cmocka_unit_test(test_python),
         cmocka_unit_test(test_node),
+        cmocka_unit_test(test_a_stream_of_any_length_takes_no_memory),
         cmocka_unit_test(test_tls),
         cmocka_unit_test(test_a_wrong_certificate_is_an_error_at_the_start),
         cmocka_unit_test(test_nginx_in_front),

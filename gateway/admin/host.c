@@ -1,0 +1,118 @@
+/* host.c: GET /v1/events, and /v1/host: the daemon and its host: isolation layers, memory,
+ * pressure, loops. */
+#include <stdio.h>
+#include <string.h>
+
+#include "admin.h"
+#include "cleanup.h"
+#include "event_log.h"
+#include "http.h"
+#include "name.h"
+#include "query.h"
+#include "scheduler.h"
+#include "settings_json.h"
+
+/* The shares of the last 10 s in which some or all tasks waited for memory (PSI); null where this
+ * kernel has none. */
+static json_t *
+pressure_json(int fd)
+{
+    double some, full;
+
+    if (!gw_memory_pressure(fd, &some, &full))
+        return json_null();
+    return json_pack("{s:f,s:f}", "some", some, "all", full);
+}
+
+static json_t *
+memory_json(const struct gw *gw)
+{
+    return json_pack("{s:I,s:I}", "budget", (json_int_t)gw->functions->memory_budget, "reserved",
+                     (json_int_t)sch_used_bytes(gw->functions->sch));
+}
+
+/* The isolation layers that are up. */
+static json_t *
+walls_json(const struct gw *gw)
+{
+    json_t *walls = json_array();
+    char text[sizeof gw->admin->walls], *rest = text, *wall;
+
+    (void)snprintf(text, sizeof text, "%s", gw->admin->walls);
+    while ((wall = strtok_r(rest, ",", &rest)) != NULL)
+        (void)json_array_append_new(walls, json_string(wall));
+    return walls;
+}
+
+void
+gw_host_get(struct gw_request *req)
+{
+    struct gw *gw = req->gw;
+    unsigned long long connections = 0;
+
+    for (uint32_t i = 0; i < gw->loops_count; i++)
+        connections += gw->loops[i]->http->conns_count;
+    gw_request_json(req, 200,
+                    json_pack("{s:s,s:s,s:I,s:s,s:o,s:o,s:o,s:{s:i,s:i},s:i,s:I,s:{s:I,s:I},s:b}",
+                              "version", HEARTH_VERSION, "host", gw->admin->host_name, "uptime",
+                              (json_int_t)(gw_now_ms() - gw->admin->started_ms), "cgroup",
+                              gw->admin->cgroup, "walls", walls_json(gw), "memory", memory_json(gw),
+                              "pressure", pressure_json(gw->admin->pressure_fd), "loops",
+                              "configured", (int)gw->loops_count, "active", (int)gw->http->active,
+                              "functions", (int)HASH_COUNT(gw->functions->table), "connections",
+                              (json_int_t)connections, "waiting_bytes", "memory",
+                              (json_int_t)gw->http->spool_use.memory, "disk",
+                              (json_int_t)gw->http->spool_use.disk, "draining", (int)gw->draining));
+}
+
+/* ---- events ---- */
+
+/* Parses follow=1, function=NAME and lines=N. */
+static int
+parse_events_query(const char *query, int64_t *follow, int64_t *lines, char *name, size_t n,
+                   struct gw_bad_setting *bad)
+{
+    for (;;) {
+        cleanup_free char *key = NULL, *value = NULL;
+        int status = gw_query_next(&query, &key, &value);
+
+        if (status == 0)
+            return 0;
+        if (status < 0)
+            return gw_settings_blame(bad, "query", GW_QUERY_FORM);
+        if (strcmp(key, "follow") == 0) {
+            if (gw_query_number(value, 0, 1, follow) < 0)
+                return gw_settings_blame(bad, key, "0 or 1");
+        } else if (strcmp(key, "lines") == 0) {
+            if (gw_query_number(value, 0, GW_EVENTS_KEPT, lines) < 0)
+                return gw_settings_blame(bad, key, "0 to 1024");
+        } else if (strcmp(key, "function") == 0) {
+            if (!name_function_ok(value, strlen(value)))
+                return gw_settings_blame(bad, key, "the name of a function");
+            (void)snprintf(name, n, "%s", value);
+        } else {
+            return gw_settings_blame(bad, key, "follow, function, lines");
+        }
+    }
+}
+
+void
+gw_events_get(struct gw_request *req)
+{
+    int64_t follow = 0, lines = GW_EVENTS_KEPT;
+    char name[LIMIT_NAME + 1] = "", *text;
+    struct gw_bad_setting bad;
+    uint64_t from = gw_events_next();
+    size_t len = 0;
+
+    if (parse_events_query(req->query, &follow, &lines, name, sizeof name, &bad) < 0) {
+        gw_request_bad_setting(req, &bad);
+        return;
+    }
+    from = from > (uint64_t)lines ? from - (uint64_t)lines : 0;
+    text = gw_events_text(&from, name, &len);
+    if (follow != 0)
+        gw_follow(req, true, name, text, len, from);
+    else
+        gw_request_text(req, 200, "application/x-ndjson", text, len);
+}

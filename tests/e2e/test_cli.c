@@ -1,0 +1,264 @@
+/* test_cli.c: the hearth command, as people use it: through pipes and in a terminal. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "run.h"
+
+static char folder[] = "/tmp/hearth-cli-XXXXXX";
+
+static int
+start(void **state)
+{
+    int status = group_start(state);
+    const struct daemon *d = *state;
+    char path[256], token[200];
+    FILE *file;
+
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(token, sizeof token, "%s/token", folder);
+    file = fopen(token, "we");
+    assert_non_null(file);
+    (void)fprintf(file, "%s\n", d->token);
+    assert_int_equal(fclose(file), 0);
+    (void)snprintf(path, sizeof path, "%s/bin:%s", getenv("HEARTH_PREFIX"), getenv("PATH"));
+    (void)setenv("PATH", path, 1);
+    (void)setenv("HEARTH_URL", d->url, 1);
+    (void)setenv("T", token, 1);
+    (void)unsetenv("HEARTH_TOKEN");
+    (void)setenv("D", folder, 1);
+    return status;
+}
+
+static int
+stop(void **state)
+{
+    char command[128];
+
+    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
+    (void)system(command);
+    return group_stop(state);
+}
+
+/* Runs a command of bash in the folder; `h` is hearth with the token. */
+static void
+run(const char *command)
+{
+    char *all;
+    int status;
+
+    assert_true(asprintf(&all,
+                         "cd $D && h() { hearth --token-file $T \"$@\"; } && export -f h && "
+                         "set -o pipefail && { %s\n}",
+                         command) > 0);
+    (void)setenv("COMMAND", all, 1);
+    (void)fflush(NULL);
+    status = system("bash -c \"$COMMAND\"");
+    if (status != 0)
+        fail_msg("status %d of: %s", status, command);
+    free(all);
+}
+
+static void
+run_all(const char *const *commands, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        run(commands[i]);
+}
+
+#define RUN(commands) run_all((commands), sizeof(commands) / sizeof((commands)[0]))
+
+static void
+test_from_nothing_to_a_function_that_answers(void **state)
+{
+    static const char *const commands[] = {
+        "hearth new greet | grep -q 'Next: hearth deploy greet.c' && grep -q hearth_handle greet.c",
+        "! hearth new greet 2>err && grep -q 'greet.c: File exists' err",
+        "h list | grep -q 'nothing is deployed'",
+        "h deploy greet.c --memory 16M | grep -q 'greet: version 1 of greet.c is live'",
+        "[ \"$(h call 'greet?name=Ada')\" = 'hello, Ada' ]",
+        "h call greet --time 2>err | grep -q hello && grep -q 'first byte after' err",
+        "h list | grep -Eq '^greet +1 +2 +0'",
+        "h describe greet | grep -q 'memory  *16 MiB'",
+        "h limits greet --memory 32M --timeout 2s | grep -q 'greet: memory takes effect on'",
+        "h describe greet | grep -q 'memory  *32 MiB'",
+        "h deploy greet.c | grep -q 'version 2'",
+        "h versions greet | grep -Eq '2 .*live'",
+        "h rollback greet 1 | grep -q 'version 1 is live'",
+        "h logs greet -n 5 | grep -q 'greeting Ada'",
+        "h memory greet | grep -q 'limit' && h memory greet --json | grep -q '\"advice\"'",
+        "h tune greet --calls 20 | grep -q 'greet needs'",
+        "h delete greet | grep -q 'greet is deleted' && ! h describe greet 2>err && "
+        "grep -q function_not_found err",
+    };
+
+    (void)state;
+    RUN(commands);
+}
+
+static void
+test_folders_and_streams(void **state)
+{
+    static const char *const commands[] = {
+        "mkdir -p sum/include && echo 'int twice(int);' >sum/include/twice.h && "
+        "printf '#include \"twice.h\"\\nint twice(int x) { return 2 * x; }\\n' >sum/twice.c && "
+        "printf '#include <hearth.h>\\n#include \"twice.h\"\\nint hearth_handle(hearth_call *c) { "
+        "return hearth_printf(c, \"%%d\\\\n\", twice(21)); }\\n' >sum/sum.c && "
+        "echo '{\"memory\": \"16M\", \"build\": {\"include\": [\"include\"]}}' >sum/function.json",
+        "h deploy sum && [ \"$(h call sum)\" = 42 ]",
+        "cd sum && h deploy . --name sum-two && [ \"$(h call sum-two)\" = 42 ]",
+        "printf '#include <hearth.h>\\nint hearth_handle(hearth_call *c) { char b[999]; ssize_t n; "
+        "while ((n = hearth_read(c, b, sizeof b)) > 0) if (hearth_write(c, b, (size_t)n)) return "
+        "1; "
+        "return n < 0; }\\n' >echo.c && h deploy echo.c --stream true --max-body 0 >out",
+        "head -c 3000000 /dev/urandom >large && h call echo -d @large | cmp - large && "
+        "h call echo -d - <large | cmp - large && [ \"$(h call echo -d text)\" = text ]",
+        "[ \"$(h call echo -X PUT -d x -i 2>head)\" = x ] && grep -q 'HTTP/1.1 200' head",
+    };
+
+    (void)state;
+    RUN(commands);
+}
+
+static void
+test_errors_say_what_to_do(void **state)
+{
+    static const char *const commands[] = {
+        "printf 'int x = ;\\n' >bad.c; h deploy bad.c 2>err; [ $? = 1 ] && grep -q "
+        "':1:9: error: expected expression' err && grep -q 'int x = ;' err && "
+        "grep -q build_failed err",
+        "h deploy none.c 2>err; [ $? = 1 ] && grep -q 'none.c: No such file' err",
+        "touch odd.txt; h deploy odd.txt 2>err; [ $? = 2 ] && grep -q 'a function is a .c' err",
+        "h deploy 2>err; [ $? = 2 ] && grep -q usage err",
+        "hearth new ok >out && h deploy ok.c --memroy 1M 2>err; [ $? = 1 ] && "
+        "grep -q 'bad_setting: memroy may be' err",
+        "h deploy ok.c --memory 1K 2>err; [ $? = 1 ] && grep -q 'bad_setting: memory may be' err",
+        "hearth list 2>err; [ $? = 1 ] && grep -q 'token-file' err",
+        "hearth frobnicate 2>err; [ $? = 2 ] && grep -q 'no command' err",
+        "hearth; [ $? = 2 ] && hearth --help | grep -q 'hearth deploy' && hearth --version",
+        "h call none 2>err; [ $? = 1 ] && grep -q 'the answer is 404' err",
+        "h describe 'No Name' 2>err; [ $? = 2 ] && grep -q 'no name of a function' err",
+        "h limits ok 2>err; [ $? = 2 ] && h rollback ok x 2>err; [ $? = 2 ]",
+        "hearth --url http://127.0.0.1:1 list 2>err; [ $? = 1 ] && "
+        "grep -q 'Is hearthd running' err",
+        "hearth --token-file none list 2>err; [ $? = 1 ] && grep -q 'cannot read the token' err",
+        "HEARTH_TOKEN=$(cat $T) hearth list >out",
+        "h --json list | python3 -c 'import json,sys; json.load(sys.stdin)[\"functions\"]'",
+        "h describe none --json 2>err | python3 -c 'import json,sys; "
+        "assert json.load(sys.stdin)[\"code\"] == \"function_not_found\"'; [ $? != 0 ] || true",
+    };
+
+    (void)state;
+    RUN(commands);
+}
+
+/* The advice is a sentence, which the terminal may fold. */
+static const char width[] =
+    "import re, sys\n"
+    "for line in sys.stdin.buffer.read().decode().replace('\\r', '').split('\\n'):\n"
+    "    line = re.sub('\\x1b\\\\[[0-9;]*[mK]', '', line)\n"
+    "    if len(line) > int(sys.argv[1]) and not re.match('[a-z]+: |[a-z_]+(data|ized|visioned):', "
+    "line):\n"
+    "        sys.exit(line)\n";
+
+/* Nothing is wider than the terminal; colours and progress only there. */
+static void
+test_a_terminal_of_any_width(void **state)
+{
+    static const char *const commands[] = {
+        "hearth new wide >out && h deploy wide.c >out && for i in 1 2 3; do h call wide >out; done",
+        "for w in 40 80; do script -qec \"stty cols $w; hearth --token-file $T list; hearth "
+        "--token-file $T memory wide\" typescript >screen </dev/null; python3 $D/width.py $w "
+        "<screen "
+        "|| exit 1; grep -q wide screen || exit 1; done",
+        "printf 'int x = ;\\n' >bad.c; script -qec \"hearth --token-file $T deploy bad.c\" "
+        "typescript "
+        ">screen </dev/null; grep -q $'\\033\\\\[1;31merror' screen",
+        "h deploy bad.c 2>err; ! grep -q $'\\033' err",
+    };
+
+    (void)state;
+    (void)setenv("LC_ALL", "C.UTF-8", 1);
+    (void)setenv("WIDTH", width, 1);
+    run("printf '%s' \"$WIDTH\" >width.py");
+    RUN(commands);
+}
+
+#define UNTIL(condition)                                                                           \
+    "i=0; until " condition "; do i=$((i + 1)); [ $i -lt 300 ] || exit 1; sleep 0.05; done"
+
+static void
+test_logs_and_events_are_followed(void **state)
+{
+    static const char *const commands[] = {
+        "hearth new story >out && h deploy story.c >out && h call 'story?name=first' >out",
+        "h events story -f >events & P=$!; h logs story -f >logs & L=$!; " UNTIL(
+            "grep -q 'greeting first' logs && grep -q deployed events") "; "
+                                                                        "h call "
+                                                                        "'story?name=second' "
+                                                                        ">out; " UNTIL(
+                                                                            "grep -q 'greeting "
+                                                                            "second' logs") "; "
+                                                                                            "h "
+                                                                                            "limits"
+                                                                                            " story"
+                                                                                            " --"
+                                                                                            "memory"
+                                                                                            " 20M "
+                                                                                            ">out;"
+                                                                                            " " UNTIL(
+                                                                                                "gr"
+                                                                                                "ep"
+                                                                                                " -"
+                                                                                                "q "
+                                                                                                "se"
+                                                                                                "tt"
+                                                                                                "in"
+                                                                                                "gs"
+                                                                                                "_c"
+                                                                                                "ha"
+                                                                                                "ng"
+                                                                                                "ed"
+                                                                                                " e"
+                                                                                                "ve"
+                                                                                                "nt"
+                                                                                                "s") "; "
+                                                                                                     "kill $L; h delete story >out; " UNTIL(
+                                                                                                         "grep -q deleted events") "; kill $P; "
+                                                                                                                                   "grep -q 'started  instance' events && grep -Eq 'ended .*reason' events",
+        "h deploy story.c >out; timeout 20 hearth --token-file $T logs story -f >logs & L=$!; "
+        "h call 'story?name=third' >out; " UNTIL(
+            "grep -q 'greeting third' logs") "; "
+                                             "h delete story >out; wait $L", /* the log ends with
+                                                                                its function */
+        "h events none >out && [ ! -s out ] && [ $(h events -n 3 | wc -l) = 3 ]",
+        "h events --json -n 2 | python3 -c 'import json,sys; [json.loads(l) for l in sys.stdin]'",
+        "curl -sS -H \"Authorization: Bearer $(cat $T)\" $HEARTH_URL/v1/host | python3 -c 'import "
+        "json,sys; h = json.load(sys.stdin); assert h[\"version\"] and h[\"uptime\"] > 0 and "
+        "\"seccomp\" in h[\"walls\"] and h[\"cgroup\"] in (\"v1\", \"v2\") and "
+        "h[\"memory\"][\"budget\"] > 0 and h[\"loops\"][\"configured\"] >= 1'",
+        "[ $(curl -sS -o out -w '%{http_code}' -H \"Authorization: Bearer $(cat $T)\" "
+        "\"$HEARTH_URL/v1/events?function=No\") = 400 ] && grep -q bad_setting out",
+        "[ $(curl -sS -o out -w '%{http_code}' $HEARTH_URL/v1/events) = 401 ]",
+    };
+
+    (void)state;
+    RUN(commands);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_from_nothing_to_a_function_that_answers),
+        cmocka_unit_test(test_folders_and_streams),
+        cmocka_unit_test(test_errors_say_what_to_do),
+        cmocka_unit_test(test_logs_and_events_are_followed),
+        cmocka_unit_test(test_a_terminal_of_any_width),
+    };
+
+    return RUN_TESTS("cli", tests, start, stop);
+}
