@@ -47,9 +47,8 @@ gateway_argv(const struct launcher *l, char **argv, char text[][32])
     argv[n++] = text[4];
     (void)snprintf(text[5], sizeof text[5], "--cgroup=%s", l->tree.ops->kind);
     argv[n++] = text[5];
-    argv[n++] = sbx_landlock_abi() > 0
-                    ? (char *)"--walls=cgroup,namespaces,users,seccomp,landlock"
-                    : (char *)"--walls=cgroup,namespaces,users,seccomp";
+    argv[n++] = sbx_landlock_abi() > 0 ? (char *)"--walls=cgroup,namespaces,users,seccomp,landlock"
+                                       : (char *)"--walls=cgroup,namespaces,users,seccomp";
     for (int i = 0; i < l->options.gateway_args_count; i++)
         argv[n++] = l->options.gateway_args[i];
     argv[n] = NULL;
