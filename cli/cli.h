@@ -51,6 +51,9 @@ struct cli_request {
 bool cli_call(const struct cli *cli, const struct cli_request *request, struct cli_reply *reply);
 /* The same without saying anything of an answer that is no 2xx. */
 bool cli_ask(const struct cli *cli, const struct cli_request *request, struct cli_reply *reply);
+/* cli_call with a JSON body. */
+bool cli_send(const struct cli *cli, const char *method, const char *path, const char *json,
+              struct cli_reply *reply);
 void cli_reply_free(struct cli_reply *reply);
 /* Says what a problem is about. */
 void cli_say_problem(const struct cli *cli, const struct cli_reply *reply);

@@ -77,13 +77,7 @@ apply(const struct cli *cli, const char *name, const json_t *m)
         return cli_fail("there is no advice yet: %s", cli_text(m, "advice.reason"));
     (void)snprintf(path, sizeof path, "/v1/functions/%s", name);
     (void)snprintf(body, sizeof body, "{\"memory\": %.0f}", advice);
-    ok = cli_call(cli,
-                  &(struct cli_request){.method = "PATCH",
-                                        .path = path,
-                                        .type = "application/json",
-                                        .body = body,
-                                        .len = strlen(body)},
-                  &reply);
+    ok = cli_send(cli, "PATCH", path, body, &reply);
     if (ok && !cli->json)
         (void)printf("the limit of %s is %s now\n", name, cli_bytes(advice, size, sizeof size));
     cli_reply_free(&reply);
@@ -179,13 +173,7 @@ cmd_tune(const struct cli *cli, int argc, char **argv)
     (void)json_object_set_new(request, "payloads", json_pack("[{s:s}]", "body", data));
     (void)snprintf(path, sizeof path, "/v1/functions/%s/tune", name);
     body = json_dumps(request, JSON_COMPACT);
-    ok = cli_call(cli,
-                  &(struct cli_request){.method = "POST",
-                                        .path = path,
-                                        .type = "application/json",
-                                        .body = body,
-                                        .len = strlen(body)},
-                  &reply);
+    ok = cli_send(cli, "POST", path, body, &reply);
     if (ok && cli->json) {
         cli_print_json(reply.json);
     } else if (ok) {

@@ -226,6 +226,19 @@ cli_call(const struct cli *cli, const struct cli_request *request, struct cli_re
     return false;
 }
 
+bool
+cli_send(const struct cli *cli, const char *method, const char *path, const char *json,
+         struct cli_reply *reply)
+{
+    return cli_call(cli,
+                    &(struct cli_request){.method = method,
+                                          .path = path,
+                                          .type = "application/json",
+                                          .body = json,
+                                          .len = strlen(json)},
+                    reply);
+}
+
 void
 cli_reply_free(struct cli_reply *reply)
 {

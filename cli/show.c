@@ -269,13 +269,7 @@ cmd_limits(const struct cli *cli, int argc, char **argv)
         return cli_usage("usage: hearth limits NAME --memory 48M [--SETTING VALUE ...]");
     (void)snprintf(path, sizeof path, "/v1/functions/%s", name);
     body = json_dumps(settings, JSON_COMPACT);
-    ok = cli_call(cli,
-                  &(struct cli_request){.method = "PATCH",
-                                        .path = path,
-                                        .type = "application/json",
-                                        .body = body,
-                                        .len = strlen(body)},
-                  &reply);
+    ok = cli_send(cli, "PATCH", path, body, &reply);
     if (ok && cli->json)
         cli_print_json(reply.json);
     else if (ok)
@@ -304,13 +298,7 @@ cmd_rollback(const struct cli *cli, int argc, char **argv)
                          name);
     (void)snprintf(path, sizeof path, "/v1/functions/%s/rollback", name);
     (void)snprintf(body, sizeof body, "{\"version\": %ld}", version);
-    ok = cli_call(cli,
-                  &(struct cli_request){.method = "POST",
-                                        .path = path,
-                                        .type = "application/json",
-                                        .body = body,
-                                        .len = strlen(body)},
-                  &reply);
+    ok = cli_send(cli, "POST", path, body, &reply);
     if (ok && cli->json)
         cli_print_json(reply.json);
     else if (ok)

@@ -328,6 +328,7 @@ test_patch_of_memory_reaches_the_running_process(void **state)
               "#include <hearth.h>\nint hearth_handle(hearth_call *c) "
               "{ return hearth_printf(c, \"%zu\", hearth_memory_limit()); }\n");
     expect_body(*state, "/function/live", "16777216");
+    wait_for_figure(*state, "live", "instances", "idle", 1); /* the answer may come before */
     r = get(*state, "/v1/functions/live/instances");
     first = json_array_get(json_object_get(r.json, "instances"), 0);
     pid = json_integer_value(json_object_get(first, "pid"));

@@ -62,6 +62,57 @@ write_file(const char *name, const void *bytes, size_t n)
     assert_int_equal(fclose(file), 0);
 }
 
+static const char python_client[] =
+    "import http.client, os, socket, urllib.request\n"
+    "u = os.environ['U']; host = u.split('//')[1]; d = os.environ['D']\n"
+    "large = open(d + '/large', 'rb').read()\n"
+    "c = http.client.HTTPConnection(host, timeout=60)\n"
+    "for name in ('echo', 'stream'):\n"
+    "    for body in (b'', b'x' * 70000) + ((large,) if name == 'echo' else ()):\n"
+    "        c.request('POST', '/function/' + name, body)\n"
+    "        r = c.getresponse(); got = r.read()\n"
+    "        assert r.status == 200 and got == body, (name, len(body), r.status, len(got))\n"
+    "c.request('GET', '/function/hello'); assert c.getresponse().read() == b'hello\\n'\n"
+    "c.request('POST', '/function/echo', iter([b'ab', b'', b'cd']), {'Transfer-Encoding': "
+    "'chunked'}, encode_chunked=True)\n"
+    "assert c.getresponse().read() == b'abcd'\n"
+    "r = urllib.request.urlopen(u + '/function/hello'); assert r.read() == b'hello\\n'\n"
+    "r = urllib.request.urlopen(urllib.request.Request(u + '/function/echo', large))\n"
+    "assert r.read() == large\n"
+    "if 'DIRECT' not in os.environ: raise SystemExit # nginx takes a half-closed client for gone\n"
+    "s = socket.create_connection(host.split(':')); s.sendall(b'GET /function/hello "
+    "HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')\n"
+    "s.shutdown(socket.SHUT_WR); got = b''\n"
+    "while part := s.recv(4096): got += part\n"
+    "assert got.endswith(b'hello\\n'), got\n";
+
+static const char node_client[] =
+    "const http = require('http'), fs = require('fs'), u = process.env.U;\n"
+    "const large = fs.readFileSync(process.env.D + '/large');\n"
+    "const agent = new http.Agent({keepAlive: true, maxSockets: 4});\n"
+    "function call(path, body, chunked) { return new Promise((ok, bad) => {\n"
+    "  const r = http.request(u + path, {agent, method: body ? 'POST' : 'GET',\n"
+    "    headers: body && !chunked ? {'Content-Length': body.length} : {}}, res => {\n"
+    "    const parts = []; res.on('data', p => parts.push(p));\n"
+    "    res.on('end', () => ok([res.statusCode, Buffer.concat(parts)])); res.on('error', bad); "
+    "});\n"
+    "  r.on('error', bad); if (body) r.end(body); else r.end(); }); }\n"
+    "function check(what, ok) { if (!ok) { console.error(what); process.exit(1); } }\n"
+    "(async () => {\n"
+    "  for (let i = 0; i < 50; i++) {\n"
+    "    const all = await Promise.all(Array.from({length: 8}, () => call('/function/hello')));\n"
+    "    check('hello', all.every(([s, b]) => s == 200 && b.toString() == 'hello\\n')); }\n"
+    "  for (const chunked of [false, true]) {\n"
+    "    const [s, b] = await call('/function/echo', large, chunked);\n"
+    "    check('large', s == 200 && b.equals(large)); }\n"
+    "  if (typeof fetch == 'function') {\n"
+    "    let r = await fetch(u + '/function/hello'); check('fetch', await r.text() == "
+    "'hello\\n');\n"
+    "    r = await fetch(u + '/function/echo', {method: 'POST', body: large});\n"
+    "    check('fetch large', Buffer.from(await r.arrayBuffer()).equals(large)); }\n"
+    "  agent.destroy();\n"
+    "})().catch(e => { console.error(e); process.exit(1); });\n";
+
 static int
 start(void **state)
 {
@@ -79,6 +130,8 @@ start(void **state)
     fill_random(large, LARGE_BYTES);
     write_file("large", large, LARGE_BYTES);
     write_file("small", "some bytes", 10);
+    write_file("client.py", python_client, sizeof python_client - 1);
+    write_file("client.js", node_client, sizeof node_client - 1);
     free(large);
     return status;
 }
@@ -171,68 +224,15 @@ test_wget_ab_and_wrk(void **state)
     RUN_ALL(url_of(*state), commands);
 }
 
-static const char python_client[] =
-    "import http.client, os, socket, urllib.request\n"
-    "u = os.environ['U']; host = u.split('//')[1]; d = os.environ['D']\n"
-    "large = open(d + '/large', 'rb').read()\n"
-    "c = http.client.HTTPConnection(host, timeout=60)\n"
-    "for name in ('echo', 'stream'):\n"
-    "    for body in (b'', b'x' * 70000) + ((large,) if name == 'echo' else ()):\n"
-    "        c.request('POST', '/function/' + name, body)\n"
-    "        r = c.getresponse(); got = r.read()\n"
-    "        assert r.status == 200 and got == body, (name, len(body), r.status, len(got))\n"
-    "c.request('GET', '/function/hello'); assert c.getresponse().read() == b'hello\\n'\n"
-    "c.request('POST', '/function/echo', iter([b'ab', b'', b'cd']), {'Transfer-Encoding': "
-    "'chunked'}, encode_chunked=True)\n"
-    "assert c.getresponse().read() == b'abcd'\n"
-    "r = urllib.request.urlopen(u + '/function/hello'); assert r.read() == b'hello\\n'\n"
-    "r = urllib.request.urlopen(urllib.request.Request(u + '/function/echo', large))\n"
-    "assert r.read() == large\n"
-    "if 'DIRECT' not in os.environ: raise SystemExit # nginx takes a half-closed client for gone\n"
-    "s = socket.create_connection(host.split(':')); s.sendall(b'GET /function/hello "
-    "HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')\n"
-    "s.shutdown(socket.SHUT_WR); got = b''\n"
-    "while part := s.recv(4096): got += part\n"
-    "assert got.endswith(b'hello\\n'), got\n";
-
 static void
 test_python(void **state)
 {
-    write_file("client.py", python_client, sizeof python_client - 1);
     shell(url_of(*state), "DIRECT=1 python3 $D/client.py");
 }
-
-static const char node_client[] =
-    "const http = require('http'), fs = require('fs'), u = process.env.U;\n"
-    "const large = fs.readFileSync(process.env.D + '/large');\n"
-    "const agent = new http.Agent({keepAlive: true, maxSockets: 4});\n"
-    "function call(path, body, chunked) { return new Promise((ok, bad) => {\n"
-    "  const r = http.request(u + path, {agent, method: body ? 'POST' : 'GET',\n"
-    "    headers: body && !chunked ? {'Content-Length': body.length} : {}}, res => {\n"
-    "    const parts = []; res.on('data', p => parts.push(p));\n"
-    "    res.on('end', () => ok([res.statusCode, Buffer.concat(parts)])); res.on('error', bad); "
-    "});\n"
-    "  r.on('error', bad); if (body) r.end(body); else r.end(); }); }\n"
-    "function check(what, ok) { if (!ok) { console.error(what); process.exit(1); } }\n"
-    "(async () => {\n"
-    "  for (let i = 0; i < 50; i++) {\n"
-    "    const all = await Promise.all(Array.from({length: 8}, () => call('/function/hello')));\n"
-    "    check('hello', all.every(([s, b]) => s == 200 && b.toString() == 'hello\\n')); }\n"
-    "  for (const chunked of [false, true]) {\n"
-    "    const [s, b] = await call('/function/echo', large, chunked);\n"
-    "    check('large', s == 200 && b.equals(large)); }\n"
-    "  if (typeof fetch == 'function') {\n"
-    "    let r = await fetch(u + '/function/hello'); check('fetch', await r.text() == "
-    "'hello\\n');\n"
-    "    r = await fetch(u + '/function/echo', {method: 'POST', body: large});\n"
-    "    check('fetch large', Buffer.from(await r.arrayBuffer()).equals(large)); }\n"
-    "  agent.destroy();\n"
-    "})().catch(e => { console.error(e); process.exit(1); });\n";
 
 static void
 test_node(void **state)
 {
-    write_file("client.js", node_client, sizeof node_client - 1);
     shell(url_of(*state), "node $D/client.js");
 }
 
@@ -253,8 +253,9 @@ test_a_stream_of_any_length_takes_no_memory(void **state)
     static const char *const commands[] = {
         "gen() { openssl enc -aes-128-ctr -pass pass:x -nosalt -pbkdf2 </dev/zero 2>$D/err | head "
         "-c "
-        "300000000; }; gen | sha256sum >$D/a; gen | curl -sS -T - $U/function/stream | sha256sum "
-        ">$D/b; cmp $D/a $D/b",
+        "300000000; }; gen | sha256sum >$D/sent; gen | curl -sS -T - $U/function/stream | "
+        "sha256sum "
+        ">$D/got; cmp $D/sent $D/got",
     };
     const struct daemon *d = *state;
     pid_t gateway = find_process(d->pid, "hearth-gateway"), worker;
@@ -345,18 +346,19 @@ start_nginx(struct proxy *p, const struct daemon *d)
     int n;
 
     p->port = free_port();
-    n = snprintf(text, sizeof text,
-                 "daemon off; master_process off; worker_processes 1; pid %s/nginx.pid;\n"
-                 "error_log %s/nginx.log; events { worker_connections 256; }\n"
-                 "http { access_log off; client_max_body_size 64m;\n"
-                 "client_body_temp_path %s/b; proxy_temp_path %s/p; fastcgi_temp_path %s/f;\n"
-                 "uwsgi_temp_path %s/u; scgi_temp_path %s/s;\n"
-                 "upstream hearth { server 127.0.0.1:%d; keepalive 4; }\n"
-                 "server { listen 127.0.0.1:%d; location / { proxy_pass http://hearth;\n"
-                 "proxy_http_version 1.1; proxy_set_header Connection \"\";\n"
-                 "proxy_set_header Host $host; proxy_pass_request_headers on;\n"
-                 "proxy_next_upstream off; } } }\n",
-                 folder, folder, folder, folder, folder, folder, folder, d->port, p->port);
+    n = snprintf(
+        text, sizeof text,
+        "daemon off; master_process off; worker_processes 1; pid %s/nginx.pid;\n"
+        "error_log %s/nginx.log; events { worker_connections 256; }\n"
+        "http { access_log off; client_max_body_size 64m;\n"
+        "client_body_temp_path %s/ngx-b; proxy_temp_path %s/ngx-p; fastcgi_temp_path %s/ngx-f;\n"
+        "uwsgi_temp_path %s/ngx-u; scgi_temp_path %s/ngx-s;\n"
+        "upstream hearth { server 127.0.0.1:%d; keepalive 4; }\n"
+        "server { listen 127.0.0.1:%d; location / { proxy_pass http://hearth;\n"
+        "proxy_http_version 1.1; proxy_set_header Connection \"\";\n"
+        "proxy_set_header Host $host; proxy_pass_request_headers on;\n"
+        "proxy_next_upstream off; } } }\n",
+        folder, folder, folder, folder, folder, folder, folder, d->port, p->port);
     write_file("nginx.conf", text, (size_t)n);
     (void)snprintf(path, sizeof path, "%s/nginx.conf", folder);
     start_proxy(p, "nginx", arguments);
