@@ -151,6 +151,19 @@ change_instance(struct gw *gw, struct sch_slot *slot)
     gw_instance_paused(slot->user);
 }
 
+/* The client of a call that is refused as overloaded. */
+static void
+hold_client(const struct gw_call *call)
+{
+    int retry_after_s = sch_retry_after_s(&call->function->sch);
+    uint32_t share_ms = (uint32_t)retry_after_s * 1000 / HOLD_SHARE;
+
+    if (call->conn == NULL)
+        return;
+    call->conn->retry_after_s = retry_after_s;
+    call->conn->hold_ms = share_ms < HOLD_MOST_MS ? share_ms : HOLD_MOST_MS;
+}
+
 static void
 refuse_call(struct gw_loop *loop, struct gw_call *call, enum sch_reason reason)
 {
@@ -163,21 +176,17 @@ refuse_call(struct gw_loop *loop, struct gw_call *call, enum sch_reason reason)
         [SCH_QUEUE_TIMEOUT] = "no instance became free within queue_timeout",
     };
 
-    if (call->conn != NULL) {
-        call->conn->retry_after_s = sch_retry_after_s(&f->sch);
-        call->conn->hold_ms = (uint32_t)call->conn->retry_after_s * 1000 / HOLD_SHARE;
-        if (call->conn->hold_ms > HOLD_MOST_MS)
-            call->conn->hold_ms = HOLD_MOST_MS;
-    }
     if (reason == SCH_LAUNCH_FAILED && !f->deleting)
         gw_call_problem(call, GW_INIT_FAILED, NULL, "%s", f->last_failure);
     else if (reason == SCH_REMOVED || reason == SCH_LAUNCH_FAILED)
         gw_call_problem(call, GW_FUNCTION_NOT_FOUND, NULL, "the function was deleted");
-    else
+    else {
+        hold_client(call);
         gw_call_problem(call, GW_OVERLOADED,
                         json_pack("{s:i,s:i}", "queue", (int)f->sch.waiting.count, "instances",
                                   (int)sch_function_live(&f->sch)),
                         "%s (it waited %lld ms)", why[reason], (long long)waited);
+    }
     gw_call_free(call);
 }
 
