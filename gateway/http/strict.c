@@ -27,6 +27,13 @@ until(const char *bytes, size_t n, char end)
     return found != NULL ? (size_t)(found - bytes) : n;
 }
 
+/* What a limit leaves; a reload may have lowered it since the head began. */
+static size_t
+left(int64_t limit, uint32_t used)
+{
+    return limit > (int64_t)used ? (size_t)(limit - used) : 0;
+}
+
 static void
 begin(struct gw_strict *strict, int state)
 {
@@ -39,7 +46,7 @@ static size_t
 scan_target(struct gw_strict *strict, const struct gw_strict_limits *limits, const char *bytes,
             size_t n, const char **why)
 {
-    size_t part = until(bytes, n, ' '), most = (size_t)(limits->target - strict->at);
+    size_t part = until(bytes, n, ' '), most = left(limits->target, strict->at);
 
     if (part > most) {
         strict->over = GW_STRICT_TARGET_TOO_LONG;
@@ -87,7 +94,7 @@ scan_line(struct gw_strict *strict, const struct gw_strict_limits *limits, const
         return fail(why, 0, "a field has no name (5)");
     if (bytes[0] == '\n')
         return fail(why, 0, "a line of the head ends without a carriage return (2.2)");
-    if (strict->fields == limits->fields) {
+    if (strict->fields >= limits->fields) {
         strict->over = GW_STRICT_HEAD_TOO_LARGE;
         return fail(why, 0, too_large);
     }
@@ -168,7 +175,7 @@ size_t
 gw_strict_scan(struct gw_strict *strict, const struct gw_strict_limits *limits, char *bytes,
                size_t n, const char **why)
 {
-    size_t at = 0, most = (size_t)(limits->bytes - strict->bytes);
+    size_t at = 0, most = left(limits->bytes, strict->bytes);
     size_t fits = n < most ? n : most;
 
     *why = NULL;
