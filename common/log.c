@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "text.h"
 
 static const char *log_program = "hearth";
@@ -25,18 +26,14 @@ log_at(enum log_level level, const char *fmt, ...)
 {
     static const char *const names[] = {"info", "warning", "error"};
     char line[1024];
-    struct timespec now;
-    struct tm tm;
+    char time[TEXT_TIME];
     size_t used, end;
     va_list ap;
 
     if (level < log_least)
         return;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)gmtime_r(&now.tv_sec, &tm);
-    used = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &tm);
-    used += (size_t)snprintf(line + used, sizeof line - used,
-                             ".%03ldZ %s %s: ", now.tv_nsec / 1000000, log_program, names[level]);
+    used = (size_t)snprintf(line, sizeof line, "%s %s %s: ", text_time(clock_wall_ms(), time),
+                            log_program, names[level]);
     va_start(ap, fmt);
     (void)vsnprintf(line + used, sizeof line - used - 1, fmt, ap);
     va_end(ap);

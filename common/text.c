@@ -2,7 +2,9 @@
 #include "text.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* Bytes of the UTF-8 sequence that begins here, of at most n; 0: it is not valid. */
 static size_t
@@ -77,4 +79,15 @@ void
 text_printable(char *text, bool keep_tabs)
 {
     text_printable_bytes(text, strlen(text), keep_tabs);
+}
+
+const char *
+text_time(int64_t ms, char text[TEXT_TIME])
+{
+    time_t seconds = ms / 1000;
+    struct tm tm;
+    size_t n = strftime(text, TEXT_TIME, "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &tm));
+
+    (void)snprintf(text + n, TEXT_TIME - n, ".%03dZ", (int)(ms % 1000));
+    return text;
 }

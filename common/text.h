@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 /* Replaces each byte that is not printable by '?', in place: control characters (also DEL and the
@@ -17,6 +18,11 @@ void text_printable_bytes(char *bytes, size_t n, bool keep_tabs);
 
 /* Whether text_printable (without tabs) would leave it as it is. */
 bool text_is_printable(const char *text);
+
+#define TEXT_TIME 40 /* bytes for text_time */
+
+/* Milliseconds since 1970 as "2026-11-27T19:24:24.445Z" (RFC 3339), into text. Returns text. */
+const char *text_time(int64_t ms, char text[TEXT_TIME]);
 
 static inline bool
 starts_with(const char *text, const char *prefix)

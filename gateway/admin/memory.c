@@ -9,21 +9,14 @@
 #include "instance.h"
 #include "memory_use.h"
 #include "show.h"
+#include "text.h"
 
 static json_t *
 time_json(int64_t ms)
 {
-    time_t seconds = ms / 1000;
-    struct tm tm;
-    char text[40];
-    size_t n;
+    char text[TEXT_TIME];
 
-    if (ms == 0)
-        return json_null();
-    (void)gmtime_r(&seconds, &tm);
-    n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(text + n, sizeof text - n, ".%03dZ", (int)(ms % 1000));
-    return json_string(text);
+    return ms == 0 ? json_null() : json_string(text_time(ms, text));
 }
 
 json_t *

@@ -4,10 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "clock.h"
 #include "limits.h"
+#include "text.h"
 
 #define FACTS_MOST 256
 
@@ -46,13 +46,10 @@ gw_events_next(void)
 static void
 print_event(FILE *out, const struct event *e)
 {
-    time_t seconds = e->at_ms / 1000;
-    char at[40];
-    struct tm tm;
+    char at[TEXT_TIME];
 
-    (void)strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &tm));
-    (void)fprintf(out, "{\"time\":\"%s.%03dZ\",\"event\":\"%s\",\"function\":\"%s\"%s}\n", at,
-                  (int)(e->at_ms % 1000), e->event, e->name, e->facts);
+    (void)fprintf(out, "{\"time\":\"%s\",\"event\":\"%s\",\"function\":\"%s\"%s}\n",
+                  text_time(e->at_ms, at), e->event, e->name, e->facts);
 }
 
 char *

@@ -140,20 +140,15 @@ line_json(const struct chunk *chunk, const struct output_line *line)
         [OUTPUT_LOG] = "log", [OUTPUT_STDOUT] = "stdout", [OUTPUT_STDERR] = "stderr"};
     cleanup_free char *message = printable(line->text, line->text_len, true);
     cleanup_free char *id = printable(line->id, line->id_len, false);
-    time_t seconds = chunk->at_ms / 1000;
-    char time[40];
-    struct tm tm;
+    char time[TEXT_TIME];
     json_t *json;
     char *text;
 
     if (message == NULL || id == NULL)
         return NULL;
-    (void)gmtime_r(&seconds, &tm);
-    (void)snprintf(time + strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &tm), 8, ".%03dZ",
-                   (int)(chunk->at_ms % 1000));
-    json = json_pack("{s:s,s:s,s:s,s:I,s:o}", "time", time, "level", levels[line->level], "stream",
-                     streams[line->stream], "instance", (json_int_t)chunk->instance, "message",
-                     json_string(message));
+    json = json_pack("{s:s,s:s,s:s,s:I,s:o}", "time", text_time(chunk->at_ms, time), "level",
+                     levels[line->level], "stream", streams[line->stream], "instance",
+                     (json_int_t)chunk->instance, "message", json_string(message));
     if (id[0] != '\0')
         (void)json_object_set_new(json, "call_id", json_string(id));
     text = json_dumps(json, JSON_COMPACT);
