@@ -83,16 +83,7 @@ reload(struct gw *gw, int fd)
         strcmp(next.state, gw->admin->config.state) != 0 ||
         next.threads != gw->admin->config.threads)
         log_warning("listen, admin, state and threads change only on a restart");
-    gw->admin->config.drain_time_ms = next.drain_time_ms;
-    gw->admin->config.header_timeout_ms = next.header_timeout_ms;
-    gw->admin->config.max_header = next.max_header;
-    gw->admin->config.max_header_fields = next.max_header_fields;
-    gw->admin->config.max_url = next.max_url;
-    gw->admin->config.connections_per_address = next.connections_per_address;
-    gw->admin->config.body_timeout_ms = next.body_timeout_ms;
-    gw->admin->config.write_timeout_ms = next.write_timeout_ms;
-    gw->admin->config.keepalive_timeout_ms = next.keepalive_timeout_ms;
-    gw->admin->config.no_auth = next.no_auth;
+    gw_config_adopt(&gw->admin->config, &next);
     publish_config(gw);
     log_info("the configuration was reloaded");
 }

@@ -17,6 +17,9 @@
 
 enum kind { TEXT, COUNT, SIZE, TIME, FLAG };
 
+/* Where an option may stand, and what it takes to change it. */
+enum reach { COMMAND_LINE, RESTART, RELOAD };
+
 struct option {
     const char *name; /* '-' and '_' are the same */
     enum kind kind;
@@ -24,80 +27,81 @@ struct option {
     int64_t least, most;
     const char *allowed;
     const char *text;
-    bool in_file;
+    enum reach reach;
 };
 
 #define AT(field) offsetof(struct gw_config, field)
 
 static const struct option options[] = {
     {"listen", TEXT, AT(listen), 0, 0, "ADDR:PORT or unix:PATH", "where functions are called",
-     true},
+     RESTART},
     {"admin", TEXT, AT(admin), 0, 0, "ADDR:PORT or unix:PATH",
-     "where /v1 is served (default: as --listen)", true},
+     "where /v1 is served (default: as --listen)", RESTART},
     {"admin_hosts", TEXT, AT(admin_hosts), 0, 0, "names, \"a.example,b.example\"",
-     "additional host names that are accepted for /v1", true},
+     "additional host names that are accepted for /v1", RESTART},
     {"trusted_proxies", TEXT, AT(trusted_proxies), 0, 0,
      "networks, \"127.0.0.1, 10.0.0.0/8, unix\"",
-     "proxies whose word about the client counts (X-Forwarded-For, Forwarded)", true},
+     "proxies whose word about the client counts (X-Forwarded-For, Forwarded)", RESTART},
     {"state", TEXT, AT(state), 0, 0, "an absolute path",
-     "folder for functions, the token and all other state", true},
+     "folder for functions, the token and all other state", RESTART},
     {"threads", COUNT, AT(threads), 1, LIMIT_THREADS, "1 to 64",
-     "event loops; the second and later ones become active when a core is idle", true},
+     "event loops; the second and later ones become active when a core is idle", RESTART},
     {"spread", FLAG, AT(spread), 0, 0, "true or false", "all event loops are active from the start",
-     true},
+     RESTART},
     {"memory_budget", SIZE, AT(memory_budget), 0, INT64_C(1) << 50,
-     "4M or more; 0: 75 % of the host's memory", "memory for all instances together", true},
+     "4M or more; 0: 75 % of the host's memory", "memory for all instances together", RESTART},
     {"queue_calls", COUNT, AT(queue_calls), 1, 10000000, "1 to 10000000",
-     "maximum number of waiting calls, of all functions", true},
+     "maximum number of waiting calls, of all functions", RESTART},
     {"queue_bytes", SIZE, AT(queue_bytes), 1 << 20, INT64_C(1) << 40, "1M to 1024G",
-     "maximum memory of waiting calls, and of responses that wait for their clients", true},
+     "maximum memory of waiting calls, and of responses that wait for their clients", RESTART},
     {"spool_bytes", SIZE, AT(spool_bytes), 0, INT64_C(1) << 50,
      "0 (4G, or a tenth of the free disk if that is less) to 1048576G",
-     "disk for longer bodies and responses that wait", true},
+     "disk for longer bodies and responses that wait", RESTART},
     {"keep_versions", COUNT, AT(keep_versions), 1, 1000, "1 to 1000",
-     "versions to keep per function", true},
+     "versions to keep per function", RESTART},
     {"max_functions", COUNT, AT(max_functions), 1, 100000, "1 to 100000",
-     "maximum number of functions", true},
+     "maximum number of functions", RESTART},
     {"disk_budget", SIZE, AT(disk_budget), 0, INT64_C(1) << 50, "0 (no limit) to 1048576G",
-     "disk for all versions of all functions", true},
+     "disk for all versions of all functions", RESTART},
     {"blanks_min", COUNT, AT(blanks_min), 0, 64, "0 to 64, at most blanks_max",
-     "minimum number of pre-warmed sandboxes", true},
+     "minimum number of pre-warmed sandboxes", RESTART},
     {"blanks_max", COUNT, AT(blanks_max), 0, 64, "0 to 64",
-     "maximum number of pre-warmed sandboxes", true},
+     "maximum number of pre-warmed sandboxes", RESTART},
     {"build_time", TIME, AT(build_time_ms), 1000, 3600000, "1s to 1h",
-     "CPU time of one build; it ends after five times as long in any case", true},
+     "CPU time of one build; it ends after five times as long in any case", RESTART},
     {"build_memory", SIZE, AT(build_memory), 64 << 20, INT64_C(1) << 40, "64M to 1024G",
-     "memory limit of the compiler", true},
+     "memory limit of the compiler", RESTART},
     {"build_cache", SIZE, AT(build_cache), 0, INT64_C(1) << 40, "0 (none) to 1024G",
-     "disk for object files of earlier builds, of all functions", true},
+     "disk for object files of earlier builds, of all functions", RESTART},
     {"drain_time", TIME, AT(drain_time_ms), 0, 3600000, "0 to 1h",
-     "time for running calls to finish after SIGTERM", true},
+     "time for running calls to finish after SIGTERM", RELOAD},
     {"header_timeout", TIME, AT(header_timeout_ms), 100, 3600000, "100ms to 1h",
-     "time limit for receiving a request's head", true},
+     "time limit for receiving a request's head", RELOAD},
     {"body_timeout", TIME, AT(body_timeout_ms), 100, 3600000, "100ms to 1h",
-     "time without progress of a request's body", true},
+     "time without progress of a request's body", RELOAD},
     {"write_timeout", TIME, AT(write_timeout_ms), 100, 3600000, "100ms to 1h",
-     "time without progress of a response", true},
+     "time without progress of a response", RELOAD},
     {"keepalive_timeout", TIME, AT(keepalive_timeout_ms), 100, 86400000, "100ms to 24h",
-     "maximum idle time between two requests of a connection", true},
+     "maximum idle time between two requests of a connection", RELOAD},
     {"connections", COUNT, AT(connections), 0, 1000000,
      "1 to 1000000, or 0: half of the open files that the process may have",
-     "maximum number of clients at once", true},
+     "maximum number of clients at once", RESTART},
     {"connections_per_address", COUNT, AT(connections_per_address), 0, 1000000,
-     "1 to 1000000, or 0: no limit", "of them, from one address that is no trusted proxy", true},
+     "1 to 1000000, or 0: no limit", "of them, from one address that is no trusted proxy", RELOAD},
     {"max_header", SIZE, AT(max_header), 1024, LIMIT_HEAD, "1K to 32K",
-     "bytes of a request's target and fields", true},
+     "bytes of a request's target and fields", RELOAD},
     {"max_header_fields", COUNT, AT(max_header_fields), 1, LIMIT_FIELDS, "1 to 100",
-     "fields of a request", true},
+     "fields of a request", RELOAD},
     {"max_url", SIZE, AT(max_url), 64, LIMIT_HEAD, "64 to 32K", "bytes of a request's target",
-     true},
+     RELOAD},
     {"tls_cert", TEXT, AT(tls_cert), 0, 0, "a path", "certificate chain (PEM), for TLS on --listen",
-     true},
-    {"tls_key", TEXT, AT(tls_key), 0, 0, "a path", "its private key (PEM)", true},
+     RESTART},
+    {"tls_key", TEXT, AT(tls_key), 0, 0, "a path", "its private key (PEM)", RESTART},
     {"no_auth", FLAG, AT(no_auth), 0, 0, "true or false",
-     "require no token; on loopback and unix listeners only", true},
-    {"config", TEXT, AT(config), 0, 0, "a path", "configuration file", false},
-    {"check", FLAG, AT(check), 0, 0, "true or false", "check the configuration and exit", false},
+     "require no token; on loopback and unix listeners only", RELOAD},
+    {"config", TEXT, AT(config), 0, 0, "a path", "configuration file", COMMAND_LINE},
+    {"check", FLAG, AT(check), 0, 0, "true or false", "check the configuration and exit",
+     COMMAND_LINE},
 };
 
 #define OPTIONS (sizeof options / sizeof options[0])
@@ -148,6 +152,17 @@ find(const char *name, size_t n)
         if (same_name(name, n, options[i].name))
             return &options[i];
     return NULL;
+}
+
+void
+gw_config_adopt(struct gw_config *config, const struct gw_config *next)
+{
+    for (size_t i = 0; i < OPTIONS; i++) {
+        size_t n = options[i].kind == FLAG ? sizeof(bool) : sizeof(int64_t);
+
+        if (options[i].reach == RELOAD)
+            memcpy((char *)config + options[i].offset, (const char *)next + options[i].offset, n);
+    }
 }
 
 static bool
@@ -244,7 +259,7 @@ on_key(void *user, const char *section, const char *name, const char *value)
     if (section[0] != '\0' && strcmp(section, "hearthd") != 0)
         r->status = err_set(r->err, 0, "%s:%d: section [%s]; only [hearthd] is allowed, or none",
                             r->path, r->line, section);
-    else if (option == NULL || !option->in_file)
+    else if (option == NULL || option->reach == COMMAND_LINE)
         r->status = err_set(r->err, 0, "%s:%d: unknown key \"%s\" (see hearthd --help)", r->path,
                             r->line, name);
     else if (set(r->config, option, value, &why) < 0)
@@ -402,7 +417,7 @@ gw_config_to_arguments(const struct gw_config *config, char storage[][320], char
     for (size_t i = 0; i < OPTIONS; i++) {
         const char *at = (const char *)config + options[i].offset;
 
-        if (!options[i].in_file || (options[i].kind == TEXT && at[0] == '\0'))
+        if (options[i].reach == COMMAND_LINE || (options[i].kind == TEXT && at[0] == '\0'))
             continue;
         if (options[i].kind == TEXT)
             (void)snprintf(storage[n], 320, "--%s=%s", options[i].name, at);

@@ -54,6 +54,9 @@ int gw_config_arguments(struct gw_config *config, int argc, char **argv, struct 
  * unix listeners. */
 int gw_config_check(const struct gw_config *config, struct hearth_err *err);
 
+/* Takes over the options that a reload changes. */
+void gw_config_adopt(struct gw_config *config, const struct gw_config *next);
+
 /* Prints one line per option, for --help. */
 void gw_config_usage(void);
 
