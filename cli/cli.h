@@ -103,6 +103,9 @@ int cmd_logs(const struct cli *cli, int argc, char **argv);
 int cmd_events(const struct cli *cli, int argc, char **argv);
 int cmd_top(const struct cli *cli, int argc, char **argv);
 
+/* The setting in "--some-name VALUE" or "--some-name=VALUE" at argv[*i], which goes on to its last
+ * word: its name with '_', and its value. False: it is none, which was said. */
+bool cli_setting(int argc, char **argv, int *i, char *name, size_t n, const char **value);
 /* The NAME that must come first. NULL: it is missing or no name, which was said. */
 const char *cli_name(const char *command, int argc, char **argv);
 

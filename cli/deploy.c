@@ -310,7 +310,7 @@ cmd_deploy(const struct cli *cli, int argc, char **argv)
     int status;
 
     for (int i = 0; i < argc; i++) {
-        const char *equals = strchr(argv[i], '=');
+        const char *value;
         char setting[64];
 
         if (strncmp(argv[i], "--", 2) != 0) {
@@ -319,17 +319,12 @@ cmd_deploy(const struct cli *cli, int argc, char **argv)
             path = argv[i];
             continue;
         }
-        if (equals == NULL && i + 1 == argc)
-            return cli_usage("%s needs a value: %s VALUE", argv[i], argv[i]);
-        (void)snprintf(setting, sizeof setting, "%.*s",
-                       equals != NULL ? (int)(equals - argv[i] - 2) : 60, argv[i] + 2);
-        for (char *p = setting; *p != '\0'; p++)
-            if (*p == '-')
-                *p = '_';
+        if (!cli_setting(argc, argv, &i, setting, sizeof setting, &value))
+            return CLI_USAGE;
         if (strcmp(setting, "name") == 0)
-            given = equals != NULL ? equals + 1 : argv[++i];
+            given = value;
         else
-            cli_add_query(query, sizeof query, setting, equals != NULL ? equals + 1 : argv[++i]);
+            cli_add_query(query, sizeof query, setting, value);
     }
     if (path == NULL)
         return cli_usage("usage: hearth deploy FILE|FOLDER [--name NAME] [--memory 32M] "

@@ -77,6 +77,29 @@ cli_name(const char *command, int argc, char **argv)
     return argv[0];
 }
 
+bool
+cli_setting(int argc, char **argv, int *i, char *name, size_t n, const char **value)
+{
+    const char *option = argv[*i], *equals = strchr(option, '=');
+
+    if (strncmp(option, "--", 2) != 0) {
+        (void)cli_usage("\"%s\": settings are given as --memory 48M", option);
+        return false;
+    }
+    if (equals == NULL && *i + 1 == argc) {
+        (void)cli_usage("%s needs a value: %s VALUE", option, option);
+        return false;
+    }
+    *value = equals != NULL ? equals + 1 : argv[++*i];
+    (void)snprintf(name, n, "%.*s",
+                   (int)(equals != NULL ? (size_t)(equals - option) : strlen(option)) - 2,
+                   option + 2);
+    for (char *p = name; *p != '\0'; p++)
+        if (*p == '-')
+            *p = '_';
+    return true;
+}
+
 /* The first line of a file, without its end. NULL if it cannot be read. */
 static char *
 read_token(const char *path)

@@ -253,16 +253,10 @@ cmd_limits(const struct cli *cli, int argc, char **argv)
         return CLI_USAGE;
     for (int i = 1; i < argc; i++) {
         char setting[64];
-        const char *equals = strchr(argv[i], '='), *value;
+        const char *value;
 
-        if (strncmp(argv[i], "--", 2) != 0 || (equals == NULL && i + 1 == argc))
-            return cli_usage("limits: \"%s\": settings are given as --memory 48M", argv[i]);
-        (void)snprintf(setting, sizeof setting, "%.*s",
-                       equals != NULL ? (int)(equals - argv[i] - 2) : 60, argv[i] + 2);
-        for (char *p = setting; *p != '\0'; p++)
-            if (*p == '-')
-                *p = '_';
-        value = equals != NULL ? equals + 1 : argv[++i];
+        if (!cli_setting(argc, argv, &i, setting, sizeof setting, &value))
+            return CLI_USAGE;
         (void)json_object_set_new(settings, setting, value_of(value));
     }
     if (json_object_size(settings) == 0)
