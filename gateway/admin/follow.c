@@ -40,6 +40,7 @@ struct lines {
 static void
 write_head(struct gw_conn *conn)
 {
+    const char *connection, *more;
     char head[512];
     uv_buf_t piece;
     int n;
@@ -48,11 +49,12 @@ write_head(struct gw_conn *conn)
     conn->chunked = !conn->http10;
     if (conn->http10)
         conn->close_after = true;
+    connection = gw_connection_fields(conn, &more);
     n = snprintf(head, sizeof head,
                  "HTTP/1.1 200 OK\r\n%sContent-Type: application/x-ndjson\r\n"
-                 "Cache-Control: no-store\r\n%s%s\r\n",
+                 "Cache-Control: no-store\r\n%s%s%s\r\n",
                  gw_date(conn->loop), conn->chunked ? "Transfer-Encoding: chunked\r\n" : "",
-                 gw_conn_closes_after(conn) ? "Connection: close\r\n" : "");
+                 connection, more);
     piece = uv_buf_init(head, (unsigned)n);
     gw_conn_write(conn, &piece, 1);
 }

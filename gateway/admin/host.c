@@ -48,10 +48,7 @@ void
 gw_host_get(struct gw_request *req)
 {
     struct gw *gw = req->gw;
-    unsigned long long connections = 0;
 
-    for (uint32_t i = 0; i < gw->loops_count; i++)
-        connections += gw->loops[i]->http->conns_count;
     gw_request_json(req, 200,
                     json_pack("{s:s,s:s,s:I,s:s,s:o,s:o,s:o,s:{s:i,s:i},s:i,s:I,s:{s:I,s:I},s:b}",
                               "version", HEARTH_VERSION, "host", gw->admin->host_name, "uptime",
@@ -60,7 +57,7 @@ gw_host_get(struct gw_request *req)
                               "pressure", pressure_json(gw->admin->pressure_fd), "loops",
                               "configured", (int)gw->loops_count, "active", (int)gw->http->active,
                               "functions", (int)HASH_COUNT(gw->functions->table), "connections",
-                              (json_int_t)connections, "waiting_bytes", "memory",
+                              (json_int_t)gw_conns_count(gw), "waiting_bytes", "memory",
                               (json_int_t)gw->http->spool_use.memory, "disk",
                               (json_int_t)gw->http->spool_use.disk, "draining", (int)gw->draining));
 }

@@ -150,14 +150,12 @@ print_pressure(FILE *out, int fd)
 static void
 print_connections(FILE *out, const struct gw *gw)
 {
-    unsigned long long open = 0, total = 0;
+    unsigned long long total = 0;
 
-    for (uint32_t i = 0; i < gw->loops_count; i++) {
-        open += gw->loops[i]->http->conns_count;
+    for (uint32_t i = 0; i < gw->loops_count; i++)
         total += gw->loops[i]->http->conns_total;
-    }
     describe(out, "hearth_connections", "gauge", "Open client connections.");
-    (void)fprintf(out, "hearth_connections %llu\n", open);
+    (void)fprintf(out, "hearth_connections %u\n", gw_conns_count(gw));
     describe(out, "hearth_connections_total", "counter", "Client connections accepted.");
     (void)fprintf(out, "hearth_connections_total %llu\n", total);
     describe(out, "hearth_waiting_bytes", "gauge",

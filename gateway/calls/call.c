@@ -553,12 +553,6 @@ gw_call_detach(struct gw_call *call, int why)
 }
 
 void
-gw_call_refuse(struct gw_call *call, enum gw_code code, const char *why)
-{
-    gw_call_problem(call, code, NULL, "%s", why);
-}
-
-void
 gw_call_problem(struct gw_call *call, enum gw_code code, json_t *facts, const char *fmt, ...)
 {
     struct gw_conn *conn = call->conn;

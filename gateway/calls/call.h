@@ -64,8 +64,6 @@ void gw_call_body_grows(struct gw_call *call, uint64_t bytes);
 void gw_call_body_end(struct gw_call *call);
 /* The client is gone, or the platform has answered: the call continues without it. */
 void gw_call_detach(struct gw_call *call, int why);
-/* The body is late or malformed. */
-void gw_call_refuse(struct gw_call *call, enum gw_code code, const char *why);
 /* Copies what is still in the read buffer. Returns false if there is no memory, and the call was
  * answered. */
 bool gw_call_settle_body(struct gw_call *call);

@@ -107,7 +107,7 @@ takes_body(const void *exchange)
 static bool
 on_refuse(void *exchange, enum gw_code code, const char *why)
 {
-    gw_call_refuse(exchange, code, why);
+    gw_call_problem(exchange, code, NULL, "%s", why);
     return true;
 }
 

@@ -167,23 +167,10 @@ put_framing(struct out *out, struct gw_call *call, const struct frame_response *
 }
 
 static void
-put_keep_alive(struct out *out, const struct gw_conn *conn)
-{
-    int64_t seconds = conn->loop->gw->http->keepalive_timeout_ms / 1000;
-
-    if (conn->http10)
-        PUT(out, "Connection: keep-alive\r\n");
-    if (seconds == 0)
-        return;
-    PUT(out, "Keep-Alive: timeout=");
-    put_number(out, (uint64_t)seconds);
-    PUT(out, "\r\n");
-}
-
-static void
 put_platform_fields(struct out *out, struct gw_call *call, bool whole)
 {
     struct gw_conn *conn = call->conn;
+    const char *connection, *more;
     int64_t waited = call->sch.started_ns - call->sch.arrived_ns;
     int64_t cold = call->sch.cold ? call->instance->start_ns : 0;
 
@@ -211,10 +198,9 @@ put_platform_fields(struct out *out, struct gw_call *call, bool whole)
         put(out, (const char *)conn->extra->bytes, conn->extra->len);
     if (!field_seen(out->seen, FIELD_DATE))
         put(out, gw_date(conn->loop), strlen(conn->loop->http->date));
-    if (gw_conn_closes_after(conn))
-        PUT(out, "Connection: close\r\n");
-    else
-        put_keep_alive(out, conn);
+    connection = gw_connection_fields(conn, &more);
+    put(out, connection, strlen(connection));
+    put(out, more, strlen(more));
     PUT(out, "\r\n");
 }
 

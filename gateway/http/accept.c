@@ -103,8 +103,8 @@ ask_others_to_shed(struct gw_loop *loop)
     return asked;
 }
 
-static uint32_t
-count_all(const struct gw *gw)
+uint32_t
+gw_conns_count(const struct gw *gw)
 {
     uint32_t count = 0;
 
@@ -131,7 +131,8 @@ static bool
 find_place(struct gw_loop *loop, bool admin_alone)
 {
     struct gw *gw = loop->gw;
-    uint32_t count = count_all(gw), most = gw->http->conns_max + (admin_alone ? ADMIN_CONNS : 0);
+    uint32_t count = gw_conns_count(gw),
+             most = gw->http->conns_max + (admin_alone ? ADMIN_CONNS : 0);
 
     if (count < most)
         return true;

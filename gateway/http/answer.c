@@ -90,28 +90,40 @@ gw_date(struct gw_loop *loop)
     return loop->http->date;
 }
 
-static void
-keep_alive_fields(struct gw_conn *conn, char *text, size_t n)
+/* The Keep-Alive field with its CRLF, formatted once per value of the option; "" for less than a
+ * second. */
+static const char *
+keep_alive(struct gw_loop *loop)
 {
-    long long seconds = (long long)(conn->loop->gw->http->keepalive_timeout_ms / 1000);
-    int at = 0;
+    int64_t timeout_ms = loop->gw->http->keepalive_timeout_ms;
+    struct gw_http_loop *http = loop->http;
 
-    if (gw_conn_closes_after(conn)) {
-        (void)snprintf(text, n, "Connection: close\r\n");
-        return;
+    if (timeout_ms != http->keep_alive_ms) {
+        http->keep_alive_ms = timeout_ms;
+        http->keep_alive[0] = '\0';
+        if (timeout_ms >= 1000)
+            (void)snprintf(http->keep_alive, sizeof http->keep_alive,
+                           "Keep-Alive: timeout=%lld\r\n", (long long)(timeout_ms / 1000));
     }
-    text[0] = '\0';
-    if (conn->http10)
-        at = snprintf(text, n, "Connection: keep-alive\r\n");
-    if (seconds > 0)
-        (void)snprintf(text + at, n - (size_t)at, "Keep-Alive: timeout=%lld\r\n", seconds);
+    return http->keep_alive;
+}
+
+const char *
+gw_connection_fields(struct gw_conn *conn, const char **more)
+{
+    *more = "";
+    if (gw_conn_closes_after(conn))
+        return "Connection: close\r\n";
+    *more = keep_alive(conn->loop);
+    return conn->http10 ? "Connection: keep-alive\r\n" : "";
 }
 
 void
 gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields, const void *body,
           size_t len)
 {
-    char head[1024], keep[80];
+    const char *connection, *more;
+    char head[1024];
     bool empty = status == 204 || status == 304;
     uv_buf_t pieces[4];
     unsigned count = 0;
@@ -124,8 +136,8 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
     if (!empty)
         n += snprintf(head + n, sizeof head - (size_t)n,
                       "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);
-    keep_alive_fields(conn, keep, sizeof keep);
-    n += snprintf(head + n, sizeof head - (size_t)n, "%s\r\n", keep);
+    connection = gw_connection_fields(conn, &more);
+    n += snprintf(head + n, sizeof head - (size_t)n, "%s%s\r\n", connection, more);
     if (conn->extra != NULL) { /* before the empty line */
         pieces[count++] = uv_buf_init(head, (unsigned)n - 2);
         pieces[count++] = uv_buf_init((char *)conn->extra->bytes, conn->extra->len);

@@ -30,6 +30,9 @@ void gw_answer_problem_with(struct gw_conn *conn, enum gw_code code, const char 
 void gw_problem_make(struct gw_answer *answer, enum gw_code code, const char *call_id,
                      int retry_after_s, json_t *facts, const char *detail);
 const char *gw_date(struct gw_loop *loop);
+/* What a response says of its connection, whose end it decides (gw_conn_closes_after): the fields
+ * are the returned text and *more, each ended by CRLF or "". */
+const char *gw_connection_fields(struct gw_conn *conn, const char **more);
 const char *gw_status_text(int status);
 
 #endif

@@ -1,4 +1,4 @@
-/* connection.c: one client connection: reading through llhttp, and writing.
+/* connection.c: one client connection: reading, turns, timers, and its end. write.c writes.
  *
  * The requests of a connection are served one after another. Bytes of later requests wait in
  * `early`; reading stops meanwhile, so that one buffer bounds them. A turn of a connection is

@@ -79,12 +79,18 @@ struct gw_http_loop {
     atomic_bool drained; /* while draining: nothing runs on this loop any more */
     char date[40];
     int64_t date_s;
+    char keep_alive[40]; /* the field, for keep_alive_ms */
+    int64_t keep_alive_ms;
     unsigned char read_buffer[GW_READ_BYTES];
     unsigned char plain_buffer[GW_READ_BYTES]; /* see tls.h */
 };
 
 /* Makes loop->http. Returns 0 or a negative errno. */
 int gw_http_attach(struct gw_loop *loop);
+
+/* accept.c */
+/* Open connections, of all loops. */
+uint32_t gw_conns_count(const struct gw *gw);
 
 /* server.c */
 /* The descriptors from first_fd on are `count` listeners for calls, and one for operators if

@@ -312,8 +312,8 @@ room_for_more(struct gw_spool *spool)
             spool->memory->len < spool->memory->size)
             return spool->memory;
     }
-    LL_FOREACH(spool->first, buffer)
-    last = buffer;
+    for (buffer = spool->first; buffer != NULL; buffer = buffer->next)
+        last = buffer;
     if (last != NULL && last->len < PIECE)
         return last;
     buffer = take_buffer(spool, PIECE);
@@ -468,8 +468,7 @@ gw_spool_read(struct gw_spool *spool, int64_t at, const unsigned char **bytes, s
     if (at < spool->file_len)
         return read_file(spool, at, bytes, n);
     at -= spool->file_len;
-    LL_FOREACH(spool->first, buffer)
-    {
+    for (buffer = spool->first; buffer != NULL; buffer = buffer->next) {
         if (at < buffer->len) {
             spool->lent = buffer;
             *bytes = buffer->bytes + at;

@@ -116,10 +116,11 @@ gw_function_warn(struct gw *g, struct gw_function *f, const char *fmt, ...)
     (void)fmt;
 }
 
-bool
-gw_conn_closes_after(struct gw_conn *conn)
+const char *
+gw_connection_fields(struct gw_conn *conn, const char **more)
 {
-    return conn->close_after;
+    *more = "";
+    return conn->close_after ? "Connection: close\r\n" : "";
 }
 
 static void
