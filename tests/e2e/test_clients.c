@@ -376,6 +376,44 @@ test_one_client_s_many_requests_have_turns(void **state)
     assert_true(overtook);
 }
 
+/* A body that waits in a file takes a descriptor as well. A quarter of them are for such files. */
+static void
+test_bodies_in_files_leave_descriptors_for_instances(void **state)
+{
+    enum { CLIENTS = 400 };
+    static const char part[150000];
+    const struct daemon *d = *state;
+    static int fds[CLIENTS];
+    int refused = 0;
+
+    deploy_ok(d, "bodies", "memory=16M&max_body=1M", hello);
+    deploy_ok(d, "cold", "memory=16M", hello);
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = raw_connect(d);
+        send_text(fds[i],
+                  "POST /function/bodies HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n");
+        raw_send(fds[i], part, sizeof part);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        struct pollfd p = {.fd = fds[i], .events = POLLIN};
+        char *got;
+
+        /* what does not fit is refused with the next bytes */
+        (void)send(fds[i], part, 70000, MSG_NOSIGNAL);
+        if (poll(&p, 1, i == CLIENTS - 1 ? 5000 : 0) != 1)
+            continue;
+        got = raw_receive(fds[i], "storage_full");
+        assert_non_null(strstr(got, "HTTP/1.1 507 "));
+        free(got);
+        refused++;
+    }
+    assert_true(refused >= 1 && refused <= CLIENTS - 200);
+    expect_body(d, "/function/cold", "hello");
+    for (int i = 0; i < CLIENTS; i++)
+        (void)close(fds[i]);
+    wait_for("nothing that waits", nothing_waits, *state);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, expect_same_gateway)
 
 int
@@ -389,6 +427,7 @@ main(void)
         TEST(test_a_timeout_in_write_costs_no_other_call),
         TEST(test_large_echoes_one_after_another_end_no_call_between_them),
         TEST(test_calls_sent_ahead_count_for_the_queue),
+        TEST(test_bodies_in_files_leave_descriptors_for_instances),
     };
 
     return RUN_TESTS("clients", tests, start, group_stop);
