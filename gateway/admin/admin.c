@@ -38,6 +38,8 @@ struct gw_admin_route {
 
 static const struct gw_admin_route routes[] = {
     {"/", "GET", OPEN, show_root, 0},
+    {"/dashboard.css", "GET", OPEN, gw_dashboard_style, 0},
+    {"/dashboard.js", "GET", OPEN, gw_dashboard_script, 0},
     {"/", "OPTIONS", OPEN, show_options, 0},
     {"/healthz", "GET", OPEN, probe_health, 0},
     {"/readyz", "GET", OPEN, probe_ready, 0},
@@ -262,6 +264,8 @@ request_new(struct gw_conn *conn, const struct gw_admin_route *route)
     req->conn = conn;
     req->route = route;
     req->most = route->most;
+    req->on_admin = conn->serves_admin;
+    req->calls_here = conn->serves_calls;
     if (conn->request.query_at != 0)
         req->query = strdup(strings + conn->request.query_at);
     if (type != NULL)
@@ -421,7 +425,10 @@ show_root(struct gw_request *req)
 {
     static const char text[] = "Hearth: functions are called at /function/NAME\n";
 
-    gw_request_text(req, 200, "text/plain; charset=utf-8", strdup(text), sizeof text - 1);
+    if (req->on_admin)
+        gw_dashboard_page(req);
+    else
+        gw_request_text(req, 200, "text/plain; charset=utf-8", strdup(text), sizeof text - 1);
 }
 
 static void

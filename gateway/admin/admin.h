@@ -42,6 +42,7 @@ struct gw_request {
     char *query;               /* owned; NULL: none */
     char type[64];             /* media type of the body, without parameters */
     bool wants_protobuf;       /* by its field Accept */
+    bool on_admin, calls_here; /* its listener serves /v1; serves functions */
     char *body;                /* owned; followed by a NUL that `len` does not count */
     size_t len, room, most;
     bool answered;
@@ -77,6 +78,11 @@ void gw_manage_rollback(struct gw_request *req);
 void gw_manage_instances(struct gw_request *req);
 void gw_manage_memory(struct gw_request *req);
 void gw_manage_logs(struct gw_request *req);
+
+/* dashboard.c */
+void gw_dashboard_page(struct gw_request *req);
+void gw_dashboard_style(struct gw_request *req);
+void gw_dashboard_script(struct gw_request *req);
 
 /* tune.c */
 void gw_tune_post(struct gw_request *req);

@@ -49,17 +49,18 @@ gw_host_get(struct gw_request *req)
 {
     struct gw *gw = req->gw;
 
-    gw_request_json(req, 200,
-                    json_pack("{s:s,s:s,s:I,s:s,s:o,s:o,s:o,s:{s:i,s:i},s:i,s:I,s:{s:I,s:I},s:b}",
-                              "version", HEARTH_VERSION, "host", gw->admin->host_name, "uptime",
-                              (json_int_t)(gw_now_ms() - gw->admin->started_ms), "cgroup",
-                              gw->admin->cgroup, "walls", walls_json(gw), "memory", memory_json(gw),
-                              "pressure", pressure_json(gw->admin->pressure_fd), "loops",
-                              "configured", (int)gw->loops_count, "active", (int)gw->http->active,
-                              "functions", (int)HASH_COUNT(gw->functions->table), "connections",
-                              (json_int_t)gw_conns_count(gw), "waiting_bytes", "memory",
-                              (json_int_t)gw->http->spool_use.memory, "disk",
-                              (json_int_t)gw->http->spool_use.disk, "draining", (int)gw->draining));
+    gw_request_json(
+        req, 200,
+        json_pack(
+            "{s:s,s:s,s:I,s:s,s:o,s:o,s:o,s:{s:i,s:i},s:i,s:I,s:{s:I,s:I},s:b,s:b}", "version",
+            HEARTH_VERSION, "host", gw->admin->host_name, "uptime",
+            (json_int_t)(gw_now_ms() - gw->admin->started_ms), "cgroup", gw->admin->cgroup, "walls",
+            walls_json(gw), "memory", memory_json(gw), "pressure",
+            pressure_json(gw->admin->pressure_fd), "loops", "configured", (int)gw->loops_count,
+            "active", (int)gw->http->active, "functions", (int)HASH_COUNT(gw->functions->table),
+            "connections", (json_int_t)gw_conns_count(gw), "waiting_bytes", "memory",
+            (json_int_t)gw->http->spool_use.memory, "disk", (json_int_t)gw->http->spool_use.disk,
+            "draining", (int)gw->draining, "shared_listener", (int)req->calls_here));
 }
 
 /* ---- events ---- */

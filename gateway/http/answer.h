@@ -13,7 +13,7 @@ struct gw_loop;
 struct gw_answer {
     int status;
     const char *type; /* a constant */
-    char fields[160]; /* header fields, each ended by CRLF */
+    char fields[448]; /* header fields, each ended by CRLF */
     char *body;       /* from malloc; NULL for none */
     size_t len;
 };
