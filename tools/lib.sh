@@ -18,8 +18,8 @@ packages_libraries="ca-certificates duktape-dev libarchive-dev libbrotli-dev lib
   libopenblas-dev libpcre2-dev libpng-dev libpq-dev libprotobuf-c-dev libsodium-dev
   libsqlite3-dev libssl-dev libunistring-dev libxml2-dev libyaml-dev libzstd-dev
   zlib1g-dev"
-# Clients and proxies of tests/e2e/test_tools.c.
-packages_tools="wget apache2-utils wrk python3 nodejs nginx-light haproxy openssl"
+# Clients, proxies and checkers of test_tools.c and test_telemetry.c.
+packages_tools="wget apache2-utils wrk python3 nodejs nginx-light haproxy openssl prometheus"
 packages_vm="qemu-system-x86 cpio busybox-static apt"
 packages_style="clang-format clang-tidy"
 

@@ -15,6 +15,7 @@
 #include "function.h"
 #include "instance.h"
 #include "loop.h"
+#include "metrics.h"
 #include "name.h"
 #include "settings_json.h"
 

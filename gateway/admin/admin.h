@@ -109,9 +109,4 @@ void gw_follow(struct gw_request *req, bool events, const char *name, char *text
 void gw_events_get(struct gw_request *req);
 void gw_host_get(struct gw_request *req);
 
-/* metrics.c */
-/* The shares of time that tasks waited for memory. False if this kernel does not say. */
-bool gw_memory_pressure(int fd, double *some, double *full);
-char *gw_metrics_text(struct gw *gw, size_t *len);
-
 #endif

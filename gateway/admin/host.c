@@ -2,15 +2,38 @@
  * pressure, loops. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "admin.h"
 #include "cleanup.h"
 #include "event_log.h"
 #include "http.h"
+#include "metrics.h"
 #include "name.h"
 #include "query.h"
 #include "scheduler.h"
 #include "settings_json.h"
+
+bool
+gw_memory_pressure(int fd, double *some, double *full)
+{
+    char text[256];
+    ssize_t got = fd >= 0 ? pread(fd, text, sizeof text - 1, 0) : -1;
+    const char *at;
+
+    *full = 0;
+    if (got <= 0)
+        return false; /* this kernel has none */
+    text[got] = '\0';
+    if (sscanf(text, "some avg10=%lf", some) != 1)
+        return false;
+    at = strstr(text, "full avg10=");
+    if (at != NULL)
+        (void)sscanf(at, "full avg10=%lf", full);
+    *some /= 100;
+    *full /= 100;
+    return true;
+}
 
 /* The shares of the last 10 s in which some or all tasks waited for memory (PSI); null where this
  * kernel has none. */

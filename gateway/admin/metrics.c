@@ -1,11 +1,14 @@
-/* metrics.c: the metrics in Prometheus text format 0.0.4. */
+/* metrics.c: GET /metrics in Prometheus' text format 0.0.4. One table names all metrics; the
+ * documents are made from it. A function has about 150 series; no label is of a caller's choice.
+ */
+#include "metrics.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "admin.h"
+#include "filter.h"
 #include "function.h"
 #include "http.h"
 #include "instance.h"
@@ -14,207 +17,429 @@
 
 #define NS_PER_S 1e9
 
+/* ---- of a function ---- */
+
+/* name{function="…"} value */
 static void
-describe(FILE *out, const char *name, const char *type, const char *help)
+print_value(FILE *out, const char *name, const struct gw_function *f, double value)
 {
-    (void)fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    (void)fprintf(out, "%s{function=\"%s\"} %.15g\n", name, f->name, value);
 }
 
+/* name{function="…",label="…"} value */
 static void
-print_functions(FILE *out, struct gw *gw)
+print_labelled(FILE *out, const char *name, const struct gw_function *f, const char *label,
+               const char *of, double value)
 {
-    struct gw_function *f, *next;
-
-    describe(out, "hearth_calls_total", "counter", "Calls of a function.");
-    HASH_ITER (hh, gw->functions->table, f, next)
-        (void)fprintf(out, "hearth_calls_total{function=\"%s\"} %llu\n", f->name,
-                      (unsigned long long)f->calls);
-    describe(out, "hearth_call_errors_total", "counter",
-             "Calls answered with an error by the platform.");
-    HASH_ITER (hh, gw->functions->table, f, next)
-        for (int c = 0; c < GW_CODE_COUNT; c++)
-            if (f->errors[c] > 0)
-                (void)fprintf(out, "hearth_call_errors_total{function=\"%s\",code=\"%s\"} %llu\n",
-                              f->name, gw_code_name(c), (unsigned long long)f->errors[c]);
-    describe(out, "hearth_call_run_seconds_total", "counter", "Total run time of calls.");
-    HASH_ITER (hh, gw->functions->table, f, next)
-        (void)fprintf(out, "hearth_call_run_seconds_total{function=\"%s\"} %.6f\n", f->name,
-                      (double)f->run_ns_total / NS_PER_S);
-    describe(out, "hearth_call_queue_seconds_total", "counter",
-             "Total time of calls in the queue.");
-    HASH_ITER (hh, gw->functions->table, f, next)
-        (void)fprintf(out, "hearth_call_queue_seconds_total{function=\"%s\"} %.6f\n", f->name,
-                      (double)f->queue_ns_total / NS_PER_S);
-    describe(out, "hearth_waiting_calls", "gauge", "Calls waiting for an instance.");
-    HASH_ITER (hh, gw->functions->table, f, next)
-        (void)fprintf(out, "hearth_waiting_calls{function=\"%s\"} %u\n", f->name,
-                      f->sch.waiting.count);
-    describe(out, "hearth_instances", "gauge", "Instances by state.");
-    HASH_ITER (hh, gw->functions->table, f, next)
-        for (int s = 0; s < SCH_SLOT_STATE_COUNT; s++)
-            (void)fprintf(out, "hearth_instances{function=\"%s\",state=\"%s\"} %u\n", f->name,
-                          sch_slot_state_name(s), f->sch.slots[s].count);
+    (void)fprintf(out, "%s{function=\"%s\",%s=\"%s\"} %.15g\n", name, f->name, label, of, value);
 }
 
-/* What is measured of the memory of each function. */
+/* The last lines of a histogram. */
 static void
-print_memory(FILE *out, struct gw *gw)
+print_sum(FILE *out, const char *name, const struct gw_function *f, uint64_t count, double sum)
 {
-    static const double quantiles[] = {0.5, 0.95, 0.99, 0.999, 1};
-    struct gw_function *f, *next;
+    (void)fprintf(out,
+                  "%s_bucket{function=\"%s\",le=\"+Inf\"} %llu\n"
+                  "%s_sum{function=\"%s\"} %.15g\n%s_count{function=\"%s\"} %llu\n",
+                  name, f->name, (unsigned long long)count, name, f->name, sum, name, f->name,
+                  (unsigned long long)count);
+}
 
-    describe(out, "hearth_memory_limit_bytes", "gauge", "Memory limit of one instance.");
-    HASH_ITER (hh, gw->functions->table, f, next)
-        (void)fprintf(out, "hearth_memory_limit_bytes{function=\"%s\"} %lld\n", f->name,
-                      (long long)f->settings.numbers.memory);
-    describe(out, "hearth_memory_bytes", "gauge", "Memory used by a function's instances.");
-    HASH_ITER (hh, gw->functions->table, f, next) {
-        int64_t sum = 0;
+/* Buckets of 1, 2.5 and 5 times a power of ten. */
+static void
+print_times(FILE *out, const char *name, const struct gw_function *f, const struct times *t)
+{
+    uint64_t count = 0;
 
-        for (struct gw_instance *i = f->instances; i != NULL; i = i->next)
-            sum += gw_instance_read(i->memory_fd);
-        (void)fprintf(out, "hearth_memory_bytes{function=\"%s\"} %lld\n", f->name, (long long)sum);
+    for (unsigned b = 0; b + 1 < TIMES_BUCKETS; b++) {
+        count += t->counts[b];
+        if (b % 10 == 0 || b % 10 == 4 || b % 10 == 7)
+            (void)fprintf(out, "%s_bucket{function=\"%s\",le=\"%g\"} %llu\n", name, f->name,
+                          (double)times_bound(b) / NS_PER_S, (unsigned long long)count);
     }
-    describe(out, "hearth_call_memory_quantile_bytes", "gauge",
-             "Peak memory of an instance in a call, by quantile of the calls; 1: the largest.");
-    HASH_ITER (hh, gw->functions->table, f, next)
-        for (size_t q = 0; q < sizeof quantiles / sizeof quantiles[0]; q++)
-            if (f->memory != NULL && f->memory->peaks.total > 0)
-                (void)fprintf(
-                    out,
-                    "hearth_call_memory_quantile_bytes{function=\"%s\",quantile=\"%g\"} %llu\n",
-                    f->name, quantiles[q],
-                    (unsigned long long)histogram_quantile(&f->memory->peaks, quantiles[q]));
-    describe(out, "hearth_instance_overhead_bytes", "gauge",
-             "Memory of an instance before its first call, on average.");
-    HASH_ITER (hh, gw->functions->table, f, next)
-        if (f->memory != NULL && f->memory->overhead_count > 0)
-            (void)fprintf(out, "hearth_instance_overhead_bytes{function=\"%s\"} %.0f\n", f->name,
-                          f->memory->overhead);
-    describe(out, "hearth_memory_leak_bytes_per_call", "gauge",
-             "Memory that each call keeps, where a leak is suspected; else 0.");
-    HASH_ITER (hh, gw->functions->table, f, next) {
-        gw_function_find_leak(f);
-        (void)fprintf(out, "hearth_memory_leak_bytes_per_call{function=\"%s\"} %.1f\n", f->name,
-                      f->leak_bytes);
-    }
-    describe(out, "hearth_memory_reclaimed_bytes_total", "counter",
-             "Memory that instances gave back between two calls.");
-    HASH_ITER (hh, gw->functions->table, f, next)
-        (void)fprintf(out, "hearth_memory_reclaimed_bytes_total{function=\"%s\"} %llu\n", f->name,
-                      (unsigned long long)f->reclaimed);
-    describe(out, "hearth_instance_ends_total", "counter", "Ends of instances by reason.");
-    HASH_ITER (hh, gw->functions->table, f, next)
-        for (int e = 0; e < SCH_END_COUNT; e++)
-            if (f->ends[e] > 0)
-                (void)fprintf(out,
-                              "hearth_instance_ends_total{function=\"%s\",reason=\"%s\"} %llu\n",
-                              f->name, sch_end_name(e), (unsigned long long)f->ends[e]);
+    print_sum(out, name, f, t->count, (double)t->sum_ns / NS_PER_S);
 }
 
-bool
-gw_memory_pressure(int fd, double *some, double *full)
-{
-    char text[256];
-    ssize_t got = fd >= 0 ? pread(fd, text, sizeof text - 1, 0) : -1;
-    const char *at;
-
-    *full = 0;
-    if (got <= 0)
-        return false; /* this kernel has none */
-    text[got] = '\0';
-    if (sscanf(text, "some avg10=%lf", some) != 1)
-        return false;
-    at = strstr(text, "full avg10=");
-    if (at != NULL)
-        (void)sscanf(at, "full avg10=%lf", full);
-    *some /= 100;
-    *full /= 100;
-    return true;
-}
-
-/* The share of the time in which tasks of this host waited for memory (PSI). */
 static void
-print_pressure(FILE *out, int fd)
+print_calls(FILE *out, const char *name, struct gw_function *f)
+{
+    print_value(out, name, f, (double)f->calls);
+}
+
+static void
+print_errors(FILE *out, const char *name, struct gw_function *f)
+{
+    for (int c = 0; c < GW_CODE_COUNT; c++)
+        if (f->errors[c] > 0)
+            print_labelled(out, name, f, "code", gw_code_name(c), (double)f->errors[c]);
+}
+
+static void
+print_run(FILE *out, const char *name, struct gw_function *f)
+{
+    print_times(out, name, f, &f->run);
+}
+
+static void
+print_queue(FILE *out, const char *name, struct gw_function *f)
+{
+    print_times(out, name, f, &f->queue);
+}
+
+static void
+print_cold(FILE *out, const char *name, struct gw_function *f)
+{
+    print_times(out, name, f, &f->cold);
+}
+
+static void
+print_waiting(FILE *out, const char *name, struct gw_function *f)
+{
+    print_value(out, name, f, f->sch.waiting.count);
+}
+
+static void
+print_instances(FILE *out, const char *name, struct gw_function *f)
+{
+    for (int s = 0; s < SCH_SLOT_STATE_COUNT; s++)
+        print_labelled(out, name, f, "state", sch_slot_state_name(s), f->sch.slots[s].count);
+}
+
+static void
+print_ends(FILE *out, const char *name, struct gw_function *f)
+{
+    for (int e = 0; e < SCH_END_COUNT; e++)
+        if (f->ends[e] > 0)
+            print_labelled(out, name, f, "reason", sch_end_name(e), (double)f->ends[e]);
+}
+
+static void
+print_refused(FILE *out, const char *name, struct gw_function *f)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; f->refused != NULL && i < SBX_SYSCALLS; i++)
+        sum += f->refused[i];
+    print_value(out, name, f, (double)sum);
+}
+
+/* ---- memory ---- */
+
+static void
+print_limit(FILE *out, const char *name, struct gw_function *f)
+{
+    print_value(out, name, f, (double)f->settings.numbers.memory);
+}
+
+static void
+print_memory(FILE *out, const char *name, struct gw_function *f)
+{
+    int64_t sum = 0;
+
+    for (struct gw_instance *i = f->instances; i != NULL; i = i->next)
+        sum += gw_instance_read(i->memory_fd);
+    print_value(out, name, f, (double)sum);
+}
+
+static void
+print_advice(FILE *out, const char *name, struct gw_function *f)
+{
+    struct memory_advice advice = {0};
+
+    if (f->memory != NULL)
+        memory_advise(f->memory, (uint64_t)f->settings.numbers.memory, &advice);
+    if (advice.memory > 0)
+        print_value(out, name, f, (double)advice.memory);
+}
+
+static void
+print_peaks(FILE *out, const char *name, struct gw_function *f)
+{
+    uint64_t count = 0;
+
+    for (unsigned b = 0; b + 1 < GW_PEAKS; b++) {
+        count += f->peaks.counts[b];
+        (void)fprintf(out, "%s_bucket{function=\"%s\",le=\"%llu\"} %llu\n", name, f->name,
+                      65536ULL << b, (unsigned long long)count);
+    }
+    print_sum(out, name, f, f->peaks.count, (double)f->peaks.sum);
+}
+
+static void
+print_quantiles(FILE *out, const char *name, struct gw_function *f)
+{
+    static const double shares[] = {0.5, 0.95, 0.99, 0.999, 1};
+    char share[16];
+
+    if (f->memory == NULL || f->memory->peaks.total == 0)
+        return;
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+        (void)snprintf(share, sizeof share, "%g", shares[i]);
+        print_labelled(out, name, f, "share", share,
+                       (double)histogram_quantile(&f->memory->peaks, shares[i]));
+    }
+}
+
+static void
+print_overhead(FILE *out, const char *name, struct gw_function *f)
+{
+    if (f->memory != NULL && f->memory->overhead_count > 0)
+        print_value(out, name, f, f->memory->overhead);
+}
+
+static void
+print_leak(FILE *out, const char *name, struct gw_function *f)
+{
+    gw_function_find_leak(f);
+    print_value(out, name, f, f->leak_bytes);
+}
+
+static void
+print_reclaimed(FILE *out, const char *name, struct gw_function *f)
+{
+    print_value(out, name, f, (double)f->reclaimed);
+}
+
+/* ---- of the daemon and its host ---- */
+
+static void
+print_build(FILE *out, const char *name, struct gw *gw)
+{
+    (void)fprintf(out, "%s{version=\"%s\",cgroup=\"%s\"} 1\n", name, HEARTH_VERSION,
+                  gw->admin->cgroup);
+}
+
+static void
+print_number(FILE *out, const char *name, double value)
+{
+    (void)fprintf(out, "%s %.15g\n", name, value);
+}
+
+static void
+print_uptime(FILE *out, const char *name, struct gw *gw)
+{
+    print_number(out, name, (double)(gw_now_ms() - gw->admin->started_ms) / 1000);
+}
+
+static void
+print_functions(FILE *out, const char *name, struct gw *gw)
+{
+    print_number(out, name, HASH_COUNT(gw->functions->table));
+}
+
+static void
+print_budget(FILE *out, const char *name, struct gw *gw)
+{
+    print_number(out, name, (double)gw->functions->memory_budget);
+}
+
+static void
+print_reserved(FILE *out, const char *name, struct gw *gw)
+{
+    print_number(out, name, (double)sch_used_bytes(gw->functions->sch));
+}
+
+static void
+print_evictions(FILE *out, const char *name, struct gw *gw)
+{
+    print_number(out, name, (double)sch_evictions(gw->functions->sch));
+}
+
+static void
+print_disk_budget(FILE *out, const char *name, struct gw *gw)
+{
+    print_number(out, name, (double)gw->functions->disk_budget);
+}
+
+static void
+print_disk_used(FILE *out, const char *name, struct gw *gw)
+{
+    print_number(out, name, (double)gw->functions->disk_used);
+}
+
+static void
+print_pressure(FILE *out, const char *name, struct gw *gw)
 {
     double some, full;
 
-    if (!gw_memory_pressure(fd, &some, &full))
+    if (!gw_memory_pressure(gw->admin->pressure_fd, &some, &full))
         return;
-    describe(out, "hearth_host_memory_pressure_ratio", "gauge",
-             "Share of the last 10 s in which some or all tasks of the host waited for memory.");
-    (void)fprintf(out, "hearth_host_memory_pressure_ratio{tasks=\"some\"} %.4f\n", some);
-    (void)fprintf(out, "hearth_host_memory_pressure_ratio{tasks=\"all\"} %.4f\n", full);
+    (void)fprintf(out, "%s{tasks=\"some\"} %.4f\n", name, some);
+    (void)fprintf(out, "%s{tasks=\"all\"} %.4f\n", name, full);
 }
 
 static void
-print_connections(FILE *out, const struct gw *gw)
+print_connections(FILE *out, const char *name, struct gw *gw)
 {
-    unsigned long long total = 0;
+    print_number(out, name, gw_conns_count(gw));
+}
+
+static void
+print_accepted(FILE *out, const char *name, struct gw *gw)
+{
+    double total = 0;
 
     for (uint32_t i = 0; i < gw->loops_count; i++)
-        total += gw->loops[i]->http->conns_total;
-    describe(out, "hearth_connections", "gauge", "Open client connections.");
-    (void)fprintf(out, "hearth_connections %u\n", gw_conns_count(gw));
-    describe(out, "hearth_connections_total", "counter", "Client connections accepted.");
-    (void)fprintf(out, "hearth_connections_total %llu\n", total);
-    describe(out, "hearth_waiting_bytes", "gauge",
-             "Bodies and responses that wait, in memory and in files.");
-    (void)fprintf(out,
-                  "hearth_waiting_bytes{where=\"memory\"} %lld\n"
-                  "hearth_waiting_bytes{where=\"disk\"} %lld\n",
-                  (long long)gw->http->spool_use.memory, (long long)gw->http->spool_use.disk);
-    describe(out, "hearth_loops_active", "gauge", "Event loops that accept connections.");
-    (void)fprintf(out, "hearth_loops_active %u\n", gw->http->active);
+        total += (double)gw->loops[i]->http->conns_total;
+    print_number(out, name, total);
 }
+
+static void
+print_waiting_bytes(FILE *out, const char *name, struct gw *gw)
+{
+    (void)fprintf(out, "%s{where=\"memory\"} %lld\n", name, (long long)gw->http->spool_use.memory);
+    (void)fprintf(out, "%s{where=\"disk\"} %lld\n", name, (long long)gw->http->spool_use.disk);
+}
+
+static void
+print_loops(FILE *out, const char *name, struct gw *gw)
+{
+    print_number(out, name, gw->http->active);
+}
+
+static void
+print_started(FILE *out, const char *name, struct gw *gw)
+{
+    print_number(out, name, (double)gw->instances->launches_total);
+}
+
+static void
+print_killed(FILE *out, const char *name, struct gw *gw)
+{
+    print_number(out, name, (double)gw->instances->kills_total);
+}
+
+static void
+print_cpu(FILE *out, const char *name, struct gw *gw)
+{
+    struct rusage usage;
+
+    (void)gw;
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        print_number(out, name,
+                     (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+}
+
+static void
+print_gateway_peak(FILE *out, const char *name, struct gw *gw)
+{
+    struct rusage usage;
+
+    (void)gw;
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        print_number(out, name, (double)usage.ru_maxrss * 1024);
+}
+
+/* ---- the table ---- */
+
+struct metric {
+    const char *name, *type;
+    const char *labels; /* for the documents, "a, b"; "": none */
+    const char *help;
+    void (*of_function)(FILE *out, const char *name, struct gw_function *f); /* or: */
+    void (*of_daemon)(FILE *out, const char *name, struct gw *gw);
+};
+
+#define FUNCTION(name, type, labels, help, print)                                                  \
+    {                                                                                              \
+        "hearth_" name, type, labels, help, print, NULL                                            \
+    }
+#define DAEMON(name, type, labels, help, print)                                                    \
+    {                                                                                              \
+        "hearth_" name, type, labels, help, NULL, print                                            \
+    }
+
+static const struct metric metrics[] = {
+    FUNCTION("calls_total", "counter", "function", "Calls of a function.", print_calls),
+    FUNCTION("call_errors_total", "counter", "function, code",
+             "Calls that the platform answered with an error.", print_errors),
+    FUNCTION("call_run_seconds", "histogram", "function, le",
+             "Time that an instance took for a call, of completed calls.", print_run),
+    FUNCTION("call_queue_seconds", "histogram", "function, le",
+             "Time that a call waited, without the start of an instance.", print_queue),
+    FUNCTION("call_cold_seconds", "histogram", "function, le",
+             "Time that a cold call waited for the start of its instance.", print_cold),
+    FUNCTION("call_memory_bytes", "histogram", "function, le",
+             "Peak memory of an instance in a call, or in several without a pause.", print_peaks),
+    FUNCTION("call_memory_quantile_bytes", "gauge", "function, share",
+             "What that share of the calls stayed within, with at most 1.6 % error.",
+             print_quantiles),
+    FUNCTION("waiting_calls", "gauge", "function", "Calls that wait for an instance.",
+             print_waiting),
+    FUNCTION("instances", "gauge", "function, state", "Instances by state.", print_instances),
+    FUNCTION("instance_ends_total", "counter", "function, reason", "Ends of instances by reason.",
+             print_ends),
+    FUNCTION("refused_syscalls_total", "counter", "function",
+             "System calls that were refused; the function goes on.", print_refused),
+    FUNCTION("memory_limit_bytes", "gauge", "function", "Memory limit of one instance.",
+             print_limit),
+    FUNCTION("memory_advice_bytes", "gauge", "function",
+             "Limit that is advised; absent while it is not known.", print_advice),
+    FUNCTION("memory_bytes", "gauge", "function", "Memory that a function's instances use.",
+             print_memory),
+    FUNCTION("instance_overhead_bytes", "gauge", "function",
+             "Memory of an instance before its first call, on average.", print_overhead),
+    FUNCTION("memory_leak_bytes_per_call", "gauge", "function",
+             "Memory that each call keeps, where a leak is suspected; else 0.", print_leak),
+    FUNCTION("memory_reclaimed_bytes_total", "counter", "function",
+             "Memory that instances gave back between two calls.", print_reclaimed),
+    DAEMON("build_info", "gauge", "version, cgroup", "Always 1.", print_build),
+    DAEMON("uptime_seconds", "gauge", "", "Time since the daemon's start.", print_uptime),
+    DAEMON("functions", "gauge", "", "Functions that are deployed.", print_functions),
+    DAEMON("memory_budget_bytes", "gauge", "", "Memory budget for all instances.", print_budget),
+    DAEMON("memory_reserved_bytes", "gauge", "", "Sum of the memory limits of all instances.",
+           print_reserved),
+    DAEMON("host_memory_pressure_ratio", "gauge", "tasks",
+           "Share of the last 10 s in which some or all tasks of the host waited for memory.",
+           print_pressure),
+    DAEMON("evictions_total", "counter", "", "Idle instances that made room for others.",
+           print_evictions),
+    DAEMON("disk_budget_bytes", "gauge", "", "Disk that all versions may take; 0: no limit.",
+           print_disk_budget),
+    DAEMON("disk_used_bytes", "gauge", "", "Disk that all versions take.", print_disk_used),
+    DAEMON("connections", "gauge", "", "Open client connections.", print_connections),
+    DAEMON("connections_total", "counter", "", "Client connections accepted.", print_accepted),
+    DAEMON("waiting_bytes", "gauge", "where",
+           "Bodies and responses that wait, in memory and on disk.", print_waiting_bytes),
+    DAEMON("loops_active", "gauge", "", "Event loops that accept connections.", print_loops),
+    DAEMON("instances_started_total", "counter", "", "Instances started.", print_started),
+    DAEMON("instances_killed_total", "counter", "", "Instances killed.", print_killed),
+    DAEMON("gateway_cpu_seconds_total", "counter", "", "CPU time of the gateway.", print_cpu),
+    DAEMON("gateway_memory_peak_bytes", "gauge", "", "Peak memory of the gateway.",
+           print_gateway_peak),
+};
+
+#define METRICS (sizeof metrics / sizeof metrics[0])
 
 char *
 gw_metrics_text(struct gw *gw, size_t *len)
 {
     char *text = NULL;
     FILE *out = open_memstream(&text, len);
-    struct rusage usage;
+    struct gw_function *f, *next;
 
     if (out == NULL)
         return NULL;
-    print_functions(out, gw);
-    print_memory(out, gw);
-    print_pressure(out, gw->admin->pressure_fd);
-    describe(out, "hearth_memory_budget_bytes", "gauge", "Memory budget for all instances.");
-    (void)fprintf(out, "hearth_memory_budget_bytes %lld\n",
-                  (long long)gw->functions->memory_budget);
-    describe(out, "hearth_memory_reserved_bytes", "gauge",
-             "Sum of the memory limits of all instances.");
-    (void)fprintf(out, "hearth_memory_reserved_bytes %lld\n",
-                  (long long)sch_used_bytes(gw->functions->sch));
-    describe(out, "hearth_evictions_total", "counter", "Idle instances evicted to free memory.");
-    (void)fprintf(out, "hearth_evictions_total %llu\n",
-                  (unsigned long long)sch_evictions(gw->functions->sch));
-    describe(out, "hearth_functions", "gauge", "Functions deployed.");
-    (void)fprintf(out, "hearth_functions %u\n", HASH_COUNT(gw->functions->table));
-    describe(out, "hearth_disk_budget_bytes", "gauge",
-             "Disk that all versions may take; 0: no limit.");
-    (void)fprintf(out, "hearth_disk_budget_bytes %lld\n", (long long)gw->functions->disk_budget);
-    describe(out, "hearth_disk_used_bytes", "gauge", "Disk that all versions take.");
-    (void)fprintf(out, "hearth_disk_used_bytes %lld\n", (long long)gw->functions->disk_used);
-    print_connections(out, gw);
-    describe(out, "hearth_instances_started_total", "counter", "Instances started.");
-    (void)fprintf(out, "hearth_instances_started_total %llu\n",
-                  (unsigned long long)gw->instances->launches_total);
-    describe(out, "hearth_instances_killed_total", "counter", "Instances killed.");
-    (void)fprintf(out, "hearth_instances_killed_total %llu\n",
-                  (unsigned long long)gw->instances->kills_total);
-    if (getrusage(RUSAGE_SELF, &usage) == 0) {
-        describe(out, "hearth_gateway_cpu_seconds_total", "counter", "CPU time of the gateway.");
-        (void)fprintf(out, "hearth_gateway_cpu_seconds_total %.6f\n",
-                      (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                          (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
-        describe(out, "hearth_gateway_memory_peak_bytes", "gauge", "Peak memory of the gateway.");
-        (void)fprintf(out, "hearth_gateway_memory_peak_bytes %ld\n", usage.ru_maxrss * 1024);
+    for (const struct metric *m = metrics; m < metrics + METRICS; m++) {
+        (void)fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name, m->type);
+        if (m->of_daemon != NULL)
+            m->of_daemon(out, m->name, gw);
+        else
+            HASH_ITER (hh, gw->functions->table, f, next)
+                m->of_function(out, m->name, f);
     }
     if (fclose(out) != 0) {
         free(text);
         return NULL;
     }
     return text;
+}
+
+void
+gw_metrics_print_table(FILE *out)
+{
+    (void)fprintf(out, "| metric | type | labels | what it is |\n| --- | --- | --- | --- |\n");
+    for (const struct metric *m = metrics; m < metrics + METRICS; m++)
+        (void)fprintf(out, "| `%s` | %s | %s | %s |\n", m->name, m->type, m->labels, m->help);
 }

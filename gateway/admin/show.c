@@ -63,6 +63,19 @@ gw_show_memory_now(const struct gw_function *f)
                      (json_int_t)now, "peak", (json_int_t)peak);
 }
 
+/* Of the last 10 to 20 s, from a call's arrival to its completion; null where there was none. */
+static json_t *
+latency_json(const struct gw_function *f)
+{
+    int64_t now = gw_now_ns();
+    double p50 = recent_times_quantile(&f->recent, 0.5, now) / 1e6;
+    double p99 = recent_times_quantile(&f->recent, 0.99, now) / 1e6;
+
+    if (p50 < 0)
+        return json_null();
+    return json_pack("{s:f,s:f}", "p50", p50, "p99", p99);
+}
+
 json_t *
 gw_show_function(const struct gw_function *f)
 {
@@ -73,11 +86,12 @@ gw_show_function(const struct gw_function *f)
                   "queue", (json_int_t)n->queue, "queue_timeout", (json_int_t)n->queue_timeout_ms,
                   "max_body", (json_int_t)n->max_body);
 
-    return json_pack("{s:s,s:I,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o}", "name", f->name, "version",
+    return json_pack("{s:s,s:I,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o}", "name", f->name, "version",
                      (json_int_t)f->live, "limits", limits, "settings",
                      gw_settings_json(&f->settings), "instances", states_json(f), "waiting",
                      (json_int_t)f->sch.waiting.count, "calls", (json_int_t)f->calls, "errors",
-                     errors_json(f), "refused", refused_json(f), "memory", gw_show_memory_now(f));
+                     errors_json(f), "refused", refused_json(f), "memory", gw_show_memory_now(f),
+                     "latency", latency_json(f));
 }
 
 static const char *

@@ -523,6 +523,16 @@ leave_queue(struct gw_call *call)
 
 /* Continues a call without its client. A waiting call is removed from the queue. For a running call
  * the worker is notified, and the call ends when the handler returns. */
+int64_t
+gw_call_cold_ns(const struct gw_call *call)
+{
+    int64_t waited = call->sch.started_ns - call->sch.arrived_ns;
+
+    if (!call->sch.cold)
+        return 0;
+    return call->instance->start_ns < waited ? call->instance->start_ns : waited;
+}
+
 void
 gw_call_detach(struct gw_call *call, int why)
 {

@@ -64,6 +64,8 @@ void gw_call_body_grows(struct gw_call *call, uint64_t bytes);
 void gw_call_body_end(struct gw_call *call);
 /* The client is gone, or the platform has answered: the call continues without it. */
 void gw_call_detach(struct gw_call *call, int why);
+/* What of its wait was the start of its instance; 0 for a warm call. */
+int64_t gw_call_cold_ns(const struct gw_call *call);
 /* Copies what is still in the read buffer. Returns false if there is no memory, and the call was
  * answered. */
 bool gw_call_settle_body(struct gw_call *call);

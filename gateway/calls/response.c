@@ -172,10 +172,8 @@ put_platform_fields(struct out *out, struct gw_call *call, bool whole)
     struct gw_conn *conn = call->conn;
     const char *connection, *more;
     int64_t waited = call->sch.started_ns - call->sch.arrived_ns;
-    int64_t cold = call->sch.cold ? call->instance->start_ns : 0;
+    int64_t cold = gw_call_cold_ns(call);
 
-    if (cold > waited)
-        cold = waited;
     PUT(out, "X-Call-Id: ");
     put(out, call->id, strlen(call->id));
     PUT(out, "\r\nServer-Timing: queue;dur=");

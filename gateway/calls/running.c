@@ -43,6 +43,18 @@ gw_running_remove(struct gw_link *link, struct gw_call *call)
     link->count--;
 }
 
+static void
+count_times(struct gw_function *f, const struct gw_call *call, int64_t now)
+{
+    int64_t cold = gw_call_cold_ns(call);
+
+    times_add(&f->run, now - call->sch.started_ns);
+    times_add(&f->queue, call->sch.started_ns - call->sch.arrived_ns - cold);
+    if (call->sch.cold)
+        times_add(&f->cold, cold);
+    recent_times_add(&f->recent, now - call->sch.arrived_ns, now);
+}
+
 /* Ends a call that both sides have finished; the slot can take the next one. Returns false if the
  * channel was released. */
 static bool
@@ -59,8 +71,7 @@ complete_call(struct gw_link *link, struct gw_call *call)
 
         inst->calls++;
         inst->unmeasured++;
-        f->run_ns_total += (uint64_t)(now - call->sch.started_ns);
-        f->queue_ns_total += (uint64_t)(call->sch.started_ns - call->sch.arrived_ns);
+        count_times(f, call, now);
         if (inst->full) /* the calls sent ahead are taken back: it begins none of them */
             sch_slot_doom(gw->functions->sch, inst->slot, SCH_END_RECYCLED_MEMORY, now);
         gw_running_remove(link, call);

@@ -10,6 +10,7 @@
 #include "codes.h"
 #include "limits.h"
 #include "scheduler.h"
+#include "times.h"
 
 struct gw;
 struct gw_bad_setting;
@@ -27,6 +28,15 @@ struct gw_functions {
     int64_t memory_budget; /* bytes */
     uint32_t max_functions;
     int64_t disk_budget, disk_used; /* bytes, of all versions; budget 0: no limit */
+};
+
+/* Peaks of memory in calls, as metrics have them: bucket b is up to 64 KiB << b; the last is for
+ * what is larger. Of samples as in memory_use.h, which fades; these counts do not. */
+#define GW_PEAKS 22
+
+struct gw_peaks {
+    uint64_t count, sum; /* sum: bytes */
+    uint64_t counts[GW_PEAKS];
 };
 
 struct gw_env {
@@ -76,7 +86,9 @@ struct gw_function {
     struct gw_instance *instances;
     /* since the gateway started */
     uint64_t calls, cold_starts, errors[GW_CODE_COUNT];
-    uint64_t run_ns_total, queue_ns_total;
+    struct times run, queue, cold; /* of completed calls; cold: of those that waited for a start */
+    struct recent_times recent;    /* from arrival to completion */
+    struct gw_peaks peaks;
     uint64_t peak_bytes;
     uint64_t ends[SCH_END_COUNT]; /* of instances, by reason */
     double leak_bytes;            /* suspected, per call; 0: none */

@@ -83,6 +83,18 @@ gw_instance_measure_death(struct gw_instance *inst)
     gw_instance_auto_death(inst);
 }
 
+static void
+count_peak(struct gw_peaks *peaks, uint64_t bytes)
+{
+    unsigned b = 0;
+
+    while (b + 1 < GW_PEAKS && bytes > UINT64_C(65536) << b)
+        b++;
+    peaks->count++;
+    peaks->sum += bytes;
+    peaks->counts[b]++;
+}
+
 /* Adds the calls since the last look to the record. */
 static void
 record(struct gw_instance *inst, int64_t body)
@@ -91,6 +103,7 @@ record(struct gw_instance *inst, int64_t body)
     uint64_t peak = gw_instance_take_peak(inst);
 
     if (use != NULL && inst->unmeasured > 0) {
+        count_peak(&inst->function->peaks, peak);
         use->kept_high = inst->keeps_peak;
         memory_use_add(use, inst->version, peak, inst->unmeasured,
                        inst->unmeasured == 1 ? body : -1, clock_wall_ms());

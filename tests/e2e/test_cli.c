@@ -7,69 +7,23 @@
 
 #include "harness.h"
 #include "run.h"
-
-static char folder[] = "/tmp/hearth-cli-XXXXXX";
+#include "shell.h"
 
 static int
 start(void **state)
 {
     int status = group_start(state);
-    const struct daemon *d = *state;
-    char path[256], token[200];
-    FILE *file;
 
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(token, sizeof token, "%s/token", folder);
-    file = fopen(token, "we");
-    assert_non_null(file);
-    (void)fprintf(file, "%s\n", d->token);
-    assert_int_equal(fclose(file), 0);
-    (void)snprintf(path, sizeof path, "%s/bin:%s", getenv("HEARTH_PREFIX"), getenv("PATH"));
-    (void)setenv("PATH", path, 1);
-    (void)setenv("HEARTH_URL", d->url, 1);
-    (void)setenv("T", token, 1);
-    (void)unsetenv("HEARTH_TOKEN");
-    (void)setenv("D", folder, 1);
+    shell_open(*state);
     return status;
 }
 
 static int
 stop(void **state)
 {
-    char command[128];
-
-    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
-    (void)system(command);
+    shell_close();
     return group_stop(state);
 }
-
-/* Runs a command of bash in the folder; `h` is hearth with the token. */
-static void
-run(const char *command)
-{
-    char *all;
-    int status;
-
-    assert_true(asprintf(&all,
-                         "cd $D && h() { hearth --token-file $T \"$@\"; } && export -f h && "
-                         "{ %s\n} >$D/stdout",
-                         command) > 0);
-    (void)setenv("COMMAND", all, 1);
-    (void)fflush(NULL);
-    status = system("bash -c \"$COMMAND\"");
-    if (status != 0)
-        fail_msg("status %d of: %s", status, command);
-    free(all);
-}
-
-static void
-run_all(const char *const *commands, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        run(commands[i]);
-}
-
-#define RUN(commands) run_all((commands), sizeof(commands) / sizeof((commands)[0]))
 
 static void
 test_from_nothing_to_a_function_that_answers(void **state)
@@ -96,7 +50,7 @@ test_from_nothing_to_a_function_that_answers(void **state)
     };
 
     (void)state;
-    RUN(commands);
+    SHELL_ALL(commands);
 }
 
 static void
@@ -120,7 +74,7 @@ test_folders_and_streams(void **state)
     };
 
     (void)state;
-    RUN(commands);
+    SHELL_ALL(commands);
 }
 
 static void
@@ -152,7 +106,7 @@ test_errors_say_what_to_do(void **state)
     };
 
     (void)state;
-    RUN(commands);
+    SHELL_ALL(commands);
 }
 
 /* The advice is a sentence, which the terminal may fold. */
@@ -183,8 +137,8 @@ test_a_terminal_of_any_width(void **state)
     (void)state;
     (void)setenv("LC_ALL", "C.UTF-8", 1);
     (void)setenv("WIDTH", width, 1);
-    run("printf '%s' \"$WIDTH\" >width.py");
-    RUN(commands);
+    shell("printf '%s' \"$WIDTH\" >width.py");
+    SHELL_ALL(commands);
 }
 
 #define UNTIL(condition)                                                                           \
@@ -246,7 +200,7 @@ test_logs_and_events_are_followed(void **state)
     };
 
     (void)state;
-    RUN(commands);
+    SHELL_ALL(commands);
 }
 
 int

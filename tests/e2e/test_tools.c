@@ -17,6 +17,7 @@
 #include "harness.h"
 #include "http_rows.h"
 #include "run.h"
+#include "shell.h"
 
 #define TELLER                                                                                     \
     "#include <hearth.h>\n"                                                                        \
@@ -46,21 +47,6 @@
     "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"hello\\n\"); }\n"
 
 #define LARGE_BYTES 20000000
-
-static char folder[] = "/tmp/hearth-tools-XXXXXX";
-
-static void
-write_file(const char *name, const void *bytes, size_t n)
-{
-    char path[256];
-    FILE *file;
-
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    file = fopen(path, "we");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, n, file), n);
-    assert_int_equal(fclose(file), 0);
-}
 
 static const char python_client[] =
     "import http.client, os, socket, urllib.request\n"
@@ -125,13 +111,12 @@ start(void **state)
     deploy_ok(*state, "tell", "memory=16M", TELLER);
     deploy_ok(*state, "echo", "memory=64M&max_body=32M&timeout=30s", ECHO);
     deploy_ok(*state, "stream", "memory=16M&max_body=0&stream=true&timeout=60s", STREAM);
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(chmod(folder, 0755), 0);
+    shell_open(*state);
     fill_random(large, LARGE_BYTES);
-    write_file("large", large, LARGE_BYTES);
-    write_file("small", "some bytes", 10);
-    write_file("client.py", python_client, sizeof python_client - 1);
-    write_file("client.js", node_client, sizeof node_client - 1);
+    shell_write("large", large, LARGE_BYTES);
+    shell_write("small", "some bytes", 10);
+    shell_write("client.py", python_client, sizeof python_client - 1);
+    shell_write("client.js", node_client, sizeof node_client - 1);
     free(large);
     return status;
 }
@@ -139,26 +124,16 @@ start(void **state)
 static int
 stop(void **state)
 {
-    char command[128];
-
-    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
-    (void)system(command);
+    shell_close();
     return group_stop(state);
 }
 
-/* Runs a command of the shell with $U, the daemon's or a proxy's URL, and $D, a folder of its own.
- */
+/* With $U, the daemon's or a proxy's URL. */
 static void
-shell(const char *url, const char *command)
+shell_at(const char *url, const char *command)
 {
-    int status;
-
     (void)setenv("U", url, 1);
-    (void)setenv("D", folder, 1);
-    (void)fflush(NULL);
-    status = system(command);
-    if (status != 0)
-        fail_msg("status %d of: %s (U=%s)", status, command, url);
+    shell(command);
 }
 
 static const char *
@@ -196,7 +171,7 @@ static void
 run_all(const char *url, const char *const *commands, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        shell(url, commands[i]);
+        shell_at(url, commands[i]);
 }
 
 #define RUN_ALL(url, commands) run_all((url), (commands), sizeof(commands) / sizeof((commands)[0]))
@@ -227,13 +202,13 @@ test_wget_ab_and_wrk(void **state)
 static void
 test_python(void **state)
 {
-    shell(url_of(*state), "DIRECT=1 python3 $D/client.py");
+    shell_at(url_of(*state), "DIRECT=1 python3 $D/client.py");
 }
 
 static void
 test_node(void **state)
 {
-    shell(url_of(*state), "node $D/client.js");
+    shell_at(url_of(*state), "node $D/client.js");
 }
 
 /* ---- streams ---- */
@@ -261,7 +236,7 @@ test_a_stream_of_any_length_takes_no_memory(void **state)
     pid_t gateway = find_process(d->pid, "hearth-gateway"), worker;
     long before[2];
 
-    shell(d->url, "[ \"$(curl -sS -d warm $U/function/stream)\" = warm ]");
+    shell_at(d->url, "[ \"$(curl -sS -d warm $U/function/stream)\" = warm ]");
     worker = instance_pid(d, "stream");
     before[0] = peak_kib(gateway);
     before[1] = peak_kib(worker);
@@ -341,7 +316,7 @@ static void
 start_nginx(struct proxy *p, const struct daemon *d)
 {
     static char path[128];
-    const char *const arguments[] = {"nginx", "-p", folder, "-c", path, "-e", "stderr", NULL};
+    const char *const arguments[] = {"nginx", "-p", shell_folder, "-c", path, "-e", "stderr", NULL};
     char text[2048];
     int n;
 
@@ -358,9 +333,10 @@ start_nginx(struct proxy *p, const struct daemon *d)
         "proxy_http_version 1.1; proxy_set_header Connection \"\";\n"
         "proxy_set_header Host $host; proxy_pass_request_headers on;\n"
         "proxy_next_upstream off; } } }\n",
-        folder, folder, folder, folder, folder, folder, folder, d->port, p->port);
-    write_file("nginx.conf", text, (size_t)n);
-    (void)snprintf(path, sizeof path, "%s/nginx.conf", folder);
+        shell_folder, shell_folder, shell_folder, shell_folder, shell_folder, shell_folder,
+        shell_folder, d->port, p->port);
+    shell_write("nginx.conf", text, (size_t)n);
+    (void)snprintf(path, sizeof path, "%s/nginx.conf", shell_folder);
     start_proxy(p, "nginx", arguments);
 }
 
@@ -380,8 +356,8 @@ start_haproxy(struct proxy *p, const struct daemon *d)
         "  timeout server 60s\n  retries 0\nfrontend f\n  bind 127.0.0.1:%d\n  default_backend b\n"
         "backend b\n  http-reuse always\n  server s 127.0.0.1:%d\n",
         p->port, d->port);
-    write_file("haproxy.conf", text, (size_t)n);
-    (void)snprintf(path, sizeof path, "%s/haproxy.conf", folder);
+    shell_write("haproxy.conf", text, (size_t)n);
+    (void)snprintf(path, sizeof path, "%s/haproxy.conf", shell_folder);
     start_proxy(p, "haproxy", arguments);
 }
 
@@ -440,8 +416,8 @@ test_nginx_in_front(void **state)
 
     start_nginx(&p, *state);
     RUN_ALL(p.url, curl_commands);
-    shell(p.url, "python3 $D/client.py");
-    shell(p.url, "node $D/client.js");
+    shell_at(p.url, "python3 $D/client.py");
+    shell_at(p.url, "node $D/client.js");
     run_suite_through(&p);
     stop_proxy(&p);
 }
@@ -454,8 +430,8 @@ test_haproxy_in_front(void **state)
     start_haproxy(&p, *state);
     RUN_ALL(p.url, curl_commands);
     RUN_ALL(p.url, stream_commands);
-    shell(p.url, "python3 $D/client.py");
-    shell(p.url, "node $D/client.js");
+    shell_at(p.url, "python3 $D/client.py");
+    shell_at(p.url, "node $D/client.js");
     run_suite_through(&p);
     stop_proxy(&p);
 }
@@ -481,11 +457,11 @@ test_a_function_does_not_command_the_proxy(void **state)
     assert_non_null(reply_field(&r, "X-Other", field, sizeof field));
     reply_free(&r);
     start_nginx(&p, d);
-    shell(p.url, "[ \"$(curl -sS $U/function/accel)\" = own ]");
+    shell_at(p.url, "[ \"$(curl -sS $U/function/accel)\" = own ]");
     r = patch(d, "/v1/functions/accel", "{\"proxy_headers\": true}");
     assert_int_equal(r.status, 200);
     reply_free(&r);
-    shell(p.url, "[ \"$(curl -sS $U/function/accel)\" = hello ]");
+    shell_at(p.url, "[ \"$(curl -sS $U/function/accel)\" = hello ]");
     stop_proxy(&p);
 }
 
@@ -527,8 +503,8 @@ test_pages_of_listed_origins_may_call(void **state)
     r = patch(d, "/v1/functions/open", "{\"cors\": [\"*\"]}");
     assert_int_equal(r.status, 200);
     reply_free(&r);
-    shell(url_of(d), "curl -sS -i -H Origin:http://any.example $U/function/open | grep -qi "
-                     "'^Access-Control-Allow-Origin: \\*'");
+    shell_at(url_of(d), "curl -sS -i -H Origin:http://any.example $U/function/open | grep -qi "
+                        "'^Access-Control-Allow-Origin: \\*'");
     r = patch(d, "/v1/functions/open", "{\"cors\": [\"app.example\"]}");
     assert_int_equal(r.status, 400);
     assert_string_equal(reply_text(&r, "code"), "bad_setting");
@@ -585,11 +561,11 @@ test_tls(void **state)
     struct daemon d = {0};
 
     (void)state;
-    shell("", NEW_CERT);
-    write_file("tls.py", python_tls, sizeof python_tls - 1);
-    (void)snprintf(cert, sizeof cert, "--tls-cert=%s/cert.pem", folder);
-    (void)snprintf(key, sizeof key, "--tls-key=%s/key.pem", folder);
-    (void)snprintf(ca, sizeof ca, "%s/cert.pem", folder);
+    shell_at("", NEW_CERT);
+    shell_write("tls.py", python_tls, sizeof python_tls - 1);
+    (void)snprintf(cert, sizeof cert, "--tls-cert=%s/cert.pem", shell_folder);
+    (void)snprintf(key, sizeof key, "--tls-key=%s/key.pem", shell_folder);
+    (void)snprintf(ca, sizeof ca, "%s/cert.pem", shell_folder);
     d.ca = ca;
     daemon_start_with(&d, options);
     deploy_ok(&d, "hello", "memory=16M", HELLO);
@@ -598,7 +574,7 @@ test_tls(void **state)
     (void)snprintf(pid, sizeof pid, "%d", d.pid);
     (void)setenv("PID", pid, 1);
     (void)setenv("NEW_CERT", NEW_CERT, 1);
-    (void)snprintf(curl, sizeof curl, "curl -sS --cacert %s/cert.pem", folder);
+    (void)snprintf(curl, sizeof curl, "curl -sS --cacert %s/cert.pem", shell_folder);
     (void)setenv("C", curl, 1);
     RUN_ALL(d.url, commands);
     daemon_remove(&d);
@@ -612,12 +588,12 @@ test_a_wrong_certificate_is_an_error_at_the_start(void **state)
     struct daemon d = {0};
 
     (void)state;
-    (void)snprintf(cert, sizeof cert, "--tls-cert=%s/small", folder);
-    (void)snprintf(key, sizeof key, "--tls-key=%s/small", folder);
+    (void)snprintf(cert, sizeof cert, "--tls-cert=%s/small", shell_folder);
+    (void)snprintf(key, sizeof key, "--tls-key=%s/small", shell_folder);
     assert_int_not_equal(daemon_start_failing(&d, options), 0);
     wait_for_log(&d, "tls_cert: ");
     daemon_remove(&d);
-    (void)snprintf(key, sizeof key, "--tls-key=%s/none", folder);
+    (void)snprintf(key, sizeof key, "--tls-key=%s/none", shell_folder);
     assert_int_not_equal(daemon_start_failing(&d, options), 0);
     wait_for_log(&d, "tls_key");
     daemon_remove(&d);

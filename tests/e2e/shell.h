@@ -1,0 +1,24 @@
+/* shell.h: commands of bash as tests, in a folder of their own. */
+#ifndef TESTS_E2E_SHELL_H
+#define TESTS_E2E_SHELL_H
+
+#include <stddef.h>
+
+struct daemon;
+
+/* Makes the folder, and sets for the commands: D, the folder; U and HEARTH_URL, the daemon's; T, a
+ * file with its token; PATH, with the hearth command. */
+void shell_open(const struct daemon *d);
+void shell_close(void);
+extern char shell_folder[32];
+/* A path in it; valid until the next call. */
+const char *shell_path(const char *name);
+void shell_write(const char *name, const void *bytes, size_t n);
+/* Runs it in the folder; `h` is hearth with the token. Its standard output goes to the file stdout.
+ * Fails the test unless it succeeds. */
+void shell(const char *command);
+void shell_all(const char *const *commands, size_t n);
+
+#define SHELL_ALL(commands) shell_all((commands), sizeof(commands) / sizeof((commands)[0]))
+
+#endif

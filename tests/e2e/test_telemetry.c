@@ -1,0 +1,165 @@
+/* test_telemetry.c: what operators see from outside: metrics, and what is built on them. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+#include "run.h"
+#include "shell.h"
+
+static const char busy[] =
+    "#include <hearth.h>\n#include <stdlib.h>\n#include <string.h>\n"
+    "int hearth_handle(hearth_call *c) {\n"
+    "  const char *kb = hearth_query(c, \"kb\"); size_t n = kb ? (size_t)atoi(kb) << 10 : 0;\n"
+    "  char *p = malloc(n + 1); if (!p) return 1; memset(p, 1, n);\n"
+    "  hearth_log(c, HEARTH_INFO, \"used %zu, %d\", n, p[n / 2]); free(p);\n"
+    "  return hearth_printf(c, \"ok\\n\"); }\n";
+
+static int
+start(void **state)
+{
+    int status = group_start(state);
+
+    shell_open(*state);
+    deploy_ok(*state, "busy", "memory=64M", busy);
+    return status;
+}
+
+static int
+stop(void **state)
+{
+    shell_close();
+    return group_stop(state);
+}
+
+/* The value of a series in the text of /metrics; -1 if it is absent. */
+static double
+series(const char *text, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (const char *at = text; (at = strstr(at, name)) != NULL; at += n)
+        if ((at == text || at[-1] == '\n') && at[n] == ' ')
+            return strtod(at + n, NULL);
+    return -1;
+}
+
+static void
+test_metrics_are_what_prometheus_expects(void **state)
+{
+    static const char *const commands[] = {
+        "for i in 1 2 3 4 5; do curl -sS $U/function/busy?kb=3000; done | grep -c ok",
+        "curl -sS -H \"Authorization: Bearer $(cat $T)\" $U/metrics >metrics",
+        "promtool check metrics <metrics",
+    };
+    const struct daemon *d = *state;
+    char name[96];
+    struct reply r;
+
+    SHELL_ALL(commands);
+    r = get(d, "/metrics");
+    assert_true(series(r.body, "hearth_call_run_seconds_count{function=\"busy\"}") == 5);
+    assert_true(series(r.body, "hearth_call_run_seconds_sum{function=\"busy\"}") > 0);
+    assert_true(series(r.body, "hearth_call_queue_seconds_count{function=\"busy\"}") == 5);
+    assert_true(series(r.body, "hearth_call_cold_seconds_count{function=\"busy\"}") >= 1);
+    assert_true(
+        series(r.body, "hearth_call_memory_bytes_bucket{function=\"busy\",le=\"2097152\"}") == 0);
+    assert_true(
+        series(r.body, "hearth_call_memory_bytes_bucket{function=\"busy\",le=\"16777216\"}") >= 1);
+    (void)snprintf(name, sizeof name, "hearth_build_info{version=\"%s\",cgroup=\"%s\"}",
+                   HEARTH_VERSION, strstr(r.body, "cgroup=\"v1\"") != NULL ? "v1" : "v2");
+    assert_true(series(r.body, name) == 1);
+    reply_free(&r);
+}
+
+/* Whether the metrics' text declares it; a histogram also by its three endings. */
+static bool
+is_metric(const char *metrics, const char *name, size_t n)
+{
+    static const char *const endings[] = {"", "_bucket", "_sum", "_count"};
+    char line[160];
+
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        size_t end = strlen(endings[i]);
+
+        if (n <= end || memcmp(name + n - end, endings[i], end) != 0)
+            continue;
+        (void)snprintf(line, sizeof line, "# TYPE %.*s %s\n", (int)(n - end), name,
+                       end > 0 ? "histogram" : "");
+        if (end == 0)
+            *strchr(line, '\n') = '\0';
+        if (strstr(metrics, line) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void
+expect_metrics_exist(const char *metrics, const char *file)
+{
+    char path[512];
+    size_t n, len;
+    char *text;
+    int seen = 0;
+
+    (void)snprintf(path, sizeof path, "%s/packaging/%s", getenv("HEARTH_SOURCE"), file);
+    text = read_whole(path, &len);
+    for (const char *at = text; (at = strstr(at, "hearth_")) != NULL; at += n, seen++) {
+        for (n = 0; isalnum((unsigned char)at[n]) || at[n] == '_';)
+            n++;
+        if (!is_metric(metrics, at, n))
+            fail_msg("%s: there is no metric %.*s", file, (int)n, at);
+    }
+    assert_true(seen > 10);
+    free(text);
+}
+
+static void
+test_alerts_and_dashboard_ask_for_metrics_that_exist(void **state)
+{
+    static const char *const commands[] = {
+        "promtool check rules $HEARTH_SOURCE/packaging/prometheus/hearth.rules.yml",
+        "python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); "
+        "print(\"\\n\".join(t[\"expr\"] for p in d[\"panels\"] for t in p[\"targets\"]))' "
+        "$HEARTH_SOURCE/packaging/grafana/hearth.json >queries",
+        /* every query is one that Prometheus can parse */
+        "{ echo 'groups: [{name: panels, rules: ['; sed 's/\\$__rate_interval/5m/; "
+        "s/\"/\\\\\"/g; s/.*/{record: \"panel:query\", expr: \"&\"},/' queries; echo ']}]'; } "
+        ">panels.yml && promtool check rules --lint=none panels.yml",
+    };
+    struct reply r = get(*state, "/metrics");
+
+    SHELL_ALL(commands);
+    expect_metrics_exist(r.body, "prometheus/hearth.rules.yml");
+    expect_metrics_exist(r.body, "grafana/hearth.json");
+    reply_free(&r);
+}
+
+static void
+test_latency_of_the_last_seconds_is_shown(void **state)
+{
+    struct reply r = get(*state, "/function/busy");
+    json_t *latency;
+
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    r = get(*state, "/v1/functions/busy");
+    latency = json_object_get(r.json, "latency");
+    assert_true(json_number_value(json_object_get(latency, "p50")) > 0);
+    assert_true(json_number_value(json_object_get(latency, "p99")) >=
+                json_number_value(json_object_get(latency, "p50")));
+    reply_free(&r);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_metrics_are_what_prometheus_expects),
+        cmocka_unit_test(test_alerts_and_dashboard_ask_for_metrics_that_exist),
+        cmocka_unit_test(test_latency_of_the_last_seconds_is_shown),
+    };
+
+    return RUN_TESTS("telemetry", tests, start, stop);
+}
