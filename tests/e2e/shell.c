@@ -81,3 +81,28 @@ shell_all(const char *const *commands, size_t n)
     for (size_t i = 0; i < n; i++)
         shell(commands[i]);
 }
+
+void
+shell_script(const char *name)
+{
+    static const char prelude[] =
+        "set -eu; cd $D; SCRIPTS=$HEARTH_SOURCE/tests/e2e/scripts; export SCRIPTS\n"
+        "A=\"Authorization: Bearer $(cat $T)\"\n"
+        "h() { hearth --token-file $T \"$@\"; }; export -f h\n"
+        "await() { local end=$((SECONDS + 20 * ${HEARTH_PATIENCE:-1}))\n"
+        "  until eval \"$1\"; do [ $SECONDS -lt $end ] || { echo \"in vain: $1\"; return 1; }\n"
+        "    sleep 0.02; done; }; export -f await\n"
+        "set -x; . $SCRIPTS/$NAME.sh\n";
+    size_t len;
+    char *output;
+    int status;
+
+    (void)setenv("NAME", name, 1);
+    (void)setenv("COMMAND", prelude, 1);
+    (void)fflush(NULL);
+    status = system("bash -c \"$COMMAND\" >$D/output 2>&1");
+    if (status == 0)
+        return;
+    output = read_whole(shell_path("output"), &len);
+    fail_msg("status %d of %s.sh: %s", status, name, len > 4000 ? output + len - 4000 : output);
+}

@@ -19,6 +19,11 @@ void shell_write(const char *name, const void *bytes, size_t n);
 void shell(const char *command);
 void shell_all(const char *const *commands, size_t n);
 
+/* Runs scripts/NAME.sh, each line of which must succeed. Besides the above it has: A, the header
+ * field with the token; SCRIPTS; await CONDITION, which waits for it with a deadline. What it
+ * prints is shown only if it fails. */
+void shell_script(const char *name);
+
 #define SHELL_ALL(commands) shell_all((commands), sizeof(commands) / sizeof((commands)[0]))
 
 #endif

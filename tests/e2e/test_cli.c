@@ -141,66 +141,25 @@ test_a_terminal_of_any_width(void **state)
     SHELL_ALL(commands);
 }
 
-#define UNTIL(condition)                                                                           \
-    "i=0; until " condition "; do i=$((i + 1)); [ $i -lt 300 ] || exit 1; sleep 0.05; done"
-
 static void
 test_logs_and_events_are_followed(void **state)
 {
-    static const char *const commands[] = {
-        "hearth new story >out && h deploy story.c >out && h call 'story?name=first' >out",
-        "h events story -f >events & P=$!; h logs story -f >logs & L=$!; " UNTIL(
-            "grep -q 'greeting first' logs && grep -q deployed events") "; "
-                                                                        "h call "
-                                                                        "'story?name=second' "
-                                                                        ">out; " UNTIL(
-                                                                            "grep -q 'greeting "
-                                                                            "second' logs") "; "
-                                                                                            "h "
-                                                                                            "limits"
-                                                                                            " story"
-                                                                                            " --"
-                                                                                            "memory"
-                                                                                            " 20M "
-                                                                                            ">out;"
-                                                                                            " " UNTIL(
-                                                                                                "gr"
-                                                                                                "ep"
-                                                                                                " -"
-                                                                                                "q "
-                                                                                                "se"
-                                                                                                "tt"
-                                                                                                "in"
-                                                                                                "gs"
-                                                                                                "_c"
-                                                                                                "ha"
-                                                                                                "ng"
-                                                                                                "ed"
-                                                                                                " e"
-                                                                                                "ve"
-                                                                                                "nt"
-                                                                                                "s") "; "
-                                                                                                     "kill $L; h delete story >out; " UNTIL(
-                                                                                                         "grep -q deleted events") "; kill $P; "
-                                                                                                                                   "grep -q 'started  instance' events && grep -Eq 'ended .*reason' events",
-        "h deploy story.c >out; timeout 20 hearth --token-file $T logs story -f >logs & L=$!; "
-        "h call 'story?name=third' >out; " UNTIL(
-            "grep -q 'greeting third' logs") "; "
-                                             "h delete story >out; wait $L", /* the log ends with
-                                                                                its function */
-        "h events none >out && [ ! -s out ] && [ $(h events -n 3 | wc -l) = 3 ]",
-        "h events --json -n 2 | python3 -c 'import json,sys; [json.loads(l) for l in sys.stdin]'",
-        "curl -sS -H \"Authorization: Bearer $(cat $T)\" $HEARTH_URL/v1/host | python3 -c 'import "
-        "json,sys; h = json.load(sys.stdin); assert h[\"version\"] and h[\"uptime\"] > 0 and "
-        "\"seccomp\" in h[\"walls\"] and h[\"cgroup\"] in (\"v1\", \"v2\") and "
-        "h[\"memory\"][\"budget\"] > 0 and h[\"loops\"][\"configured\"] >= 1'",
-        "[ $(curl -sS -o out -w '%{http_code}' -H \"Authorization: Bearer $(cat $T)\" "
-        "\"$HEARTH_URL/v1/events?function=No\") = 400 ] && grep -q bad_setting out",
-        "[ $(curl -sS -o out -w '%{http_code}' $HEARTH_URL/v1/events) = 401 ]",
-    };
-
     (void)state;
-    SHELL_ALL(commands);
+    shell_script("follow");
+}
+
+static void
+test_the_host_is_described(void **state)
+{
+    (void)state;
+    shell_script("host");
+}
+
+static void
+test_top_in_terminals_of_several_sizes(void **state)
+{
+    (void)state;
+    shell_script("top");
 }
 
 int
@@ -212,6 +171,8 @@ main(void)
         cmocka_unit_test(test_errors_say_what_to_do),
         cmocka_unit_test(test_logs_and_events_are_followed),
         cmocka_unit_test(test_a_terminal_of_any_width),
+        cmocka_unit_test(test_the_host_is_described),
+        cmocka_unit_test(test_top_in_terminals_of_several_sizes),
     };
 
     return RUN_TESTS("cli", tests, start, stop);

@@ -1,0 +1,32 @@
+# Logs and events as they come: what was said before, then each new line; a log ends with its function.
+hearth new story
+h deploy story.c
+h call 'story?name=first'
+h events story -f >events & E=$!
+h logs story -f >logs & L=$!
+await "grep -q 'greeting first' logs && grep -q deployed events"
+h call 'story?name=second'
+await "grep -q 'greeting second' logs"
+h limits story --memory 20M
+await "grep -q settings_changed events"
+kill $L
+h delete story
+await "grep -q deleted events"
+kill $E
+grep -q 'started  instance' events
+grep -Eq 'ended .*reason' events
+
+h deploy story.c
+hearth --token-file "$T" logs story -f >logs & L=$!
+h call 'story?name=third'
+await "grep -q 'greeting third' logs"
+h delete story
+wait $L
+
+h events none >out
+[ ! -s out ]
+[ "$(h events -n 3 | wc -l)" = 3 ]
+h events --json -n 2 | python3 -c 'import json,sys; [json.loads(l) for l in sys.stdin]'
+[ "$(curl -sS -o out -w '%{http_code}' -H "$A" "$U/v1/events?function=No")" = 400 ]
+grep -q bad_setting out
+[ "$(curl -sS -o out -w '%{http_code}' "$U/v1/events")" = 401 ]
