@@ -91,3 +91,40 @@ text_time(int64_t ms, char text[TEXT_TIME])
     (void)snprintf(text + n, TEXT_TIME - n, ".%03dZ", (int)(ms % 1000));
     return text;
 }
+
+/* "Z", "+02:00" or "-05:30" as minutes east of Greenwich. */
+static bool
+parse_zone(const char *text, int *minutes)
+{
+    unsigned h, m;
+    int end = 0;
+
+    *minutes = 0;
+    if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
+        return true;
+    if ((text[0] != '+' && text[0] != '-') || strlen(text) != 6 ||
+        sscanf(text + 1, "%2u:%2u%n", &h, &m, &end) != 2 || end != 5 || h > 23 || m > 59)
+        return false;
+    *minutes = (int)(h * 60 + m) * (text[0] == '-' ? -1 : 1);
+    return true;
+}
+
+bool
+text_time_parse(const char *text, int64_t *ms)
+{
+    struct tm tm = {0};
+    const char *at = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    int64_t fraction = 0, unit = 100;
+    int minutes;
+
+    if (at == NULL)
+        return false;
+    if (*at == '.') {
+        for (at++; *at >= '0' && *at <= '9'; at++, unit /= 10)
+            fraction += (*at - '0') * unit;
+    }
+    if (!parse_zone(at, &minutes))
+        return false;
+    *ms = ((int64_t)timegm(&tm) - minutes * 60) * 1000 + fraction;
+    return true;
+}

@@ -24,6 +24,9 @@ bool text_is_printable(const char *text);
 /* Milliseconds since 1970 as "2026-11-27T19:24:24.445Z" (RFC 3339), into text. Returns text. */
 const char *text_time(int64_t ms, char text[TEXT_TIME]);
 
+/* The other way: also without the fraction, and with "+02:00" instead of "Z". False: it is none. */
+bool text_time_parse(const char *text, int64_t *ms);
+
 static inline bool
 starts_with(const char *text, const char *prefix)
 {

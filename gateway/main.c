@@ -27,6 +27,7 @@
 #include "keep.h"
 #include "load.h"
 #include "log.h"
+#include "logs.h"
 #include "loop.h"
 #include "privilege.h"
 #include "running.h"
@@ -399,6 +400,7 @@ main(int argc, char **argv)
         return 1;
     }
     gw_keep_start(&gw);
+    gw_logs_start(&gw, admin.config.log_bytes, admin.config.log_budget);
     gw_functions_start(&gw);
     gw_balance_start(&gw);
     if (gw_loops_start(&gw, &err) < 0) {
@@ -408,5 +410,6 @@ main(int argc, char **argv)
     report_ready(&gw);
     (void)uv_run(gw_main_loop(&gw)->uv, UV_RUN_DEFAULT);
     gw_keep_last(&gw);
+    gw_logs_last(&gw);
     return 0;
 }

@@ -58,7 +58,7 @@ static const struct gw_admin_route routes[] = {
     {"/v1/functions/*/memory", "GET", TOKEN, gw_manage_memory, 0},
     {"/v1/functions/*/tune", "POST", TOKEN, gw_tune_post, LIMIT_JSON_BODY},
     {"/v1/functions/*/profile", "POST", TOKEN, gw_profile_post, LIMIT_JSON_BODY},
-    {"/v1/functions/*/logs", "GET", TOKEN, gw_manage_logs, 0},
+    {"/v1/functions/*/logs", "GET", TOKEN, gw_logs_get, 0},
 };
 
 /* ---- lifetime of a request ---- */

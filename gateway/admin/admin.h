@@ -9,6 +9,7 @@
 #include "config.h"
 #include "function.h"
 #include "handler.h"
+#include "log_line.h"
 #include "loop.h"
 
 struct gw_admin_route;
@@ -77,7 +78,6 @@ void gw_manage_versions(struct gw_request *req);
 void gw_manage_rollback(struct gw_request *req);
 void gw_manage_instances(struct gw_request *req);
 void gw_manage_memory(struct gw_request *req);
-void gw_manage_logs(struct gw_request *req);
 
 /* dashboard.c */
 void gw_dashboard_page(struct gw_request *req);
@@ -99,14 +99,22 @@ enum gw_code gw_storage_code(int status);
 /* On the client's loop, after the answer. */
 void gw_request_free(struct gw_request *req);
 
+/* listen.c */
+void gw_logs_get(struct gw_request *req);
+void gw_events_get(struct gw_request *req);
+
 /* follow.c */
-/* Begins an answer that goes on: text (from malloc; taken) now, and later what follows `from`, the
- * number of the next event or of the next piece of the function's log. */
-void gw_follow(struct gw_request *req, bool events, const char *name, char *text, size_t len,
-               uint64_t from);
+struct gw_following {
+    bool events;          /* else the log of the function of the path */
+    const char *function; /* of the events; "": all */
+    uint64_t from;        /* number of the next event, or of the next chunk of the log */
+    struct log_filter filter;
+};
+/* Begins an answer that goes on: text (from malloc; taken) now, and later what follows. */
+void gw_follow(struct gw_request *req, const struct gw_following *following, char *text,
+               size_t len);
 
 /* host.c */
-void gw_events_get(struct gw_request *req);
 void gw_host_get(struct gw_request *req);
 
 #endif

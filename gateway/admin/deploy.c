@@ -18,6 +18,7 @@
 #include "event_log.h"
 #include "function.h"
 #include "instance.h"
+#include "journal.h"
 #include "log.h"
 #include "loop.h"
 #include "settings_json.h"

@@ -12,6 +12,7 @@
 #include "container.h"
 #include "event_log.h"
 #include "instance.h"
+#include "journal.h"
 #include "loop.h"
 
 #define LOOK_MS        100
@@ -21,9 +22,10 @@
 struct gw_follower {
     struct gw_follower *prev, *next;
     struct gw_request *req;
-    bool events;               /* else the log of a function */
+    bool events;               /* see struct gw_following */
     char name[LIMIT_NAME + 1]; /* the function's; "": of all */
-    uint64_t from;             /* number of the next event, or of the next chunk of the log */
+    uint64_t from;
+    struct log_filter filter;
 };
 
 /* Lines on their way to the client's loop, in order. */
@@ -124,16 +126,6 @@ post_lines(struct gw_request *req, char *text, size_t len, bool first, bool last
     return true;
 }
 
-/* Takes what the instances have printed. */
-static void
-collect_output(struct gw_function *f)
-{
-    for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next) {
-        gw_instance_take_output(inst);
-        gw_instance_read_log(inst);
-    }
-}
-
 /* Returns false if the answer is to end. */
 static bool
 look(struct gw *gw, struct gw_follower *follower)
@@ -147,12 +139,13 @@ look(struct gw *gw, struct gw_follower *follower)
     if (follower->events) {
         if (follower->from == gw_events_next())
             return true;
-        text = gw_events_text(&follower->from, follower->name, &len);
+        text = gw_events_text(&follower->from, follower->name, 0, &len);
     } else {
         if (f == NULL)
             return false;
-        collect_output(f);
-        text = gw_journal_since(f, &follower->from, &len);
+        gw_function_take_output(f);
+        text = gw_journal_text(f, &follower->filter, follower->from, &len);
+        follower->from = gw_journal_next();
     }
     if (text != NULL && len > 0)
         (void)post_lines(follower->req, text, len, false, false);
@@ -190,8 +183,7 @@ on_look(struct gw_timer *timer)
 }
 
 void
-gw_follow(struct gw_request *req, bool events, const char *name, char *text, size_t len,
-          uint64_t from)
+gw_follow(struct gw_request *req, const struct gw_following *following, char *text, size_t len)
 {
     struct gw_admin *admin = req->gw->admin;
     struct gw_follower *follower = calloc(1, sizeof *follower);
@@ -214,9 +206,11 @@ gw_follow(struct gw_request *req, bool events, const char *name, char *text, siz
     }
     admin->followers_count++;
     follower->req = req;
-    follower->events = events;
-    follower->from = from;
-    (void)snprintf(follower->name, sizeof follower->name, "%s", name);
+    follower->events = following->events;
+    follower->from = following->from;
+    follower->filter = following->filter;
+    (void)snprintf(follower->name, sizeof follower->name, "%s",
+                   following->events ? following->function : req->name);
     DL_APPEND(admin->followers, follower);
     look_later(req->gw);
 }

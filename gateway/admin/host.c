@@ -1,18 +1,12 @@
-/* host.c: GET /v1/events, and /v1/host: the daemon and its host: isolation layers, memory,
- * pressure, loops. */
+/* host.c: GET /v1/host: the daemon and its host: isolation layers, memory, pressure, loops. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "admin.h"
-#include "cleanup.h"
-#include "event_log.h"
 #include "http.h"
 #include "metrics.h"
-#include "name.h"
-#include "query.h"
 #include "scheduler.h"
-#include "settings_json.h"
 
 bool
 gw_memory_pressure(int fd, double *some, double *full)
@@ -84,56 +78,4 @@ gw_host_get(struct gw_request *req)
             "connections", (json_int_t)gw_conns_count(gw), "waiting_bytes", "memory",
             (json_int_t)gw->http->spool_use.memory, "disk", (json_int_t)gw->http->spool_use.disk,
             "draining", (int)gw->draining, "shared_listener", (int)req->calls_here));
-}
-
-/* ---- events ---- */
-
-/* Parses follow=1, function=NAME and lines=N. */
-static int
-parse_events_query(const char *query, int64_t *follow, int64_t *lines, char *name, size_t n,
-                   struct gw_bad_setting *bad)
-{
-    for (;;) {
-        cleanup_free char *key = NULL, *value = NULL;
-        int status = gw_query_next(&query, &key, &value);
-
-        if (status == 0)
-            return 0;
-        if (status < 0)
-            return gw_settings_blame(bad, "query", GW_QUERY_FORM);
-        if (strcmp(key, "follow") == 0) {
-            if (gw_query_number(value, 0, 1, follow) < 0)
-                return gw_settings_blame(bad, key, "0 or 1");
-        } else if (strcmp(key, "lines") == 0) {
-            if (gw_query_number(value, 0, GW_EVENTS_KEPT, lines) < 0)
-                return gw_settings_blame(bad, key, "0 to 1024");
-        } else if (strcmp(key, "function") == 0) {
-            if (!name_function_ok(value, strlen(value)))
-                return gw_settings_blame(bad, key, "the name of a function");
-            (void)snprintf(name, n, "%s", value);
-        } else {
-            return gw_settings_blame(bad, key, "follow, function, lines");
-        }
-    }
-}
-
-void
-gw_events_get(struct gw_request *req)
-{
-    int64_t follow = 0, lines = GW_EVENTS_KEPT;
-    char name[LIMIT_NAME + 1] = "", *text;
-    struct gw_bad_setting bad;
-    uint64_t from = gw_events_next();
-    size_t len = 0;
-
-    if (parse_events_query(req->query, &follow, &lines, name, sizeof name, &bad) < 0) {
-        gw_request_bad_setting(req, &bad);
-        return;
-    }
-    from = from > (uint64_t)lines ? from - (uint64_t)lines : 0;
-    text = gw_events_text(&from, name, &len);
-    if (follow != 0)
-        gw_follow(req, true, name, text, len, from);
-    else
-        gw_request_text(req, 200, "application/x-ndjson", text, len);
 }

@@ -19,7 +19,6 @@
 #include "turns.h"
 
 #define JSON_FLAGS (JSON_REJECT_DUPLICATES)
-#define LINES_MOST 100000 /* lines of a log in one request */
 
 struct gw_function *
 gw_request_function(struct gw_request *req)
@@ -119,70 +118,6 @@ gw_manage_memory(struct gw_request *req)
 
     if (f != NULL)
         gw_request_json(req, 200, gw_show_memory(f));
-}
-
-static int
-take_logs_pair(const char *name, const char *value, bool *seen, int64_t *lines, int64_t *follow,
-               struct gw_bad_setting *bad)
-{
-    bool is_lines = strcmp(name, "lines") == 0;
-
-    if (!is_lines && strcmp(name, "follow") != 0)
-        return gw_settings_blame(bad, name, "lines, follow");
-    if (seen[is_lines])
-        return gw_settings_blame(bad, name, "one value, but it is given twice");
-    seen[is_lines] = true;
-    if (gw_query_number(value, 0, is_lines ? LINES_MOST : 1, is_lines ? lines : follow) < 0)
-        return gw_settings_blame(bad, name, is_lines ? "0 to 100000" : "0 or 1");
-    return 0;
-}
-
-/* Parses the query of a log request. Returns 0, or -EINVAL with *bad filled. */
-static int
-parse_logs_query(const char *query, int64_t *lines, int64_t *follow, struct gw_bad_setting *bad)
-{
-    bool seen[2] = {false, false};
-
-    for (;;) {
-        cleanup_free char *name = NULL, *value = NULL;
-        int status = gw_query_next(&query, &name, &value);
-
-        if (status == 0)
-            return 0;
-        if (status < 0)
-            return gw_settings_blame(bad, "query", GW_QUERY_FORM);
-        status = take_logs_pair(name, value, seen, lines, follow, bad);
-        if (status < 0)
-            return status;
-    }
-}
-
-void
-gw_manage_logs(struct gw_request *req)
-{
-    struct gw_function *f = gw_request_function(req);
-    struct gw_bad_setting bad;
-    int64_t lines = 100, follow = 0;
-    uint64_t from;
-    size_t len = 0;
-    char *text;
-
-    if (f == NULL)
-        return;
-    if (parse_logs_query(req->query, &lines, &follow, &bad) < 0) {
-        gw_request_bad_setting(req, &bad);
-        return;
-    }
-    for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next) {
-        gw_instance_take_output(inst);
-        gw_instance_read_log(inst);
-    }
-    text = gw_journal_text(f, (unsigned)lines, &len);
-    from = gw_journal_next();
-    if (follow != 0)
-        gw_follow(req, false, f->name, text, len, from);
-    else
-        gw_request_text(req, 200, "application/x-ndjson", text, len);
 }
 
 /* ---- changing: first the disk, then the record ---- */

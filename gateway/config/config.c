@@ -63,6 +63,10 @@ static const struct option options[] = {
      "maximum number of functions", RESTART},
     {"disk_budget", SIZE, AT(disk_budget), 0, INT64_C(1) << 50, "0 (no limit) to 1048576G",
      "disk for all versions of all functions", RESTART},
+    {"log_bytes", SIZE, AT(log_bytes), 0, INT64_C(1) << 30, "0 (in memory only), or 256K to 1G",
+     "disk for the log of a function; the older half goes when it is full", RESTART},
+    {"log_budget", SIZE, AT(log_budget), 1 << 20, INT64_C(1) << 50, "1M to 1048576G",
+     "disk for the logs of all functions; the largest one loses its older half", RESTART},
     {"blanks_min", COUNT, AT(blanks_min), 0, 64, "0 to 64, at most blanks_max",
      "minimum number of pre-warmed sandboxes", RESTART},
     {"blanks_max", COUNT, AT(blanks_max), 0, 64, "0 to 64",
@@ -118,6 +122,8 @@ gw_config_default(struct gw_config *config)
         .keep_versions = 5,
         .max_functions = 1000,
         .disk_budget = INT64_C(10) << 30,
+        .log_bytes = 8 << 20,
+        .log_budget = 1 << 30,
         .blanks_min = 1,
         .blanks_max = 8,
         .build_time_ms = 120000,
@@ -387,6 +393,9 @@ gw_config_check(const struct gw_config *config, struct hearth_err *err)
         return err_set(err, 0,
                        "memory_budget is less than one instance needs; expected 4M or "
                        "more, or 0");
+    if (config->log_bytes != 0 && config->log_bytes < 256 << 10)
+        return err_set(err, 0, "log_bytes is %lld; expected 0 (in memory only), or 256K to 1G",
+                       (long long)config->log_bytes);
     if (config->blanks_min > config->blanks_max)
         return err_set(err, 0, "blanks_min is %lld; expected 0 to blanks_max, which is %lld",
                        (long long)config->blanks_min, (long long)config->blanks_max);

@@ -24,7 +24,8 @@ struct gw_config {
         spool_bytes; /* on disk, of bodies and responses that wait; 0: chosen by the free disk */
     int64_t keep_versions; /* on disk, per function */
     int64_t max_functions;
-    int64_t disk_budget; /* bytes, for all versions of all functions; 0: no limit */
+    int64_t disk_budget;           /* bytes, for all versions of all functions; 0: no limit */
+    int64_t log_bytes, log_budget; /* on disk, of a function and of all; log_bytes 0: in memory */
     int64_t blanks_min, blanks_max;
     int64_t build_time_ms, build_memory; /* CPU time of one build; bytes */
     int64_t build_cache;                 /* bytes */

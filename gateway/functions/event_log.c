@@ -53,7 +53,7 @@ print_event(FILE *out, const struct event *e)
 }
 
 char *
-gw_events_text(uint64_t *from, const char *name, size_t *len)
+gw_events_text(uint64_t *from, const char *name, int64_t since_ms, size_t *len)
 {
     char *text = NULL;
     FILE *out = open_memstream(&text, len);
@@ -64,7 +64,7 @@ gw_events_text(uint64_t *from, const char *name, size_t *len)
     for (uint64_t n = *from > first ? *from : first; n < next; n++) {
         const struct event *e = &ring[n % GW_EVENTS_KEPT];
 
-        if (name[0] == '\0' || strcmp(e->name, name) == 0)
+        if ((name[0] == '\0' || strcmp(e->name, name) == 0) && e->at_ms >= since_ms)
             print_event(out, e);
     }
     *from = next;

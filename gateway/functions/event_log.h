@@ -14,9 +14,10 @@
 void gw_event(const char *name, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The events from number *from on, of one function or, for "", of all, a JSON object per line.
+/* The events from number *from on, of one function or, for "", of all, that are
+ * not older than since_ms (since 1970), a JSON object per line.
  * *from becomes the number of the next one. From malloc; NULL if there is no memory. */
-char *gw_events_text(uint64_t *from, const char *name, size_t *len);
+char *gw_events_text(uint64_t *from, const char *name, int64_t since_ms, size_t *len);
 /* The number of the next event. */
 uint64_t gw_events_next(void);
 

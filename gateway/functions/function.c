@@ -10,6 +10,7 @@
 #include <utlist.h>
 
 #include "filter.h"
+#include "journal.h"
 #include "log.h"
 #include "loop.h"
 #include "settings_json.h"
@@ -164,6 +165,7 @@ gw_function_remove(struct gw *gw, struct gw_function *f)
         gw_version_gone(gw, f, version);
     }
     HASH_DEL(gw->functions->table, f);
+    gw->functions->log_used -= f->log_disk;
     sch_function_remove(gw->functions->sch, &f->sch, gw_now_ns());
     gw_function_release(gw, f);
 }

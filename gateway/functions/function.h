@@ -16,7 +16,6 @@ struct gw;
 struct gw_bad_setting;
 struct gw_instance;
 struct gw_journal;
-struct output_line;
 struct gw_turn;
 struct memory_use;
 
@@ -28,6 +27,7 @@ struct gw_functions {
     int64_t memory_budget; /* bytes */
     uint32_t max_functions;
     int64_t disk_budget, disk_used; /* bytes, of all versions; budget 0: no limit */
+    int64_t log_used;               /* bytes on disk, of all logs */
 };
 
 /* Peaks of memory in calls, as metrics have them: bucket b is up to 64 KiB << b; the last is for
@@ -83,6 +83,7 @@ struct gw_function {
     uint32_t unserved_deaths; /* in a row: instances that were ready and died without a call */
     uint64_t unserved_since;  /* `calls` at the last of these deaths */
     struct gw_journal *journal;
+    int64_t log_disk; /* bytes of its log on disk */
     struct gw_instance *instances;
     /* since the gateway started */
     uint64_t calls, cold_starts, errors[GW_CODE_COUNT];
@@ -124,22 +125,5 @@ struct gw_version *gw_function_version(struct gw_function *f, uint32_t number);
 void gw_version_gone(struct gw *gw, struct gw_function *f, struct gw_version *version);
 bool gw_disk_take(struct gw *gw, int64_t bytes);
 void gw_disk_give(struct gw *gw, int64_t bytes);
-
-/* journal.c: the last output of a function */
-void gw_journal_add(struct gw_function *f, uint64_t instance, const struct output_line *line);
-/* A line of the platform's own, which begins with "hearth: ". instance: 0 for none; call_id: "" for
- * none; level: as in enum hearth_level. */
-void gw_journal_say(struct gw_function *f, uint64_t instance, int level, const char *call_id,
-                    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-/* Adds whole records as output_take returns them. */
-void gw_journal_add_records(struct gw_function *f, uint64_t instance, const void *records,
-                            size_t n);
-/* The last lines that one instance printed, each ended by a newline. NULL if there is no memory. */
-char *gw_journal_tail(const struct gw_function *f, uint64_t instance, unsigned lines);
-char *gw_journal_text(const struct gw_function *f, unsigned lines, size_t *len);
-/* The lines that came after this was asked with the same *from, at first gw_journal_next(). */
-char *gw_journal_since(const struct gw_function *f, uint64_t *from, size_t *len);
-uint64_t gw_journal_next(void);
-void gw_journal_free(struct gw_journal *journal);
 
 #endif

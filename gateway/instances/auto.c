@@ -11,6 +11,7 @@
 #include "event_log.h"
 #include "function.h"
 #include "instance.h"
+#include "journal.h"
 #include "log.h"
 #include "memory_use.h"
 #include "scheduler.h"

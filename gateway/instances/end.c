@@ -4,6 +4,7 @@
 #include "event_log.h"
 #include "function.h"
 #include "instance.h"
+#include "journal.h"
 
 /* What the kernel did counts for more than what the gateway intended. */
 static enum sch_end

@@ -239,6 +239,7 @@ void gw_instance_read_log(struct gw_instance *inst);
 void gw_instance_read_last_log(struct gw_instance *inst);
 void gw_instance_stop_log(struct gw_instance *inst);
 /* Moves the output in the channel's memory to the journal. Lock held. */
+void gw_function_take_output(struct gw_function *f); /* of all its instances */
 void gw_instance_take_output(struct gw_instance *inst);
 /* As above, including unfinished lines. For an instance that is about to end. */
 void gw_instance_take_last_output(struct gw_instance *inst);

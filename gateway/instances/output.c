@@ -12,6 +12,7 @@
 
 #include "container.h"
 #include "function.h"
+#include "journal.h"
 #include "output.h"
 
 /* how much a worker may print before its socket is not read for LOG_PAUSE_MS */
@@ -68,6 +69,15 @@ gw_instance_read_log(struct gw_instance *inst)
         if ((got = read(inst->log_fd, bytes, sizeof bytes)) <= 0)
             return;
         take_output(inst, bytes, (size_t)got);
+    }
+}
+
+void
+gw_function_take_output(struct gw_function *f)
+{
+    for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next) {
+        gw_instance_take_output(inst);
+        gw_instance_read_log(inst);
     }
 }
 

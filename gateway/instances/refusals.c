@@ -8,6 +8,7 @@
 
 #include "filter.h"
 #include "function.h"
+#include "journal.h"
 
 #define LOG_AGAIN 10 /* report again when the count has grown by this factor */
 #define LOG_MOST  8  /* lines of one report: the counts come from the worker */

@@ -76,6 +76,41 @@ test_text_printable_bytes_takes_a_nul_for_a_byte(void **state)
     assert_memory_equal(bytes, "a?b?", 4);
 }
 
+static void
+test_times_are_read_as_they_are_written(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } rows[] = {
+        {"1970-01-01T00:00:00Z", 0},
+        {"1970-01-01T00:00:01.5Z", 1500},
+        {"1970-01-01T00:00:01.123456Z", 1123},
+        {"2026-11-27T19:24:24.445Z", INT64_C(1795807464445)},
+        {"2026-11-27T21:24:24.445+02:00", INT64_C(1795807464445)},
+        {"2026-11-27T13:54:24.445-05:30", INT64_C(1795807464445)},
+    };
+    static const char *const none[] = {"",
+                                       "2026",
+                                       "2026-11-27",
+                                       "2026-11-27T19:24:24",
+                                       "2026-11-27T19:24:24+2:00",
+                                       "2026-11-27T19:24:24+25:00",
+                                       "2026-11-27T19:24:24Zx",
+                                       "2026-13-27T19:24:24Z"};
+    char text[TEXT_TIME];
+    int64_t ms;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_true(text_time_parse(rows[i].text, &ms));
+        assert_int_equal(ms, rows[i].ms);
+    }
+    assert_string_equal(text_time(rows[3].ms, text), rows[3].text);
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_false(text_time_parse(none[i], &ms));
+}
+
 int
 main(void)
 {
@@ -84,6 +119,7 @@ main(void)
         cmocka_unit_test(test_text_printable_replaces_control_characters),
         cmocka_unit_test(test_text_printable_replaces_what_is_no_utf_8),
         cmocka_unit_test(test_text_printable_bytes_takes_a_nul_for_a_byte),
+        cmocka_unit_test(test_times_are_read_as_they_are_written),
     };
 
     return RUN_TESTS("text", tests, NULL, NULL);
