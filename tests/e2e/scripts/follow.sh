@@ -7,6 +7,12 @@ h logs story -f >logs & L=$!
 await "grep -q 'greeting first' logs && grep -q deployed events"
 h call 'story?name=second'
 await "grep -q 'greeting second' logs"
+h logs story --since 10m --level info -n 1 >out
+grep -q 'greeting second' out
+h logs story --level error >out
+[ ! -s out ]
+h logs story --level loud 2>err && exit 1
+grep -q 'debug, info, warning or error' err
 h limits story --memory 20M
 await "grep -q settings_changed events"
 kill $L
@@ -26,7 +32,7 @@ wait $L
 h events none >out
 [ ! -s out ]
 [ "$(h events -n 3 | wc -l)" = 3 ]
-h events --json -n 2 | python3 -c 'import json,sys; [json.loads(l) for l in sys.stdin]'
+h events --since 1h --json -n 2 | python3 -c 'import json,sys; [json.loads(l) for l in sys.stdin]'
 [ "$(curl -sS -o out -w '%{http_code}' -H "$A" "$U/v1/events?function=No")" = 400 ]
 grep -q bad_setting out
 [ "$(curl -sS -o out -w '%{http_code}' "$U/v1/events")" = 401 ]
