@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "name.h"
+#include "text.h"
 
 #define STATE_TOKEN "/var/lib/hearth/token"
 #define DEFAULT_URL "http://127.0.0.1:8080"
@@ -156,6 +157,19 @@ find_command(const char *name)
     return NULL;
 }
 
+static int
+unknown_command(const char *name)
+{
+    const char *names[COMMANDS + 1] = {NULL}, *nearest;
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        names[i] = commands[i].name;
+    nearest = text_nearest(name, names);
+    if (nearest != NULL)
+        return cli_usage("there is no command \"%s\"; did you mean \"%s\"?", name, nearest);
+    return cli_usage("there is no command \"%s\"; hearth --help lists them", name);
+}
+
 /* Takes the options that stand before or behind the command out of argv. */
 static int
 take_options(struct cli *cli, int *argc, char **argv, const char **token_file)
@@ -205,7 +219,7 @@ main(int argc, char **argv)
     }
     command = find_command(argv[0]);
     if (command == NULL)
-        return cli_usage("there is no command \"%s\"; hearth --help lists them", argv[0]);
+        return unknown_command(argv[0]);
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0) {
             (void)printf("usage: hearth %s %s\n%s\n", command->name, command->arguments,

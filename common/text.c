@@ -128,3 +128,51 @@ text_time_parse(const char *text, int64_t *ms)
     *ms = ((int64_t)timegm(&tm) - minutes * 60) * 1000 + fraction;
     return true;
 }
+
+#define NAME_MOST 48
+
+/* Damerau and Levenshtein's distance, of neighbours that are exchanged at most once. */
+static unsigned
+distance(const char *a, const char *b)
+{
+    unsigned rows[3][NAME_MOST + 1];
+    size_t n = strlen(a), m = strlen(b);
+
+    if (n > NAME_MOST || m > NAME_MOST)
+        return NAME_MOST;
+    for (size_t j = 0; j <= m; j++)
+        rows[0][j] = (unsigned)j;
+    for (size_t i = 1; i <= n; i++) {
+        unsigned *row = rows[i % 3], *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= m; j++) {
+            unsigned best = above[j - 1] + (a[i - 1] != b[j - 1]);
+
+            best = above[j] + 1 < best ? above[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
+            row[j] = best;
+        }
+    }
+    return rows[n % 3][m];
+}
+
+const char *
+text_nearest(const char *given, const char *const *names)
+{
+    unsigned least = strlen(given) > 4 ? 3 : 2;
+    const char *nearest = NULL;
+
+    for (; *names != NULL; names++) {
+        unsigned d = distance(given, *names);
+
+        if (d < least) {
+            least = d;
+            nearest = *names;
+        }
+    }
+    return nearest;
+}

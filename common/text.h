@@ -27,6 +27,10 @@ const char *text_time(int64_t ms, char text[TEXT_TIME]);
 /* The other way: also without the fraction, and with "+02:00" instead of "Z". False: it is none. */
 bool text_time_parse(const char *text, int64_t *ms);
 
+/* The name that a mistyped one is nearest to: one or two letters are wrong, missing, too many or
+ * exchanged. NULL if there is none like it. names: NULL at the end. */
+const char *text_nearest(const char *given, const char *const *names);
+
 static inline bool
 starts_with(const char *text, const char *prefix)
 {

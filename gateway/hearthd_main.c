@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "log.h"
 
 #define EXIT_USAGE 2
 
@@ -110,6 +111,8 @@ main(int argc, char **argv)
         (void)printf("hearthd: the configuration is valid\n");
         return 0;
     }
+    if (config.log_format == GW_LOG_AUTO)
+        config.log_format = log_is_journal() ? GW_LOG_JOURNAL : GW_LOG_TEXT;
     (void)become_launcher(&config, &err);
     (void)fprintf(stderr, "hearthd: %s\n", err.text);
     return 1;

@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "admin.h"
 #include "cleanup.h"
 #include "config.h"
@@ -64,27 +65,28 @@ publish_config(struct gw *gw)
     gw->http->keepalive_timeout_ms = gw->admin->config.keepalive_timeout_ms;
     gw->admin->no_auth = gw->admin->config.no_auth;
     gw->http->drain_time_ms = gw->admin->config.drain_time_ms;
+    gw->http->access_format = (int)gw->admin->config.access_log;
 }
 
 static void
 reload(struct gw *gw, int fd)
 {
-    struct gw_config next = gw->admin->config;
+    const char *path = gw->admin->config.config;
     struct hearth_err err = {0};
+    struct gw_config next;
+    char rest[512];
+    int status;
 
-    if (gw_config_read(
-            &next, gw->admin->config.config[0] != '\0' ? gw->admin->config.config : "configuration",
-            fd, &err) < 0 ||
-        gw_config_check(&next, &err) < 0) {
+    gw_config_default(&next);
+    status = gw_config_read(&next, path[0] != '\0' ? path : "configuration", fd, &err);
+    gw_config_keep_fixed(&next, &gw->admin->config);
+    if (status < 0 || gw_config_check(&next, &err) < 0) {
         log_error("the configuration was not reloaded: %s", err.text);
         return;
     }
-    if (strcmp(next.listen, gw->admin->config.listen) != 0 ||
-        strcmp(next.admin, gw->admin->config.admin) != 0 ||
-        strcmp(next.state, gw->admin->config.state) != 0 ||
-        next.threads != gw->admin->config.threads)
-        log_warning("listen, admin, state and threads change only on a restart");
-    gw_config_adopt(&gw->admin->config, &next);
+    gw_config_adopt(&gw->admin->config, &next, rest, sizeof rest);
+    if (rest[0] != '\0')
+        log_warning("of the configuration this changes only on a restart: %s", rest);
     publish_config(gw);
     log_info("the configuration was reloaded");
 }
@@ -122,6 +124,7 @@ on_reload(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n)
 {
     bool has_config = (msg->id & LAUNCH_RELOAD_CONFIG) != 0;
     bool has_tls = (msg->id & LAUNCH_RELOAD_TLS) != 0;
+    struct hearth_err err = {0};
 
     if (n != (unsigned)has_config + 2 * (unsigned)has_tls) {
         while (n > 0)
@@ -132,6 +135,12 @@ on_reload(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n)
         reload(gw, fds[0]);
     if (has_tls)
         reload_certificate(gw, fds + has_config);
+    if (gw_access_open(gw, "/access.log", &err) < 0)
+        log_error("%s", err.text);
+    else if (gw->http->access_format != GW_ACCESS_OFF)
+        log_info("the access log was opened anew");
+    else if (n == 0)
+        log_warning("signal to reload the configuration, but there is no file");
 }
 
 static void
@@ -366,6 +375,8 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
     if (status == 0)
         status = watch_launcher(gw, err);
     if (status == 0)
+        status = gw_access_open(gw, "/access.log", err);
+    if (status == 0)
         status = gw_functions_load(gw, gw->admin->token, err);
     if (status == 0)
         status =
@@ -391,6 +402,7 @@ main(int argc, char **argv)
     sigset_t none;
 
     log_open("hearth-gateway", LOG_LEVEL_INFO);
+    log_take_form(argc, argv);
     (void)sigemptyset(&none);
     /* The gateway handles no signal. The launcher gets the terminal's ^C and systemd's SIGTERM as
      * well, and tells it to drain. */
@@ -411,5 +423,7 @@ main(int argc, char **argv)
     (void)uv_run(gw_main_loop(&gw)->uv, UV_RUN_DEFAULT);
     gw_keep_last(&gw);
     gw_logs_last(&gw);
+    for (uint32_t i = 0; i < gw.loops_count; i++)
+        gw_access_last(gw.loops[i]);
     return 0;
 }

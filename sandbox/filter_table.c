@@ -237,6 +237,7 @@ const struct sbx_rule sbx_rules[] = {
     {"prctl", B, SBX_ALWAYS, EPERM, "nothing needs it"},
     {"mkdirat", G, SBX_ALWAYS, 0, "state folder"},
     {"mkdir", B | G, SBX_ALWAYS, 0, "state folder"},
+    {"dup3", G, SBX_ALWAYS, 0, "the access log is opened anew"},
     {"renameat", G, SBX_ALWAYS, 0, "state folder"},
     {"linkat", G, SBX_ALWAYS, 0, "files of a bundle, in the state folder, its root"},
     {"renameat2", G, SBX_ALWAYS, 0, "state folder"},

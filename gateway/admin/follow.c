@@ -48,6 +48,7 @@ write_head(struct gw_conn *conn)
     int n;
 
     gw_conn_bound(conn, OUT_MOST);
+    conn->status = 200;
     conn->chunked = !conn->http10;
     if (conn->http10)
         conn->close_after = true;
@@ -69,6 +70,7 @@ write_lines(struct gw_conn *conn, char *text, size_t n)
 
     if (n == 0 || conn->head_only || gw_conn_is_full(conn))
         return;
+    conn->body_sent += (int64_t)n;
     pieces[0] = uv_buf_init(size, (unsigned)snprintf(size, sizeof size, "%zx\r\n", n));
     pieces[1] = uv_buf_init(text, (unsigned)n);
     pieces[2] = uv_buf_init((char *)(uintptr_t) "\r\n", 2);

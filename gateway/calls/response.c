@@ -221,6 +221,7 @@ write_pieces(struct gw_call *call, struct out *head, const unsigned char *body, 
 
     if (call->bodiless)
         n = 0;
+    conn->body_sent += (int64_t)n;
     if (head != NULL)
         pieces[count++] = uv_buf_init(head->bytes, (unsigned)head->len);
     if (chunked && n > 0)
@@ -270,6 +271,7 @@ first_frame(struct gw_call *call, const struct frame *frame)
         return -EPROTO;
     out.len = out.seen = 0;
     put_status(&out, head.status);
+    call->conn->status = head.status;
     if (put_fields(&out, call, &head, frame->payload + sizeof head) < 0)
         return -EPROTO;
     call->response_begun = true;

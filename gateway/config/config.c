@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,19 +14,21 @@
 #include "cleanup.h"
 #include "limits.h"
 #include "networks.h"
+#include "text.h"
 #include "units.h"
 
-enum kind { TEXT, COUNT, SIZE, TIME, FLAG };
+enum kind { TEXT, COUNT, SIZE, TIME, FLAG, CHOICE, BITS };
 
-/* Where an option may stand, and what it takes to change it. */
-enum reach { COMMAND_LINE, RESTART, RELOAD };
+/* Where an option may stand, and what it takes to change it. INTERNAL: from hearthd to the gateway.
+ */
+enum reach { COMMAND_LINE, RESTART, RELOAD, INTERNAL };
 
 struct option {
     const char *name; /* '-' and '_' are the same */
     enum kind kind;
     size_t offset;
     int64_t least, most;
-    const char *allowed;
+    const char *allowed; /* of a CHOICE: its words, "a, b or c" */
     const char *text;
     enum reach reach;
 };
@@ -101,11 +104,16 @@ static const struct option options[] = {
     {"tls_cert", TEXT, AT(tls_cert), 0, 0, "a path", "certificate chain (PEM), for TLS on --listen",
      RESTART},
     {"tls_key", TEXT, AT(tls_key), 0, 0, "a path", "its private key (PEM)", RESTART},
+    {"log_format", CHOICE, AT(log_format), 0, 0, "auto, text, json or journal",
+     "form of the daemon's own log; auto: journal under systemd, else text", RESTART},
+    {"access_log", CHOICE, AT(access_log), 0, 0, "off, common, combined or json",
+     "a line for each request, in STATE/access.log; a reload opens it anew", RELOAD},
     {"no_auth", FLAG, AT(no_auth), 0, 0, "true or false",
      "require no token; on loopback and unix listeners only", RELOAD},
     {"config", TEXT, AT(config), 0, 0, "a path", "configuration file", COMMAND_LINE},
     {"check", FLAG, AT(check), 0, 0, "true or false", "check the configuration and exit",
      COMMAND_LINE},
+    {"fixed", BITS, AT(fixed), 0, 0, "", "", INTERNAL},
 };
 
 #define OPTIONS (sizeof options / sizeof options[0])
@@ -160,15 +168,71 @@ find(const char *name, size_t n)
     return NULL;
 }
 
-void
-gw_config_adopt(struct gw_config *config, const struct gw_config *next)
+/* Bytes of its field. */
+static size_t
+width(const struct option *option)
 {
-    for (size_t i = 0; i < OPTIONS; i++) {
-        size_t n = options[i].kind == FLAG ? sizeof(bool) : sizeof(int64_t);
+    if (option->kind == TEXT)
+        return sizeof((struct gw_config *)NULL)->listen;
+    return option->kind == FLAG ? sizeof(bool) : sizeof(int64_t);
+}
 
-        if (options[i].reach == RELOAD)
-            memcpy((char *)config + options[i].offset, (const char *)next + options[i].offset, n);
+static bool
+is_same(const struct option *option, const void *a, const void *b)
+{
+    return option->kind == TEXT ? strcmp(a, b) == 0 : memcmp(a, b, width(option)) == 0;
+}
+
+void
+gw_config_adopt(struct gw_config *config, const struct gw_config *next, char *rest, size_t n)
+{
+    size_t used = 0;
+
+    rest[0] = '\0';
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const struct option *option = &options[i];
+        char *mine = (char *)config + option->offset;
+        const char *other = (const char *)next + option->offset;
+
+        if (is_same(option, mine, other))
+            continue;
+        if (option->reach == RELOAD)
+            memcpy(mine, other, width(option));
+        else if (option->reach == RESTART && used < n)
+            used +=
+                (size_t)snprintf(rest + used, n - used, "%s%s", used > 0 ? ", " : "", option->name);
     }
+}
+
+void
+gw_config_keep_fixed(struct gw_config *next, const struct gw_config *config)
+{
+    for (size_t i = 0; i < OPTIONS; i++)
+        if ((config->fixed >> i & 1) != 0)
+            memcpy((char *)next + options[i].offset, (const char *)config + options[i].offset,
+                   width(&options[i]));
+}
+
+/* "; did you mean "x"?", or where to look. */
+static const char *
+did_you_mean(const char *name, bool in_file, char *text, size_t n)
+{
+    const char *names[OPTIONS + 1] = {NULL}, *nearest;
+    char given[64];
+    size_t count = 0;
+
+    (void)snprintf(given, sizeof given, "%.*s", (int)strcspn(name, "="), name);
+    for (char *p = given; *p != '\0'; p++)
+        *p = *p == '-' ? '_' : *p;
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (options[i].reach != INTERNAL && !(in_file && options[i].reach == COMMAND_LINE))
+            names[count++] = options[i].name;
+    nearest = text_nearest(given, names);
+    if (nearest != NULL)
+        (void)snprintf(text, n, "; did you mean \"%s\"?", nearest);
+    else
+        (void)snprintf(text, n, " (see hearthd --help)");
+    return text;
 }
 
 static bool
@@ -179,6 +243,34 @@ set_flag(bool *flag, const char *text)
 
     *flag = on;
     return on || off;
+}
+
+/* The word of that number in "a, b or c"; returns its length, 0 if there are fewer. */
+static size_t
+choice(const char *words, int64_t number, const char **word)
+{
+    for (; *words != '\0'; number--) {
+        size_t n = strcspn(words, ", ");
+
+        *word = words;
+        if (number == 0)
+            return n;
+        words += n;
+        words += strncmp(words, " or ", 4) == 0 ? 4 : strspn(words, ", ");
+    }
+    return 0;
+}
+
+static bool
+set_choice(int64_t *number, const char *words, const char *text)
+{
+    const char *word;
+    size_t n;
+
+    for (*number = 0; (n = choice(words, *number, &word)) > 0; ++*number)
+        if (strlen(text) == n && memcmp(word, text, n) == 0)
+            return true;
+    return false;
 }
 
 /* The notation of a value with a unit. */
@@ -202,6 +294,12 @@ set(struct gw_config *config, const struct option *option, const char *text, str
             memcpy(at, text, strlen(text) + 1);
     } else if (option->kind == FLAG) {
         ok = set_flag((bool *)(void *)at, text);
+    } else if (option->kind == CHOICE) {
+        ok = set_choice(&number, option->allowed, text);
+        if (ok)
+            *(int64_t *)(void *)at = number;
+    } else if (option->kind == BITS) {
+        ok = sscanf(text, "%" SCNx64, (uint64_t *)(void *)at) == 1;
     } else {
         ok = (option->kind == TIME ? units_parse_time(text, &number)
                                    : units_parse_size(text, &number)) == 0 &&
@@ -259,15 +357,16 @@ on_key(void *user, const char *section, const char *name, const char *value)
     struct reading *r = user;
     const struct option *option = find(name, strlen(name));
     struct hearth_err why = {0};
+    char nearest[96];
 
     if (r->status < 0)
         return 0;
     if (section[0] != '\0' && strcmp(section, "hearthd") != 0)
         r->status = err_set(r->err, 0, "%s:%d: section [%s]; only [hearthd] is allowed, or none",
                             r->path, r->line, section);
-    else if (option == NULL || option->reach == COMMAND_LINE)
-        r->status = err_set(r->err, 0, "%s:%d: unknown key \"%s\" (see hearthd --help)", r->path,
-                            r->line, name);
+    else if (option == NULL || option->reach == COMMAND_LINE || option->reach == INTERNAL)
+        r->status = err_set(r->err, 0, "%s:%d: unknown key \"%s\"%s", r->path, r->line, name,
+                            did_you_mean(name, true, nearest, sizeof nearest));
     else if (set(r->config, option, value, &why) < 0)
         r->status = err_set(r->err, 0, "%s:%d: %s", r->path, r->line, why.text);
     return r->status == 0;
@@ -302,10 +401,12 @@ argument(struct gw_config *config, int left, char **argv, const char *only, stru
     size_t n = equals != NULL ? (size_t)(equals - arg) - 2 : strlen(arg) - 2;
     const struct option *option = strncmp(arg, "--", 2) == 0 ? find(arg + 2, n) : NULL;
     const char *value = equals != NULL ? equals + 1 : NULL;
+    char nearest[96];
     int words = 1;
 
     if (option == NULL)
-        return err_set(err, 0, "unknown option %s (see hearthd --help)", arg);
+        return err_set(err, 0, "unknown option %s%s", arg,
+                       did_you_mean(arg + strspn(arg, "-"), false, nearest, sizeof nearest));
     if (value == NULL && option->kind == FLAG)
         value = "true";
     if (value == NULL) {
@@ -316,6 +417,8 @@ argument(struct gw_config *config, int left, char **argv, const char *only, stru
     }
     if (only == NULL ? strcmp(option->name, "config") == 0 : strcmp(option->name, only) != 0)
         return words;
+    if (option->reach != INTERNAL && option->reach != COMMAND_LINE && only == NULL)
+        config->fixed |= UINT64_C(1) << (option - options);
     return set(config, option, value, err) < 0 ? err->code : words;
 }
 
@@ -408,6 +511,8 @@ gw_config_usage(void)
     for (size_t i = 0; i < OPTIONS; i++) {
         char name[32];
 
+        if (options[i].reach == INTERNAL)
+            continue;
         (void)snprintf(name, sizeof name, "--%s", options[i].name);
         for (char *p = name; *p != '\0'; p++)
             if (*p == '_')
@@ -415,6 +520,33 @@ gw_config_usage(void)
         (void)printf(
             "  %-20s %s%s%s%s\n", name, options[i].text, options[i].kind == FLAG ? "" : " (",
             options[i].kind == FLAG ? "" : options[i].allowed, options[i].kind == FLAG ? "" : ")");
+    }
+}
+
+/* "--name=VALUE", as set() takes it. */
+static void
+print_argument(char *text, size_t n, const struct option *option, const void *at)
+{
+    const char *word = "";
+    size_t len;
+
+    switch (option->kind) {
+    case TEXT:
+        (void)snprintf(text, n, "--%s=%s", option->name, (const char *)at);
+        break;
+    case FLAG:
+        (void)snprintf(text, n, "--%s=%s", option->name, *(const bool *)at ? "true" : "false");
+        break;
+    case CHOICE:
+        len = choice(option->allowed, *(const int64_t *)at, &word);
+        (void)snprintf(text, n, "--%s=%.*s", option->name, (int)len, word);
+        break;
+    case BITS:
+        (void)snprintf(text, n, "--%s=%" PRIx64, option->name, *(const uint64_t *)at);
+        break;
+    default:
+        (void)snprintf(text, n, "--%s=%lld%s", option->name, (long long)*(const int64_t *)at,
+                       option->kind == TIME ? "ms" : "");
     }
 }
 
@@ -428,15 +560,7 @@ gw_config_to_arguments(const struct gw_config *config, char storage[][320], char
 
         if (options[i].reach == COMMAND_LINE || (options[i].kind == TEXT && at[0] == '\0'))
             continue;
-        if (options[i].kind == TEXT)
-            (void)snprintf(storage[n], 320, "--%s=%s", options[i].name, at);
-        else if (options[i].kind == FLAG)
-            (void)snprintf(storage[n], 320, "--%s=%s", options[i].name,
-                           *(const bool *)at ? "true" : "false");
-        else
-            (void)snprintf(storage[n], 320, "--%s=%lld%s", options[i].name,
-                           (long long)*(const int64_t *)(const void *)at,
-                           options[i].kind == TIME ? "ms" : "");
+        print_argument(storage[n], 320, &options[i], at);
         argv[n] = storage[n];
         n++;
     }

@@ -4,9 +4,13 @@
 #define GATEWAY_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
+
+/* Numbers of the choices of an option, in the order of its table. */
+enum gw_log_format { GW_LOG_AUTO, GW_LOG_TEXT, GW_LOG_JSON, GW_LOG_JOURNAL };
 
 struct gw_config {
     char listen[256];
@@ -37,8 +41,11 @@ struct gw_config {
     int64_t connections_per_address;           /* 0: no limit */
     int64_t max_header, max_header_fields, max_url;
     char tls_cert[256], tls_key[256]; /* "": no TLS */
+    int64_t log_format;               /* enum gw_log_format */
+    int64_t access_log;               /* enum gw_access_format */
     bool no_auth;
     bool check;
+    uint64_t fixed; /* bits of the options that the command line gave: a reload leaves them */
 };
 
 void gw_config_default(struct gw_config *config);
@@ -55,15 +62,18 @@ int gw_config_arguments(struct gw_config *config, int argc, char **argv, struct 
  * unix listeners. */
 int gw_config_check(const struct gw_config *config, struct hearth_err *err);
 
-/* Takes over the options that a reload changes. */
-void gw_config_adopt(struct gw_config *config, const struct gw_config *next);
+/* Before a reload: what the command line gave to `config` counts for `next` too. */
+void gw_config_keep_fixed(struct gw_config *next, const struct gw_config *config);
+/* Takes over the options that a reload changes. rest: the names
+ * of those that differ and take a restart, "a, b"; "": none. */
+void gw_config_adopt(struct gw_config *config, const struct gw_config *next, char *rest, size_t n);
 
 /* Prints one line per option, for --help. */
 void gw_config_usage(void);
 
 /* Formats every option as "--name=VALUE" for the gateway's command line. Fills argv (of
  * GW_CONFIG_OPTIONS + 1 entries) from storage and returns their number. */
-#define GW_CONFIG_OPTIONS 48
+#define GW_CONFIG_OPTIONS 56
 int gw_config_to_arguments(const struct gw_config *config, char storage[][320], char **argv);
 
 #endif

@@ -131,6 +131,7 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
 
     if (conn->life == GW_CONN_CLOSING)
         return;
+    conn->status = status;
     n = snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\n%s%s", status, gw_status_text(status),
                  gw_date(conn->loop), fields != NULL ? fields : "");
     if (!empty)
@@ -144,7 +145,8 @@ gw_answer(struct gw_conn *conn, int status, const char *type, const char *fields
     }
     pieces[count] = uv_buf_init(head + (count > 0 ? n - 2 : 0), count > 0 ? 2 : (unsigned)n);
     count++;
-    if (!conn->head_only && !empty && len > 0)
+    conn->body_sent = conn->head_only || empty ? 0 : (int64_t)len;
+    if (conn->body_sent > 0)
         pieces[count++] = uv_buf_init((char *)(uintptr_t)body, (unsigned)len);
     gw_conn_write(conn, pieces, count);
     gw_conn_responded(conn);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <utlist.h>
 
+#include "access.h"
 #include "answer.h"
 #include "container.h"
 #include "log.h"
@@ -247,6 +248,8 @@ await_next(struct gw_conn *conn)
 {
     conn->phase = GW_REQUEST_NONE;
     conn->responded = conn->head_written = false;
+    conn->status = 0;
+    conn->body_sent = 0;
     gw_pool_give(&conn->loop->pool, conn->extra);
     conn->extra = NULL;
     conn->probe_ms = 0;
@@ -524,6 +527,8 @@ gw_conn_responded(struct gw_conn *conn)
 {
     conn->responded = true;
     conn->exchange = NULL;
+    if (conn->loop->gw->http->access_format != GW_ACCESS_OFF)
+        gw_access_end(conn);
     if (conn->life == GW_CONN_CLOSING)
         return;
     if (conn->phase != GW_REQUEST_WHOLE) {
@@ -563,6 +568,8 @@ gw_conn_close(struct gw_conn *conn)
     if (conn->life == GW_CONN_CLOSING)
         return; /* the client had gone */
     conn->life = GW_CONN_CLOSING;
+    if (conn->access != NULL)
+        gw_access_end(conn);
     conn->loop->http->conns_count--;
     gw_address_give(conn);
     gw_conn_leave(conn);

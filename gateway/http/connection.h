@@ -109,10 +109,13 @@ struct gw_conn {
     bool in_turn; /* take_turn is running and continues with the next request itself */
     bool corked;  /* responses are collected in `cork` and written when the turn ends */
     struct gw_buffer *cork;
-    int64_t discarded;   /* bytes of an unused body */
-    int64_t paced_bytes; /* bytes of an operator's body since its pace was last checked */
-    int64_t body_by_ms;  /* deadline for the whole of that body */
-    int64_t body_at_ms;  /* when the last byte of a body was received */
+    struct gw_buffer *access; /* see access.c; NULL: none */
+    int status;               /* of the response; 0: it has not begun */
+    int64_t body_sent;        /* bytes of its body */
+    int64_t discarded;        /* bytes of an unused body */
+    int64_t paced_bytes;      /* bytes of an operator's body since its pace was last checked */
+    int64_t body_by_ms;       /* deadline for the whole of that body */
+    int64_t body_at_ms;       /* when the last byte of a body was received */
     /* what was written and the socket has not taken yet */
     struct gw_spool *out; /* NULL: nothing */
     int64_t out_at;       /* of it, taken by the socket */

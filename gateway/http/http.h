@@ -14,6 +14,7 @@
 #include "spool.h"
 
 struct bio_method_st;
+struct gw_access;
 struct ssl_ctx_st;
 struct gw_conn;
 struct gw_handler;
@@ -50,7 +51,8 @@ struct gw_http {
     struct gw_address *addresses; /* of the clients, if that is limited; with the lock held */
     struct gw_spool_use spool_use;
     struct networks trusted_proxies;
-    struct ssl_ctx_st *tls; /* for new connections, with the lock held; NULL: no TLS */
+    _Atomic int access_format; /* enum gw_access_format; an option that a reload changes */
+    struct ssl_ctx_st *tls;    /* for new connections, with the lock held; NULL: no TLS */
     struct bio_method_st *tls_bio;
     int64_t drain_time_ms, drain_by_ms;
     bool spread;             /* all loops accept connections from the start: balance.c */
@@ -76,7 +78,8 @@ struct gw_http_loop {
     /* see balance.c */
     atomic_uint to_move; /* connections to be moved to another loop */
     uint32_t moved;
-    atomic_bool drained; /* while draining: nothing runs on this loop any more */
+    atomic_bool drained;      /* while draining: nothing runs on this loop any more */
+    struct gw_access *access; /* access.c; NULL: nothing was logged so far */
     char date[40];
     int64_t date_s;
     char keep_alive[40]; /* the field, for keep_alive_ms */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "access.h"
 #include "answer.h"
 #include "connection.h"
 #include "loop.h"
@@ -576,6 +577,8 @@ on_headers_complete(llhttp_t *parser)
     gw_timer_unset(conn->loop, &conn->timer);
     if (!finish_head(conn))
         return stop(conn, GW_INTERNAL);
+    if (conn->loop->gw->http->access_format != GW_ACCESS_OFF)
+        gw_access_begin(conn);
     conn->phase = GW_REQUEST_BODY;
     conn->handler = conn->loop->gw->http->route(conn);
     if (conn->handler->paced) {

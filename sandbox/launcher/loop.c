@@ -113,10 +113,6 @@ reload(struct launcher *l)
     int fds[3];
     unsigned n = 0;
 
-    if (options->config == NULL && options->tls_cert == NULL) {
-        log_warning("signal to reload the configuration, but there is no file");
-        return;
-    }
     if (options->config != NULL && (config = open_to_reload(options->config)) >= 0) {
         msg.id |= LAUNCH_RELOAD_CONFIG;
         fds[n++] = config;
@@ -128,8 +124,7 @@ reload(struct launcher *l)
         fds[n++] = cert;
         fds[n++] = key;
     }
-    if (n > 0)
-        launcher_send(l, &msg, fds, n);
+    launcher_send(l, &msg, fds, n);
 }
 
 /* For scripts that rotate logs. */

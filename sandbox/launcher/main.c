@@ -35,6 +35,7 @@ main(int argc, char **argv)
     int status;
 
     log_open("hearth-launcher", LOG_LEVEL_INFO);
+    log_take_form(argc, argv);
     (void)umask(022); /* other users must be able to enter the folders of the jails */
     if (argc < 8) {
         (void)fprintf(stderr, "hearth-launcher is started by hearthd, not by hand\n");

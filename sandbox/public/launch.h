@@ -30,7 +30,7 @@ enum launch_type {
     LAUNCH_BUILT,   /* with LAUNCH_BUILT_FDS descriptors: the object, what the compiler said, and
                        the cache of object files for the next build */
     LAUNCH_DRAIN,   /* no new calls; end when the running ones have */
-    LAUNCH_RELOAD,  /* with descriptors as its id says: the files to be read again */
+    LAUNCH_RELOAD,  /* with descriptors as its id says: files to be read again */
     LAUNCH_TYPES
 };
 

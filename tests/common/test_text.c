@@ -111,6 +111,22 @@ test_times_are_read_as_they_are_written(void **state)
         assert_false(text_time_parse(none[i], &ms));
 }
 
+static void
+test_nearest_name_is_one_or_two_letters_away(void **state)
+{
+    static const char *const names[] = {"memory", "memory_min", "timeout", "min", "max", NULL};
+
+    (void)state;
+    assert_string_equal(text_nearest("memroy", names), "memory");
+    assert_string_equal(text_nearest("memor", names), "memory");
+    assert_string_equal(text_nearest("timeouts", names), "timeout");
+    assert_string_equal(text_nearest("mni", names), "min");
+    assert_string_equal(text_nearest("memory-min", names), "memory_min");
+    assert_null(text_nearest("concurrency", names));
+    assert_null(text_nearest("", names));
+    assert_null(text_nearest("x", names));
+}
+
 int
 main(void)
 {
@@ -120,6 +136,7 @@ main(void)
         cmocka_unit_test(test_text_printable_replaces_what_is_no_utf_8),
         cmocka_unit_test(test_text_printable_bytes_takes_a_nul_for_a_byte),
         cmocka_unit_test(test_times_are_read_as_they_are_written),
+        cmocka_unit_test(test_nearest_name_is_one_or_two_letters_away),
     };
 
     return RUN_TESTS("text", tests, NULL, NULL);

@@ -1,8 +1,10 @@
 /* test_telemetry.c: what operators see from outside: metrics, and what is built on them. */
 #include <ctype.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness.h"
 #include "run.h"
@@ -152,6 +154,163 @@ test_latency_of_the_last_seconds_is_shown(void **state)
     reply_free(&r);
 }
 
+/* ---- the daemon's own log, and the access log ---- */
+
+static void
+test_the_daemon_s_log_is_json_if_that_is_wanted(void **state)
+{
+    static const char *const options[] = {"--log-format=json", NULL};
+    struct daemon d = {0};
+    char *text, *rest, *line;
+    size_t len;
+    int lines = 0;
+
+    (void)state;
+    daemon_start_with(&d, options);
+    deploy_ok(&d, "busy", "memory=16M", busy);
+    assert_int_equal(daemon_stop(&d), 0);
+    text = rest = read_whole(d.log, &len);
+    while ((line = strsep(&rest, "\n")) != NULL && *line != '\0') {
+        json_t *json = json_loads(line, 0, NULL);
+
+        if (json == NULL)
+            fail_msg("no JSON: %s", line);
+        assert_true(json_is_string(json_object_get(json, "time")));
+        assert_true(json_is_string(json_object_get(json, "level")));
+        assert_true(json_is_string(json_object_get(json, "program")));
+        assert_true(json_is_string(json_object_get(json, "message")));
+        json_decref(json);
+        lines++;
+    }
+    assert_true(lines > 2);
+    free(text);
+    daemon_remove(&d);
+}
+
+static void
+test_the_journal_gets_priorities(void **state)
+{
+    static const char *const options[] = {"--log-format=journal", NULL};
+    struct daemon d = {0};
+    char *text;
+    size_t len;
+
+    (void)state;
+    daemon_start_with(&d, options);
+    text = read_whole(d.log, &len);
+    assert_non_null(strstr(text, "<6>hearth-gateway: "));
+    free(text);
+    daemon_remove(&d);
+}
+
+struct access_wait {
+    const struct daemon *d;
+    int lines;
+    char *text;
+};
+
+static bool
+has_lines(void *user)
+{
+    struct access_wait *wait = user;
+    char path[256];
+    size_t len;
+    int lines = 0;
+
+    (void)snprintf(path, sizeof path, "%s/access.log", wait->d->state);
+    free(wait->text);
+    wait->text = read_whole(path, &len);
+    for (size_t i = 0; i < len; i++)
+        lines += wait->text[i] == '\n';
+    return lines >= wait->lines;
+}
+
+static void
+test_the_access_log_has_a_line_for_each_request(void **state)
+{
+    static const char *const options[] = {"--access-log=combined", NULL};
+    const char *const fields[] = {"Referer: http://a.example/\"x", "User-Agent: test\\1", NULL};
+    struct daemon d = {0};
+    struct access_wait wait = {.d = &d, .lines = 4};
+    struct reply r;
+    char path[256], other[256];
+    int fd;
+
+    (void)state;
+    daemon_start_with(&d, options);
+    deploy_ok(&d, "busy", "memory=16M", busy);
+    r = http(&d, &(struct request){.path = "/function/busy?kb=1", .fields = fields});
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    r = get(&d, "/function/none");
+    assert_int_equal(r.status, 404);
+    reply_free(&r);
+    fd = raw_connect(&d);
+    raw_send_text(fd, "NONSENSE\r\n\r\n");
+    free(raw_receive(fd, NULL));
+    (void)close(fd);
+    wait_for("four lines", has_lines, &wait);
+    if (strstr(wait.text, "\"GET /function/busy?kb=1 HTTP/1.1\" 200 3 "
+                          "\"http://a.example/\\x22x\" \"test\\x5C1\"\n") == NULL ||
+        strstr(wait.text, "\"GET /function/none HTTP/1.1\" 404 ") == NULL ||
+        strstr(wait.text, "\"-\" 400 ") == NULL || strncmp(wait.text, "127.0.0.1 - - [", 15) != 0)
+        fail_msg("%s", wait.text);
+    /* rotated: renamed, and opened anew on SIGHUP */
+    (void)snprintf(path, sizeof path, "%s/access.log", d.state);
+    (void)snprintf(other, sizeof other, "%s/access.log.1", d.state);
+    assert_int_equal(rename(path, other), 0);
+    assert_int_equal(kill(d.pid, SIGHUP), 0);
+    wait_for_log(&d, "the access log was opened anew");
+    wait.lines = 1;
+    r = get(&d, "/function/busy");
+    reply_free(&r);
+    wait_for("a line in the new file", has_lines, &wait);
+    free(wait.text);
+    daemon_remove(&d);
+}
+
+static bool
+has_mine(void *user)
+{
+    return has_lines(user) && strstr(((struct access_wait *)user)->text, "mine") != NULL;
+}
+
+static void
+test_the_access_log_as_json(void **state)
+{
+    static const char *const options[] = {"--access-log=json", NULL};
+    const char *const fields[] = {"X-Call-Id: mine", NULL};
+    struct daemon d = {0};
+    struct access_wait wait = {.d = &d, .lines = 2};
+    struct reply r;
+    json_t *json;
+    char *line;
+
+    (void)state;
+    daemon_start_with(&d, options);
+    deploy_ok(&d, "busy", "memory=16M", busy);
+    r = http(&d, &(struct request){.path = "/function/busy?kb=1", .fields = fields});
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    wait_for("the line", has_mine, &wait);
+    line = strstr(wait.text, "mine");
+    assert_non_null(line);
+    line[strcspn(line, "\n")] = '\0';
+    while (line > wait.text && line[-1] != '\n')
+        line--;
+    json = json_loads(line, 0, NULL);
+    assert_non_null(json);
+    assert_string_equal(json_string_value(json_object_get(json, "request")),
+                        "GET /function/busy?kb=1 HTTP/1.1");
+    assert_string_equal(json_string_value(json_object_get(json, "call_id")), "mine");
+    assert_int_equal(json_integer_value(json_object_get(json, "status")), 200);
+    assert_int_equal(json_integer_value(json_object_get(json, "bytes")), 3);
+    assert_true(json_number_value(json_object_get(json, "duration")) > 0);
+    json_decref(json);
+    free(wait.text);
+    daemon_remove(&d);
+}
+
 int
 main(void)
 {
@@ -159,6 +318,10 @@ main(void)
         cmocka_unit_test(test_metrics_are_what_prometheus_expects),
         cmocka_unit_test(test_alerts_and_dashboard_ask_for_metrics_that_exist),
         cmocka_unit_test(test_latency_of_the_last_seconds_is_shown),
+        cmocka_unit_test(test_the_daemon_s_log_is_json_if_that_is_wanted),
+        cmocka_unit_test(test_the_journal_gets_priorities),
+        cmocka_unit_test(test_the_access_log_has_a_line_for_each_request),
+        cmocka_unit_test(test_the_access_log_as_json),
     };
 
     return RUN_TESTS("telemetry", tests, start, stop);

@@ -175,6 +175,77 @@ test_unknown_options_and_missing_values_are_refused(void **state)
     assert_non_null(strstr(err.text, "1 to 64"));
 }
 
+static void
+test_an_unknown_name_is_answered_with_the_nearest(void **state)
+{
+    char option[] = "--memry-budget=1G";
+    char *arguments[] = {option};
+    struct gw_config config;
+    struct hearth_err err = {0};
+
+    (void)state;
+    expect_error("drain_tim = 2s\n", ":1:", "did you mean \"drain_time\"?");
+    expect_error("[hearthd]\nacces_log = json\n", ":2:", "did you mean \"access_log\"?");
+    expect_error("check = true\n", ":1:", "unknown key");
+    expect_error("fixed = ff\n", ":1:", "unknown key");
+    expect_error("access_log = loud\n", ":1:", "off, common, combined or json");
+    gw_config_default(&config);
+    assert_true(gw_config_arguments(&config, 1, arguments, &err) < 0);
+    assert_non_null(strstr(err.text, "did you mean \"memory_budget\"?"));
+}
+
+/* What the command line gave stays; the rest is adopted, or named. */
+static void
+test_a_reload_adopts_what_it_can_and_names_the_rest(void **state)
+{
+    char drain[] = "--drain-time=3s", threads[] = "--threads=2";
+    char *arguments[] = {drain, threads};
+    struct gw_config config, next;
+    struct hearth_err err = {0};
+    char rest[256];
+
+    (void)state;
+    gw_config_default(&config);
+    assert_int_equal(gw_config_arguments(&config, 2, arguments, &err), 0);
+    config.body_timeout_ms = 7000; /* as an earlier file had it, which does not name it any more */
+    assert_int_equal(read_text("drain_time = 9s\nthreads = 5\nqueue_calls = 10\nlisten = "
+                               "127.0.0.1:1\naccess_log = json\n",
+                               &next, &err),
+                     0);
+    gw_config_keep_fixed(&next, &config);
+    gw_config_adopt(&config, &next, rest, sizeof rest);
+    assert_int_equal(config.drain_time_ms, 3000);
+    assert_int_equal(config.body_timeout_ms, 30000);
+    assert_int_equal(config.access_log, 3);
+    assert_int_equal(config.threads, 2);
+    assert_string_equal(config.listen, "127.0.0.1:8080");
+    assert_string_equal(rest, "listen, queue_calls");
+}
+
+/* What hearthd passes to the gateway is what it read. */
+static void
+test_arguments_of_the_gateway_are_the_same_configuration(void **state)
+{
+    static char storage[GW_CONFIG_OPTIONS][320];
+    char *argv[GW_CONFIG_OPTIONS + 1];
+    char drain[] = "--drain-time=3s";
+    char *arguments[] = {drain};
+    struct gw_config config, copy;
+    struct hearth_err err = {0};
+    int n;
+
+    (void)state;
+    assert_int_equal(read_text("log_format = json\naccess_log = combined\nspread = yes\n"
+                               "memory_budget = 1G\nadmin_hosts = a.example\n",
+                               &config, &err),
+                     0);
+    assert_int_equal(gw_config_arguments(&config, 1, arguments, &err), 0);
+    n = gw_config_to_arguments(&config, storage, argv);
+    gw_config_default(&copy);
+    assert_int_equal(gw_config_arguments(&copy, n, argv, &err), 0);
+    assert_memory_equal(&copy, &config, sizeof copy);
+}
+
 int
 main(void)
 {
@@ -187,6 +258,9 @@ main(void)
         cmocka_unit_test(test_options_win_over_the_file),
         cmocka_unit_test(test_no_auth_is_for_loopback_and_unix_alone),
         cmocka_unit_test(test_unknown_options_and_missing_values_are_refused),
+        cmocka_unit_test(test_an_unknown_name_is_answered_with_the_nearest),
+        cmocka_unit_test(test_a_reload_adopts_what_it_can_and_names_the_rest),
+        cmocka_unit_test(test_arguments_of_the_gateway_are_the_same_configuration),
     };
 
     return RUN_TESTS("config", tests, NULL, NULL);
