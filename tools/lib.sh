@@ -20,6 +20,7 @@ packages_libraries="ca-certificates duktape-dev libarchive-dev libbrotli-dev lib
   zlib1g-dev"
 # Clients, proxies and checkers of test_tools.c and test_telemetry.c.
 packages_tools="wget apache2-utils wrk python3 nodejs nginx-light haproxy openssl prometheus"
+packages_browser="chromium nodejs python3-jsonschema"
 packages_vm="qemu-system-x86 cpio busybox-static apt"
 packages_style="clang-format clang-tidy"
 

@@ -17,49 +17,10 @@
 #include "loop.h"
 #include "metrics.h"
 #include "name.h"
+#include "routes.h"
 #include "settings_json.h"
 
 #define REFUSAL_DELAY_MS 500 /* delay of the answer to a wrong token */
-
-static void show_root(struct gw_request *req);
-static void show_options(struct gw_request *req);
-static void probe_health(struct gw_request *req);
-static void probe_ready(struct gw_request *req);
-static void show_metrics(struct gw_request *req);
-
-enum access { OPEN, OPEN_ON_ADMIN, TOKEN };
-
-struct gw_admin_route {
-    const char *path;   /* '*' matches a function's name */
-    const char *method; /* GET also serves HEAD */
-    enum access access;
-    void (*handle)(struct gw_request *req);
-    size_t most; /* bytes of the body */
-};
-
-static const struct gw_admin_route routes[] = {
-    {"/", "GET", OPEN, show_root, 0},
-    {"/dashboard.css", "GET", OPEN, gw_dashboard_style, 0},
-    {"/dashboard.js", "GET", OPEN, gw_dashboard_script, 0},
-    {"/", "OPTIONS", OPEN, show_options, 0},
-    {"/healthz", "GET", OPEN, probe_health, 0},
-    {"/readyz", "GET", OPEN, probe_ready, 0},
-    {"/metrics", "GET", OPEN_ON_ADMIN, show_metrics, 0},
-    {"/v1/host", "GET", TOKEN, gw_host_get, 0},
-    {"/v1/events", "GET", TOKEN, gw_events_get, 0},
-    {"/v1/functions", "GET", TOKEN, gw_manage_list, 0},
-    {"/v1/functions/*", "GET", TOKEN, gw_manage_get, 0},
-    {"/v1/functions/*", "PUT", TOKEN, gw_deploy_begin, LIMIT_DEPLOY_BODY},
-    {"/v1/functions/*", "PATCH", TOKEN, gw_manage_patch, LIMIT_JSON_BODY},
-    {"/v1/functions/*", "DELETE", TOKEN, gw_manage_delete, LIMIT_JSON_BODY},
-    {"/v1/functions/*/versions", "GET", TOKEN, gw_manage_versions, 0},
-    {"/v1/functions/*/rollback", "POST", TOKEN, gw_manage_rollback, LIMIT_JSON_BODY},
-    {"/v1/functions/*/instances", "GET", TOKEN, gw_manage_instances, 0},
-    {"/v1/functions/*/memory", "GET", TOKEN, gw_manage_memory, 0},
-    {"/v1/functions/*/tune", "POST", TOKEN, gw_tune_post, LIMIT_JSON_BODY},
-    {"/v1/functions/*/profile", "POST", TOKEN, gw_profile_post, LIMIT_JSON_BODY},
-    {"/v1/functions/*/logs", "GET", TOKEN, gw_logs_get, 0},
-};
 
 /* ---- lifetime of a request ---- */
 
@@ -170,13 +131,13 @@ same_token(const char *given, const char *token)
 }
 
 static bool
-authorized(const struct gw_conn *conn, const struct gw_admin_route *route)
+authorized(const struct gw_conn *conn, const struct gw_route *route)
 {
     const char *field = gw_conn_field(conn, "Authorization");
 
-    if (route->access == OPEN || conn->loop->gw->admin->no_auth)
+    if (route->access == GW_OPEN || conn->loop->gw->admin->no_auth)
         return true;
-    if (route->access == OPEN_ON_ADMIN && conn->admin_alone)
+    if (route->access == GW_OPEN_ON_ADMIN && conn->admin_alone)
         return true;
     return field != NULL && strncasecmp(field, "Bearer ", 7) == 0 &&
            same_token(field + 7, conn->loop->gw->admin->token);
@@ -194,64 +155,8 @@ on_refusal_due(struct gw_timer *timer)
 
 /* ---- routing ---- */
 
-/* '*' matches one segment of the path. */
-static bool
-matches(const char *pattern, const char *path, const char **name, size_t *name_len)
-{
-    while (*pattern != '\0') {
-        if (*pattern == '*') {
-            *name = path;
-            *name_len = strcspn(path, "/");
-            path += *name_len;
-            pattern++;
-        } else if (*pattern++ != *path++) {
-            return false;
-        }
-    }
-    return *path == '\0';
-}
-
-static bool
-serves(const struct gw_admin_route *route, const char *method)
-{
-    return strcmp(route->method, method) == 0 ||
-           (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
-}
-
-static const struct gw_admin_route *
-find_route(const char *path, const char *method, bool *path_known, const char **name,
-           size_t *name_len)
-{
-    *path_known = false;
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (!matches(routes[i].path, path, name, name_len))
-            continue;
-        *path_known = true;
-        if (serves(&routes[i], method))
-            return &routes[i];
-    }
-    return NULL;
-}
-
-/* Formats "Allow: …" for a known path (RFC 9110, 10.2.1). */
-static void
-allow_field(const char *path, char *field, size_t n)
-{
-    size_t used = (size_t)snprintf(field, n, "Allow: ");
-    const char *name;
-    size_t name_len;
-
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0] && used < n; i++)
-        if (matches(routes[i].path, path, &name, &name_len))
-            used += (size_t)snprintf(field + used, n - used, "%s%s%s", used > 7 ? ", " : "",
-                                     routes[i].method,
-                                     strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");
-    if (used < n)
-        (void)snprintf(field + used, n - used, "\r\n");
-}
-
 static struct gw_request *
-request_new(struct gw_conn *conn, const struct gw_admin_route *route)
+request_new(struct gw_conn *conn, const struct gw_route *route)
 {
     struct gw_request *req = calloc(1, sizeof *req);
     const char *type = gw_conn_field(conn, "Content-Type");
@@ -289,7 +194,7 @@ static void
 on_begin(struct gw_conn *conn)
 {
     const char *path = (const char *)conn->head->bytes + conn->name_at;
-    const struct gw_admin_route *route;
+    const struct gw_route *route;
     const char *name = NULL, *refusal;
     size_t name_len = 0;
     struct gw_request *req;
@@ -298,18 +203,18 @@ on_begin(struct gw_conn *conn)
 
     if (strcmp(path, "*") == 0 && strcmp(conn->method, "OPTIONS") == 0)
         path = "/"; /* it concerns the whole server (RFC 9110, 9.3.7) */
-    route = find_route(path, conn->method, &known, &name, &name_len);
+    route = gw_route_find(path, conn->method, &known, &name, &name_len);
     if (!known || (!conn->serves_admin && strncmp(path, "/v1", 3) == 0)) {
         refuse_request(conn, GW_NOT_FOUND, NULL, "functions are called at /function/NAME");
         return;
     }
     if (route == NULL) {
-        allow_field(path, allow, sizeof allow);
+        gw_route_allow(path, allow, sizeof allow);
         refuse_request(conn, GW_METHOD_NOT_ALLOWED, allow,
                        "this path does not support this method");
         return;
     }
-    refusal = route->access != OPEN ? gw_site_refusal(conn) : NULL;
+    refusal = route->access != GW_OPEN ? gw_site_refusal(conn) : NULL;
     if (refusal != NULL) {
         refuse_request(conn, GW_FORBIDDEN, NULL, refusal);
         return;
@@ -421,8 +326,8 @@ const struct gw_handler gw_admin_handler = {
 
 /* ---- probes ---- */
 
-static void
-show_root(struct gw_request *req)
+void
+gw_show_root(struct gw_request *req)
 {
     static const char text[] = "Hearth: functions are called at /function/NAME\n";
 
@@ -432,21 +337,21 @@ show_root(struct gw_request *req)
         gw_request_text(req, 200, "text/plain; charset=utf-8", strdup(text), sizeof text - 1);
 }
 
-static void
-show_options(struct gw_request *req)
+void
+gw_show_options(struct gw_request *req)
 {
-    allow_field("/", req->answer.fields, sizeof req->answer.fields);
+    gw_route_allow("/", req->answer.fields, sizeof req->answer.fields);
     gw_request_text(req, 204, "", strdup(""), 0);
 }
 
-static void
-probe_health(struct gw_request *req)
+void
+gw_probe_health(struct gw_request *req)
 {
     gw_request_text(req, 200, "text/plain; charset=utf-8", strdup("ok\n"), 3);
 }
 
-static void
-probe_ready(struct gw_request *req)
+void
+gw_probe_ready(struct gw_request *req)
 {
     if (req->gw->admin->ready && !req->gw->draining)
         gw_request_text(req, 200, "text/plain; charset=utf-8", strdup("ready\n"), 6);
@@ -454,8 +359,8 @@ probe_ready(struct gw_request *req)
         gw_request_text(req, 503, "text/plain; charset=utf-8", strdup("not ready\n"), 10);
 }
 
-static void
-show_metrics(struct gw_request *req)
+void
+gw_show_metrics(struct gw_request *req)
 {
     size_t len = 0;
     char *text = gw_metrics_text(req->gw, &len);

@@ -12,7 +12,7 @@
 #include "log_line.h"
 #include "loop.h"
 
-struct gw_admin_route;
+struct gw_route;
 
 struct gw_admin {
     struct gw_config config;
@@ -21,6 +21,7 @@ struct gw_admin {
     char host_name[65];
     int pressure_fd;            /* /proc/pressure/memory; -1: this kernel has none */
     char cgroup[8], walls[128]; /* the launcher's word: "v2"; isolation layers, "a,b" */
+    char insecure[128];         /* layers that are missing, as --insecure allowed */
     int64_t started_ms;
     bool ready;
     struct gw_follower *followers; /* follow.c */
@@ -38,7 +39,7 @@ struct gw_request {
     struct gw_mail mail;
     bool away;        /* it is on the main loop, and its client is on another one */
     atomic_bool gone; /* the client is gone; for the main loop, which must not read conn */
-    const struct gw_admin_route *route;
+    const struct gw_route *route;
     char name[LIMIT_NAME + 1]; /* the function's name from the path; may be "" */
     char *query;               /* owned; NULL: none */
     char type[64];             /* media type of the body, without parameters */
@@ -79,6 +80,16 @@ void gw_manage_rollback(struct gw_request *req);
 void gw_manage_instances(struct gw_request *req);
 void gw_manage_memory(struct gw_request *req);
 
+/* admin.c: small answers */
+void gw_show_root(struct gw_request *req);
+void gw_show_options(struct gw_request *req);
+void gw_probe_health(struct gw_request *req);
+void gw_probe_ready(struct gw_request *req);
+void gw_show_metrics(struct gw_request *req);
+
+/* openapi.c */
+void gw_openapi_get(struct gw_request *req);
+
 /* dashboard.c */
 void gw_dashboard_page(struct gw_request *req);
 void gw_dashboard_style(struct gw_request *req);
@@ -100,6 +111,9 @@ enum gw_code gw_storage_code(int status);
 void gw_request_free(struct gw_request *req);
 
 /* listen.c */
+/* The parameters of a request for logs or events: name, allowed values; NULL behind the last one.
+ */
+const char *gw_listen_parameter(bool events, unsigned i, const char **allowed);
 void gw_logs_get(struct gw_request *req);
 void gw_events_get(struct gw_request *req);
 

@@ -48,17 +48,17 @@ memory_json(const struct gw *gw)
                      (json_int_t)sch_used_bytes(gw->functions->sch));
 }
 
-/* The isolation layers that are up. */
+/* "a,b" as an array. */
 static json_t *
-walls_json(const struct gw *gw)
+names_json(const char *list)
 {
-    json_t *walls = json_array();
-    char text[sizeof gw->admin->walls], *rest = text, *wall;
+    json_t *names = json_array();
+    char text[sizeof((struct gw_admin *)NULL)->walls], *rest = text, *name;
 
-    (void)snprintf(text, sizeof text, "%s", gw->admin->walls);
-    while ((wall = strtok_r(rest, ",", &rest)) != NULL)
-        (void)json_array_append_new(walls, json_string(wall));
-    return walls;
+    (void)snprintf(text, sizeof text, "%s", list);
+    while ((name = strtok_r(rest, ",", &rest)) != NULL)
+        (void)json_array_append_new(names, json_string(name));
+    return names;
 }
 
 void
@@ -69,13 +69,14 @@ gw_host_get(struct gw_request *req)
     gw_request_json(
         req, 200,
         json_pack(
-            "{s:s,s:s,s:I,s:s,s:o,s:o,s:o,s:{s:i,s:i},s:i,s:I,s:{s:I,s:I},s:b,s:b}", "version",
+            "{s:s,s:s,s:I,s:s,s:o,s:o,s:o,s:o,s:{s:i,s:i},s:i,s:I,s:{s:I,s:I},s:b,s:b}", "version",
             HEARTH_VERSION, "host", gw->admin->host_name, "uptime",
             (json_int_t)(gw_now_ms() - gw->admin->started_ms), "cgroup", gw->admin->cgroup, "walls",
-            walls_json(gw), "memory", memory_json(gw), "pressure",
-            pressure_json(gw->admin->pressure_fd), "loops", "configured", (int)gw->loops_count,
-            "active", (int)gw->http->active, "functions", (int)HASH_COUNT(gw->functions->table),
-            "connections", (json_int_t)gw_conns_count(gw), "waiting_bytes", "memory",
-            (json_int_t)gw->http->spool_use.memory, "disk", (json_int_t)gw->http->spool_use.disk,
-            "draining", (int)gw->draining, "shared_listener", (int)req->calls_here));
+            names_json(gw->admin->walls), "insecure", names_json(gw->admin->insecure), "memory",
+            memory_json(gw), "pressure", pressure_json(gw->admin->pressure_fd), "loops",
+            "configured", (int)gw->loops_count, "active", (int)gw->http->active, "functions",
+            (int)HASH_COUNT(gw->functions->table), "connections", (json_int_t)gw_conns_count(gw),
+            "waiting_bytes", "memory", (json_int_t)gw->http->spool_use.memory, "disk",
+            (json_int_t)gw->http->spool_use.disk, "draining", (int)gw->draining, "shared_listener",
+            (int)req->calls_here));
 }

@@ -96,6 +96,29 @@ static const struct parameter {
 
 #define PARAMETERS (sizeof parameters / sizeof parameters[0])
 
+static bool
+is_of(const struct parameter *p, bool events)
+{
+    return events ? p->of_events : p->of_logs;
+}
+
+static const char *
+allowed_of(const struct parameter *p, bool events)
+{
+    return events && p->allowed_of_events != NULL ? p->allowed_of_events : p->allowed;
+}
+
+const char *
+gw_listen_parameter(bool events, unsigned i, const char **allowed)
+{
+    for (const struct parameter *p = parameters; p < parameters + PARAMETERS; p++)
+        if (is_of(p, events) && i-- == 0) {
+            *allowed = allowed_of(p, events);
+            return p->name;
+        }
+    return NULL;
+}
+
 static int
 take_pair(struct listening *l, const char *name, const char *value, bool *seen,
           struct gw_bad_setting *bad)
@@ -103,15 +126,13 @@ take_pair(struct listening *l, const char *name, const char *value, bool *seen,
     for (size_t i = 0; i < PARAMETERS; i++) {
         const struct parameter *p = &parameters[i];
 
-        if (strcmp(p->name, name) != 0 || !(l->events ? p->of_events : p->of_logs))
+        if (strcmp(p->name, name) != 0 || !is_of(p, l->events))
             continue;
         if (seen[i])
             return gw_settings_blame(bad, name, "one value, but it is given twice");
         seen[i] = true;
         if (!p->take(l, value))
-            return gw_settings_blame(
-                bad, name,
-                l->events && p->allowed_of_events != NULL ? p->allowed_of_events : p->allowed);
+            return gw_settings_blame(bad, name, allowed_of(p, l->events));
         return 0;
     }
     return gw_settings_blame(bad, name,
