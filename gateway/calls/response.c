@@ -73,9 +73,13 @@ static bool
 is_kept_back(const struct gw_call *call, const char *name, size_t n)
 {
     static const char allow[] = "Access-Control-Allow-Origin";
+    static const char worker[] = "Service-Worker-Allowed";
 
     if (field_is_for_proxy(name, n))
         return !call->proxy_headers;
+    /* a script of the function would serve the dashboard, which has the same origin */
+    if (n == sizeof worker - 1 && strncasecmp(name, worker, n) == 0)
+        return call->conn != NULL && call->conn->serves_admin;
     return call->conn != NULL && call->conn->extra != NULL && n == sizeof allow - 1 &&
            strncasecmp(name, allow, n) == 0;
 }

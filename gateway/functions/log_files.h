@@ -16,8 +16,9 @@
 int log_files_open(const char *root);
 /* Bytes on disk. */
 int64_t log_files_size(const char *name);
-/* Appends whole chunks; a file that a crash left with half a chunk is cut first. After an error some
- * of the chunks may be there. most: bytes of both files together, at least LOG_FILES_LEAST. Returns 0 or a negative errno; -ENOENT: the function is gone. */
+/* Appends whole chunks; a file that a crash left with half a chunk is cut first. After an error
+ * some of the chunks may be there. most: bytes of both files together, at least LOG_FILES_LEAST.
+ * Returns 0 or a negative errno; -ENOENT: the function is gone. */
 int log_files_append(const char *name, const void *chunks, size_t n, int64_t most);
 /* Removes the older half, or all where there is no older one. */
 void log_files_shrink(const char *name);

@@ -18,13 +18,27 @@ begin_version(struct memory_use *use, uint32_t version)
     use->version = version;
     use->calls = use->alone = use->by_body_count = 0;
     use->since_ms = 0;
-    use->death_limit = use->death_calls = 0;
+    use->death_limit = use->death_calls = use->deaths = use->first_death_calls = 0;
     memset(&use->peaks, 0, sizeof use->peaks);
 }
 
+/* The calls that died are not among the peaks. So those are believed only where they show that what
+ * killed does not come again, or in less than 0.1 % of the calls; or where the limit is higher. */
+static void
+forget_deaths(struct memory_use *use, uint64_t limit)
+{
+    bool higher = use->death_limit > 0 && limit > use->death_limit;
+
+    if (higher || use->calls - use->first_death_calls >= 1000 * use->deaths)
+        use->deaths = 0;
+    if (use->death_limit > 0 && use->deaths <= 1 && memory_use_settled(use) >= AFTER_DEATH &&
+        use->peaks.max < use->death_limit)
+        use->death_limit = 0;
+}
+
 void
-memory_use_add(struct memory_use *use, uint32_t version, uint64_t peak, uint32_t calls,
-               int64_t body, int64_t now_ms)
+memory_use_add(struct memory_use *use, uint32_t version, uint64_t limit, uint64_t peak,
+               uint32_t calls, int64_t body, int64_t now_ms)
 {
     begin_version(use, version);
     if (use->since_ms == 0)
@@ -32,9 +46,7 @@ memory_use_add(struct memory_use *use, uint32_t version, uint64_t peak, uint32_t
     use->until_ms = now_ms;
     use->calls += calls;
     histogram_add(&use->peaks, peak, 1);
-    if (use->death_limit > 0 && memory_use_settled(use) >= AFTER_DEATH &&
-        use->peaks.max < use->death_limit)
-        use->death_limit = 0;
+    forget_deaths(use, limit);
     if (calls != 1 || body < 0)
         return;
     use->alone++;
@@ -57,6 +69,8 @@ memory_use_died(struct memory_use *use, uint32_t version, uint64_t limit)
     if (limit > use->death_limit)
         use->death_limit = limit;
     use->death_calls = use->calls;
+    if (use->deaths++ == 0)
+        use->first_death_calls = use->calls;
 }
 
 uint64_t
@@ -123,10 +137,18 @@ advise_after_death(const struct memory_use *use, struct memory_advice *advice)
     advice->memory = 2 * use->death_limit;
     advice->need = 0;
     advice->confidence = "low";
-    (void)snprintf(advice->reason, sizeof advice->reason,
-                   "the kernel killed an instance at its limit of %llu bytes, so the need is "
-                   "unknown: try twice that, and look again after %d calls",
-                   (unsigned long long)use->death_limit, AFTER_DEATH);
+    if (use->deaths > 1)
+        (void)snprintf(advice->reason, sizeof advice->reason,
+                       "the kernel killed instances %llu times in %llu calls, at a limit of %llu "
+                       "bytes, so the need is unknown: try twice that",
+                       (unsigned long long)use->deaths,
+                       (unsigned long long)(use->calls - use->first_death_calls + use->deaths),
+                       (unsigned long long)use->death_limit);
+    else
+        (void)snprintf(advice->reason, sizeof advice->reason,
+                       "the kernel killed an instance at its limit of %llu bytes, so the need is "
+                       "unknown: try twice that, and look again after %d calls",
+                       (unsigned long long)use->death_limit, AFTER_DEATH);
 }
 
 void
@@ -206,13 +228,15 @@ memory_use_source(const struct memory_use *use)
 json_t *
 memory_use_json(const struct memory_use *use)
 {
-    return json_pack(
-        "{s:I,s:I,s:b,s:I,s:I,s:I,s:I,s:f,s:I,s:I,s:I,s:o}", "limit", (json_int_t)use->limit,
-        "version", (json_int_t)use->version, "kept_high", use->kept_high, "calls",
-        (json_int_t)use->calls, "alone", (json_int_t)use->alone, "since", (json_int_t)use->since_ms,
-        "until", (json_int_t)use->until_ms, "overhead", use->overhead, "overhead_count",
-        (json_int_t)use->overhead_count, "death_limit", (json_int_t)use->death_limit, "death_calls",
-        (json_int_t)use->death_calls, "peaks", histogram_json(&use->peaks));
+    return json_pack("{s:I,s:I,s:b,s:I,s:I,s:I,s:I,s:f,s:I,s:I,s:I,s:I,s:I,s:o}", "limit",
+                     (json_int_t)use->limit, "version", (json_int_t)use->version, "kept_high",
+                     use->kept_high, "calls", (json_int_t)use->calls, "alone",
+                     (json_int_t)use->alone, "since", (json_int_t)use->since_ms, "until",
+                     (json_int_t)use->until_ms, "overhead", use->overhead, "overhead_count",
+                     (json_int_t)use->overhead_count, "death_limit", (json_int_t)use->death_limit,
+                     "death_calls", (json_int_t)use->death_calls, "deaths", (json_int_t)use->deaths,
+                     "first_death_calls", (json_int_t)use->first_death_calls, "peaks",
+                     histogram_json(&use->peaks));
 }
 
 bool
@@ -225,7 +249,9 @@ memory_use_from_json(struct memory_use *use, json_t *json)
                    {"alone", &use->alone},
                    {"overhead_count", &use->overhead_count},
                    {"death_limit", &use->death_limit},
-                   {"death_calls", &use->death_calls}};
+                   {"death_calls", &use->death_calls},
+                   {"deaths", &use->deaths},
+                   {"first_death_calls", &use->first_death_calls}};
 
     memset(use, 0, sizeof *use);
     if (!histogram_from_json(&use->peaks, json_object_get(json, "peaks")))

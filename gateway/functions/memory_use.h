@@ -31,8 +31,10 @@ struct memory_use {
     uint64_t by_body_count;
     uint64_t death_limit; /* the largest limit at which the kernel killed one; 0: none */
     uint64_t death_calls; /* `calls` at that time */
-    int64_t hour;         /* since 1970; of hours[hour % 24] */
-    uint32_t hours[24];   /* most instances at a time */
+    uint64_t deaths;      /* since first_death_calls; 0: none, or they are rare or of the past */
+    uint64_t first_death_calls; /* `calls` at the first of them */
+    int64_t hour;               /* since 1970; of hours[hour % 24] */
+    uint32_t hours[24];         /* most instances at a time */
 };
 
 enum memory_finding {
@@ -51,10 +53,10 @@ struct memory_advice {
     char reason[320];
 };
 
-/* Samples of another version than before replace those. body: its length, or -1 if several calls
- * are covered. */
-void memory_use_add(struct memory_use *use, uint32_t version, uint64_t peak, uint32_t calls,
-                    int64_t body, int64_t now_ms);
+/* Samples of another version than before replace those. limit: the instance's. body: its length, or
+ * -1 if several calls are covered. */
+void memory_use_add(struct memory_use *use, uint32_t version, uint64_t limit, uint64_t peak,
+                    uint32_t calls, int64_t body, int64_t now_ms);
 void memory_use_fresh(struct memory_use *use, uint64_t bytes);
 void memory_use_died(struct memory_use *use, uint32_t version, uint64_t limit);
 /* Measured calls of this version since the kernel killed one last. */

@@ -105,7 +105,7 @@ record(struct gw_instance *inst, int64_t body)
     if (use != NULL && inst->unmeasured > 0) {
         count_peak(&inst->function->peaks, peak);
         use->kept_high = inst->keeps_peak;
-        memory_use_add(use, inst->version, peak, inst->unmeasured,
+        memory_use_add(use, inst->version, (uint64_t)inst->limit_bytes, peak, inst->unmeasured,
                        inst->unmeasured == 1 ? body : -1, clock_wall_ms());
         memory_use_instances(use, sch_function_live(&inst->function->sch), use->until_ms);
     }

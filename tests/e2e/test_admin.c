@@ -218,6 +218,38 @@ test_without_a_token_a_page_of_a_function_is_refused_too(void **state)
     daemon_remove(&d);
 }
 
+static const char *
+worker_allowed(const struct daemon *d, char *buf, size_t n)
+{
+    struct reply r;
+    const char *value;
+
+    deploy_ok(d, "worker", "memory=16M",
+              "#include <hearth.h>\nint hearth_handle(hearth_call *c) {\n"
+              "  hearth_set_header(c, \"service-worker-allowed\", \"/\");\n"
+              "  hearth_set_header(c, \"X-Other\", \"1\");\n"
+              "  return hearth_printf(c, \"self.onfetch = e => e;\"); }\n");
+    r = get(d, "/function/worker/sw.js");
+    assert_int_equal(r.status, 200);
+    assert_non_null(reply_field(&r, "X-Other", buf, n));
+    value = reply_field(&r, "Service-Worker-Allowed", buf, n);
+    reply_free(&r);
+    return value;
+}
+
+/* A service worker of a function with the scope "/" would answer for the dashboard. */
+static void
+test_a_function_s_service_worker_cannot_serve_the_dashboard(void **state)
+{
+    char buf[32];
+    struct reply r;
+
+    assert_null(worker_allowed(*state, buf, sizeof buf));
+    r = http(*state, &(struct request){.method = "DELETE", .path = "/v1/functions/worker"});
+    assert_int_equal(r.status, 204);
+    reply_free(&r);
+}
+
 static void
 test_two_hosts_are_a_bad_request(void **state)
 {
@@ -519,6 +551,7 @@ main(void)
         cmocka_unit_test(test_a_page_of_another_site_is_refused),
         cmocka_unit_test(test_names_of_the_option_admin_hosts_are_taken),
         cmocka_unit_test(test_without_a_token_a_page_of_a_function_is_refused_too),
+        cmocka_unit_test(test_a_function_s_service_worker_cannot_serve_the_dashboard),
         cmocka_unit_test(test_two_hosts_are_a_bad_request),
         cmocka_unit_test(test_names_with_tricks_are_refused),
         cmocka_unit_test(test_archives_with_paths_out_links_and_devices_are_refused),

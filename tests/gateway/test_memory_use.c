@@ -172,7 +172,7 @@ test_the_advice_lies_between_the_need_and_15_percent_more(void **state)
             uint64_t need = needs[k](i, &seed) + overhead;
 
             most = need > most ? need : most;
-            memory_use_add(use, 1, need, 1, 0, 1000 + i);
+            memory_use_add(use, 1, 64 * MB, need, 1, 0, 1000 + i);
         }
         memory_advise(use, 64 * MB, &advice);
         assert_int_equal(advice.finding, MEMORY_OVER_PROVISIONED);
@@ -195,16 +195,16 @@ test_there_is_no_advice_from_few_calls(void **state)
 
     (void)state;
     for (int i = 0; i < 19; i++)
-        memory_use_add(use, 1, MB, 1, 0, 1);
+        memory_use_add(use, 1, 64 * MB, MB, 1, 0, 1);
     memory_advise(use, 64 * MB, &advice);
     assert_int_equal(advice.finding, MEMORY_INSUFFICIENT_DATA);
     assert_int_equal(advice.memory, 0);
-    memory_use_add(use, 1, MB, 1, 0, 1);
+    memory_use_add(use, 1, 64 * MB, MB, 1, 0, 1);
     memory_advise(use, 64 * MB, &advice);
     assert_int_equal(advice.finding, MEMORY_OVER_PROVISIONED);
     assert_int_equal(advice.memory, 4 * MB); /* the least there is, and the reason says so */
     assert_non_null(strstr(advice.reason, "no limit can be below"));
-    memory_use_add(use, 2, MB, 1, 0, 1); /* another version */
+    memory_use_add(use, 2, 64 * MB, MB, 1, 0, 1); /* another version */
     memory_advise(use, 64 * MB, &advice);
     assert_int_equal(advice.finding, MEMORY_INSUFFICIENT_DATA);
     free(use);
@@ -218,7 +218,7 @@ test_after_a_death_the_need_is_unknown_until_calls_have_shown_it(void **state)
 
     (void)state;
     for (int i = 0; i < 100; i++)
-        memory_use_add(use, 1, 7 * MB, 1, 0, 1);
+        memory_use_add(use, 1, 64 * MB, 7 * MB, 1, 0, 1);
     memory_use_died(use, 1, 8 * MB);
     memory_advise(use, 8 * MB, &advice);
     assert_int_equal(advice.finding, MEMORY_UNDER_PROVISIONED);
@@ -226,9 +226,52 @@ test_after_a_death_the_need_is_unknown_until_calls_have_shown_it(void **state)
     memory_advise(use, 16 * MB, &advice);
     assert_true(advice.memory > 8 * MB && advice.memory < 16 * MB);
     for (int i = 0; i < 200; i++)
-        memory_use_add(use, 1, 5 * MB, 1, 0, 1);
+        memory_use_add(use, 1, 64 * MB, 5 * MB, 1, 0, 1);
     memory_advise(use, 16 * MB, &advice);
     assert_true(advice.memory < 9 * MB); /* down again: no ratchet */
+    free(use);
+}
+
+/* 0.2 % of the calls need more than the limit: they die, and are never among the peaks. */
+static void
+test_rare_deaths_that_come_again_are_not_forgotten(void **state)
+{
+    struct memory_use *use = calloc(1, sizeof *use);
+    struct memory_advice advice;
+
+    (void)state;
+    for (int i = 0; i < 4000; i++) {
+        if (i % 500 == 250)
+            memory_use_died(use, 1, 32 * MB);
+        else
+            memory_use_add(use, 1, 32 * MB, 7 * MB, 1, 0, 1);
+    }
+    memory_advise(use, 32 * MB, &advice);
+    assert_int_equal(advice.finding, MEMORY_UNDER_PROVISIONED);
+    assert_int_equal(advice.memory, 64 * MB);
+    for (int i = 0; i < 300; i++) /* a larger limit shows what they need */
+        memory_use_add(use, 1, 64 * MB, i % 100 == 0 ? 60 * MB : 7 * MB, 1, 0, 1);
+    memory_advise(use, 64 * MB, &advice);
+    assert_int_equal(advice.finding, MEMORY_OPTIMIZED);
+    assert_true(advice.memory > 60 * MB);
+    free(use);
+}
+
+/* One in 5,000 is within the 0.1 % that the advice leaves out. */
+static void
+test_deaths_in_less_than_a_thousandth_of_the_calls_are_left_out(void **state)
+{
+    struct memory_use *use = calloc(1, sizeof *use);
+    struct memory_advice advice;
+
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        if (i % 5000 == 100)
+            memory_use_died(use, 1, 32 * MB);
+        memory_use_add(use, 1, 32 * MB, 7 * MB, 1, 0, 1);
+    }
+    memory_advise(use, 32 * MB, &advice);
+    assert_int_equal(advice.finding, MEMORY_OVER_PROVISIONED);
     free(use);
 }
 
@@ -244,7 +287,7 @@ test_peaks_that_follow_the_body_are_found(void **state)
         int64_t body = (int64_t)(random_share(&seed) * 4 * (double)MB);
         uint64_t noise = (uint64_t)(random_share(&seed) * 200 * (double)KB);
 
-        memory_use_add(use, 1, MB + 2 * (uint64_t)body + noise, 1, body, 1);
+        memory_use_add(use, 1, 64 * MB, MB + 2 * (uint64_t)body + noise, 1, body, 1);
     }
     assert_true(memory_by_body(use, 32 * MB, &by));
     assert_true(by.correlation > 0.9);
@@ -252,7 +295,7 @@ test_peaks_that_follow_the_body_are_found(void **state)
     assert_true(by.base > 0.9 * (double)MB && by.base < 1.3 * (double)MB);
     assert_in_range(by.largest_body, 13 * MB, 16 * MB);
     for (int i = 0; i < 300; i++)
-        memory_use_add(use, 1, MB + (uint64_t)(random_share(&seed) * (double)MB), 1,
+        memory_use_add(use, 1, 64 * MB, MB + (uint64_t)(random_share(&seed) * (double)MB), 1,
                        (int64_t)(random_share(&seed) * (double)MB), 1);
     assert_false(memory_by_body(use, 32 * MB, &by));
     free(use);
@@ -267,7 +310,7 @@ test_what_is_kept_over_a_restart_gives_the_same_advice(void **state)
 
     (void)state;
     for (int i = 0; i < 2000; i++)
-        memory_use_add(use, 3, 5 * MB + (uint64_t)(i % 7) * 100 * KB, 1, 0, 1000 + i);
+        memory_use_add(use, 3, 64 * MB, 5 * MB + (uint64_t)(i % 7) * 100 * KB, 1, 0, 1000 + i);
     memory_use_fresh(use, 500 * KB);
     json = memory_use_json(use);
     assert_true(memory_use_from_json(again, json));
@@ -317,6 +360,8 @@ main(void)
         cmocka_unit_test(test_the_advice_lies_between_the_need_and_15_percent_more),
         cmocka_unit_test(test_there_is_no_advice_from_few_calls),
         cmocka_unit_test(test_after_a_death_the_need_is_unknown_until_calls_have_shown_it),
+        cmocka_unit_test(test_rare_deaths_that_come_again_are_not_forgotten),
+        cmocka_unit_test(test_deaths_in_less_than_a_thousandth_of_the_calls_are_left_out),
         cmocka_unit_test(test_peaks_that_follow_the_body_are_found),
         cmocka_unit_test(test_what_is_kept_over_a_restart_gives_the_same_advice),
         cmocka_unit_test(test_a_trend_is_found_in_noise_and_not_in_noise_alone),
