@@ -84,14 +84,26 @@ units_parse_time(const char *text, int64_t *ms)
     return parse(text, time_units, COUNT(time_units), true, ms);
 }
 
+static const char *
+format(int64_t number, const struct unit *units, size_t count, char *buf, size_t n)
+{
+    const struct unit *best = &units[0];
+
+    for (size_t i = 1; i < count && number != 0; i++)
+        if (number % units[i].factor == 0)
+            best = &units[i];
+    (void)snprintf(buf, n, "%lld%s", (long long)(number / best->factor), best->suffix);
+    return buf;
+}
+
 const char *
 units_format_size(int64_t bytes, char *buf, size_t n)
 {
-    const struct unit *best = &size_units[0];
+    return format(bytes, size_units, COUNT(size_units), buf, n);
+}
 
-    for (size_t i = 1; i < COUNT(size_units) && bytes != 0; i++)
-        if (bytes % size_units[i].factor == 0)
-            best = &size_units[i];
-    (void)snprintf(buf, n, "%lld%s", (long long)(bytes / best->factor), best->suffix);
-    return buf;
+const char *
+units_format_time(int64_t ms, char *buf, size_t n)
+{
+    return format(ms, time_units, COUNT(time_units), buf, n);
 }

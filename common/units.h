@@ -17,5 +17,7 @@ int units_parse_time(const char *text, int64_t *ms);
 
 /* The shortest exact form: 67108864 gives "64M". Returns buf. */
 const char *units_format_size(int64_t bytes, char *buf, size_t n);
+/* The same of a time: 120000 gives "2m". */
+const char *units_format_time(int64_t ms, char *buf, size_t n);
 
 #endif

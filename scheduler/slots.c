@@ -15,16 +15,24 @@ sch_slot_state_name(enum sch_slot_state state)
     return state_names[state];
 }
 
-static const char *const end_names[] = {"none",
-#define X(name, text) text,
-                                        SCH_ENDS(X)
+static const struct {
+    const char *name, *text;
+} ends[] = {{"none", ""},
+#define X(name, text, why) {text, why},
+            SCH_ENDS(X)
 #undef X
 };
 
 const char *
 sch_end_name(enum sch_end end)
 {
-    return end_names[end];
+    return ends[end].name;
+}
+
+const char *
+sch_end_text(enum sch_end end)
+{
+    return ends[end].text;
 }
 
 static void

@@ -550,6 +550,33 @@ print_argument(char *text, size_t n, const struct option *option, const void *at
     }
 }
 
+bool
+gw_config_row(unsigned i, struct gw_config_row *row)
+{
+    struct gw_config config;
+    char text[320];
+    const struct option *option = &options[i];
+    const void *at = (const char *)&config + option->offset;
+
+    if (i >= OPTIONS || option->reach == INTERNAL)
+        return false;
+    gw_config_default(&config);
+    *row = (struct gw_config_row){.name = option->name,
+                                  .allowed = option->allowed,
+                                  .text = option->text,
+                                  .in_file = option->reach != COMMAND_LINE,
+                                  .reloads = option->reach == RELOAD};
+    if (option->kind == SIZE) {
+        (void)units_format_size(*(const int64_t *)at, row->standard, sizeof row->standard);
+    } else if (option->kind == TIME) {
+        (void)units_format_time(*(const int64_t *)at, row->standard, sizeof row->standard);
+    } else {
+        print_argument(text, sizeof text, option, at);
+        (void)snprintf(row->standard, sizeof row->standard, "%.60s", strchr(text, '=') + 1);
+    }
+    return true;
+}
+
 int
 gw_config_to_arguments(const struct gw_config *config, char storage[][320], char **argv)
 {

@@ -71,6 +71,14 @@ void gw_config_adopt(struct gw_config *config, const struct gw_config *next, cha
 /* Prints one line per option, for --help. */
 void gw_config_usage(void);
 
+/* One option, for the documents; false behind the last one. standard: its default, as text. */
+struct gw_config_row {
+    const char *name, *allowed, *text;
+    bool in_file, reloads;
+    char standard[64];
+};
+bool gw_config_row(unsigned i, struct gw_config_row *row);
+
 /* Formats every option as "--name=VALUE" for the gateway's command line. Fills argv (of
  * GW_CONFIG_OPTIONS + 1 entries) from storage and returns their number. */
 #define GW_CONFIG_OPTIONS 56

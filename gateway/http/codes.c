@@ -4,9 +4,9 @@
 static const struct {
     const char *name;
     int status;
-    const char *title;
+    const char *title, *facts;
 } codes[] = {
-#define X(name, text, status, title) {text, status, title},
+#define X(name, text, status, title, facts) {text, status, title, facts},
     GW_CODES(X)
 #undef X
 };
@@ -27,4 +27,10 @@ const char *
 gw_code_title(enum gw_code code)
 {
     return codes[code].title;
+}
+
+const char *
+gw_code_facts(enum gw_code code)
+{
+    return codes[code].facts;
 }

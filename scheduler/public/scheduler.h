@@ -70,31 +70,34 @@ const char *sch_slot_state_name(enum sch_slot_state state);
 /* Why an instance ended: one list, and the names come from it. From MEMORY_EXCEEDED on, the
  * scheduler does not use them: they are for the caller. */
 #define SCH_ENDS(X)                                                                                \
-    X(IDLE, "idle")                                                                                \
-    X(SURPLUS, "surplus")                                                                          \
-    X(EVICTED, "evicted")                                                                          \
-    X(RECYCLED_CALLS, "recycled_calls")                                                            \
-    X(RECYCLED_MEMORY, "recycled_memory")                                                          \
-    X(LIMIT_CHANGED, "limit_changed")                                                              \
-    X(DEPLOYED, "deployed")                                                                        \
-    X(DELETED, "deleted")                                                                          \
-    X(TIMEOUT, "timeout")                                                                          \
-    X(CRASHED, "crashed")                                                                          \
-    X(FORBIDDEN_SYSCALL, "forbidden_syscall")                                                      \
-    X(MEMORY_EXCEEDED, "memory_exceeded")                                                          \
-    X(HOST_MEMORY, "host_memory")                                                                  \
-    X(BROKE_PROTOCOL, "broke_protocol")                                                            \
-    X(DRAINING, "draining")
+    X(IDLE, "idle", "it was idle for idle_timeout")                                                \
+    X(SURPLUS, "surplus", "there were more than max")                                              \
+    X(EVICTED, "evicted", "it was idle, and another function needed its memory")                   \
+    X(RECYCLED_CALLS, "recycled_calls", "it had served recycle_calls")                             \
+    X(RECYCLED_MEMORY, "recycled_memory", "it used more than recycle_memory after a call")         \
+    X(LIMIT_CHANGED, "limit_changed", "a setting or limit changed that it could not take over")    \
+    X(DEPLOYED, "deployed", "another version is live")                                             \
+    X(DELETED, "deleted", "the function was deleted")                                              \
+    X(TIMEOUT, "timeout", "a call ran past its timeout")                                           \
+    X(CRASHED, "crashed", "it died of a signal, or exited")                                        \
+    X(FORBIDDEN_SYSCALL, "forbidden_syscall", "it made a deadly system call")                      \
+    X(MEMORY_EXCEEDED, "memory_exceeded",                                                          \
+      "the kernel killed it at its limit, or in a full budget")                                    \
+    X(HOST_MEMORY, "host_memory", "it was killed because the host had no memory")                  \
+    X(BROKE_PROTOCOL, "broke_protocol", "it sent what no worker sends")                            \
+    X(DRAINING, "draining", "the daemon stopped")
 
 enum sch_end {
     SCH_END_NONE, /* it has not ended */
-#define X(name, text) SCH_END_##name,
+#define X(name, text, why) SCH_END_##name,
     SCH_ENDS(X)
 #undef X
         SCH_END_COUNT
 };
 
 const char *sch_end_name(enum sch_end end);
+/* What it means, for the documents. */
+const char *sch_end_text(enum sch_end end);
 
 enum sch_call_state { SCH_CALL_OUT, SCH_CALL_WAITING, SCH_CALL_RUNNING };
 
