@@ -33,7 +33,13 @@ enum inherit_builder {
 /* hearth-gateway. 0 to 2 are those that hearthd was started with. */
 enum inherit_gateway {
     INHERIT_GATEWAY_LAUNCHER = 3,
-    INHERIT_GATEWAY_LISTENERS = 4 /* the first: those of the loops, then that of administration */
+    /* the first: those of the loops, then that of administration, then the exporter's socket */
+    INHERIT_GATEWAY_LISTENERS = 4
+};
+
+/* hearth-exporter. 0 is /dev/null; 1 and 2 are those that hearthd was started with. */
+enum inherit_exporter {
+    INHERIT_EXPORTER_RECORDS = 3 /* see trace.h */
 };
 
 /* Exit status of a worker or a builder that could not set up its sandbox. The launcher reads the

@@ -36,10 +36,11 @@
 #include "signals.h"
 #include "store.h"
 #include "tls.h"
+#include "tracing.h"
 
 struct inherited {
     int listeners;
-    bool admin_listener;
+    bool admin_listener, exporter;
     uid_t uid;
     gid_t gid;
     int64_t memory; /* available on this host, or to the daemon's cgroup */
@@ -66,6 +67,7 @@ publish_config(struct gw *gw)
     gw->admin->no_auth = gw->admin->config.no_auth;
     gw->http->drain_time_ms = gw->admin->config.drain_time_ms;
     gw->http->access_format = (int)gw->admin->config.access_log;
+    gw->http->trace_percent = gw->admin->config.trace_percent;
 }
 
 static void
@@ -234,6 +236,8 @@ parse(int argc, char **argv, struct inherited *in, struct gw_config *config, str
             in->cgroup = argv[own] + 9;
         else if (strncmp(argv[own], "--walls=", 8) == 0)
             in->walls = argv[own] + 8;
+        else if (strncmp(argv[own], "--exporter=", 11) == 0)
+            in->exporter = value != 0;
         else
             break;
     }
@@ -365,6 +369,8 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
     gw->calls->alarm_ns = INT64_MAX;
     gw->http->route = route;
     gw->http->spread = config->spread;
+    gw->http->trace_fd =
+        in->exporter ? INHERIT_GATEWAY_LISTENERS + in->listeners + (int)in->admin_listener : 0;
     gw->instances->events = &gw_call_events;
     gw->on_open = on_loop_open;
     gw->on_tick = on_loop_tick;
@@ -423,7 +429,9 @@ main(int argc, char **argv)
     (void)uv_run(gw_main_loop(&gw)->uv, UV_RUN_DEFAULT);
     gw_keep_last(&gw);
     gw_logs_last(&gw);
-    for (uint32_t i = 0; i < gw.loops_count; i++)
+    for (uint32_t i = 0; i < gw.loops_count; i++) {
         gw_access_last(gw.loops[i]);
+        gw_tracing_last(gw.loops[i]);
+    }
     return 0;
 }

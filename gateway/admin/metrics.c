@@ -292,6 +292,12 @@ print_waiting_bytes(FILE *out, const char *name, struct gw *gw)
 }
 
 static void
+print_traces_dropped(FILE *out, const char *name, struct gw *gw)
+{
+    print_number(out, name, (double)gw->http->traces_dropped);
+}
+
+static void
 print_loops(FILE *out, const char *name, struct gw *gw)
 {
     print_number(out, name, gw->http->active);
@@ -402,6 +408,8 @@ static const struct metric metrics[] = {
     DAEMON("connections_total", "counter", "", "Client connections accepted.", print_accepted),
     DAEMON("waiting_bytes", "gauge", "where",
            "Bodies and responses that wait, in memory and on disk.", print_waiting_bytes),
+    DAEMON("traces_dropped_total", "counter", "",
+           "Traced calls that were dropped because the exporter was behind.", print_traces_dropped),
     DAEMON("loops_active", "gauge", "", "Event loops that accept connections.", print_loops),
     DAEMON("instances_started_total", "counter", "", "Instances started.", print_started),
     DAEMON("instances_killed_total", "counter", "", "Instances killed.", print_killed),

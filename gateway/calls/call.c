@@ -26,6 +26,7 @@
 #include "instance.h"
 #include "log.h"
 #include "loop.h"
+#include "tracing.h"
 
 #define NS_PER_MS INT64_C(1000000)
 
@@ -50,6 +51,7 @@ gw_call_new(struct gw_conn *conn, struct gw_function *function)
     call->stream = function->sch.settings.stream != 0;
     call->proxy_headers = function->sch.settings.proxy_headers != 0;
     call->reports_memory = conn->wants_memory;
+    call->trace = conn->trace;
     /* serials are unique over all loops: an instance may run calls of several */
     call->serial = ++loop->calls->next_serial * LIMIT_THREADS + loop->lane;
     memcpy(call->id, conn->call_id, sizeof call->id);
@@ -77,6 +79,8 @@ gw_call_free(struct gw_call *call)
 {
     struct gw_loop *loop = call->loop;
 
+    if (call->trace.on)
+        gw_tracing_add(call);
     gw_timer_unset(loop, &call->deadline);
     gw_pool_give(&loop->pool, call->head);
     drop_body(call);
@@ -523,16 +527,6 @@ leave_queue(struct gw_call *call)
 
 /* Continues a call without its client. A waiting call is removed from the queue. For a running call
  * the worker is notified, and the call ends when the handler returns. */
-int64_t
-gw_call_cold_ns(const struct gw_call *call)
-{
-    int64_t waited = call->sch.started_ns - call->sch.arrived_ns;
-
-    if (!call->sch.cold)
-        return 0;
-    return call->instance->start_ns < waited ? call->instance->start_ns : waited;
-}
-
 void
 gw_call_detach(struct gw_call *call, int why)
 {
@@ -579,6 +573,9 @@ gw_call_problem(struct gw_call *call, enum gw_code code, json_t *facts, const ch
     }
     gw_function_count_error(call->loop->gw, call->function, code);
     conn->exchange = NULL;
+    call->code = gw_code_name(code);
+    if (!begun)
+        call->status = gw_code_status(code);
     if (begun) { /* the client can detect a truncated response */
         json_decref(facts);
         gw_call_detach(call, EPIPE);

@@ -13,6 +13,7 @@
 #include "pool.h"
 #include "scheduler.h"
 #include "spool.h"
+#include "traceparent.h"
 #include "wheel.h"
 
 struct gw_conn;
@@ -45,9 +46,13 @@ struct gw_call {
     bool in_pieces;      /* a part of the body was sent from the stash: it cannot be sent again */
     bool reports_memory; /* its response says what it used */
     bool response_begun, bodiless, finished;
-    uint8_t unbegun;       /* instances that died and reported that they had not begun it */
-    int aborted;           /* why the rest of the body is missing; 0: it is not */
-    uint64_t position;     /* of its frame in the ring, once it is sent */
+    uint8_t unbegun;   /* instances that died and reported that they had not begun it */
+    int aborted;       /* why the rest of the body is missing; 0: it is not */
+    uint64_t position; /* of its frame in the ring, once it is sent */
+    int64_t cold_ns;   /* what of its wait was the start of its instance; 0: a warm call */
+    int status;        /* of its response; 0: there was none so far */
+    const char *code;  /* of the platform's problem; NULL: none */
+    struct gw_trace trace;
     int64_t declared_left; /* bytes left of the response's Content-Length; -1: none given */
     char id[LIMIT_CALL_ID + 1];
 };
@@ -64,8 +69,6 @@ void gw_call_body_grows(struct gw_call *call, uint64_t bytes);
 void gw_call_body_end(struct gw_call *call);
 /* The client is gone, or the platform has answered: the call continues without it. */
 void gw_call_detach(struct gw_call *call, int why);
-/* What of its wait was the start of its instance; 0 for a warm call. */
-int64_t gw_call_cold_ns(const struct gw_call *call);
 /* Copies what is still in the read buffer. Returns false if there is no memory, and the call was
  * answered. */
 bool gw_call_settle_body(struct gw_call *call);

@@ -77,6 +77,11 @@ dispatch_call(struct gw_loop *loop, struct gw_call *call, struct gw_instance *in
     struct gw_call *before = link->last;
 
     gw_running_add(link, call);
+    if (call->sch.cold) {
+        int64_t waited = call->sch.started_ns - call->sch.arrived_ns;
+
+        call->cold_ns = inst->start_ns < waited ? inst->start_ns : waited;
+    }
     loop->calls->sent++;
     gw_timer_set(loop, &call->deadline, call->timeout_ms, on_deadline);
     if (call->reports_memory) {

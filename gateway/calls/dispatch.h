@@ -26,6 +26,7 @@ struct gw_calls_loop {
     uv_idle_t spin; /* active while the loop must not sleep */
     bool acting;
     struct gw_call *free_calls;
+    struct gw_tracing *tracing; /* NULL: nothing was traced so far */
     uint64_t next_serial;
 };
 

@@ -176,7 +176,7 @@ put_platform_fields(struct out *out, struct gw_call *call, bool whole)
     struct gw_conn *conn = call->conn;
     const char *connection, *more;
     int64_t waited = call->sch.started_ns - call->sch.arrived_ns;
-    int64_t cold = gw_call_cold_ns(call);
+    int64_t cold = call->cold_ns;
 
     PUT(out, "X-Call-Id: ");
     put(out, call->id, strlen(call->id));
@@ -275,12 +275,13 @@ first_frame(struct gw_call *call, const struct frame *frame)
         return -EPROTO;
     out.len = out.seen = 0;
     put_status(&out, head.status);
-    call->conn->status = head.status;
+    call->status = head.status;
     if (put_fields(&out, call, &head, frame->payload + sizeof head) < 0)
         return -EPROTO;
     call->response_begun = true;
     if (call->conn == NULL)
         return 1;
+    call->conn->status = head.status;
     gw_conn_bound(call->conn, call->stream ? 0 : call->max_response + HEAD_ROOM);
     call->bodiless = has_no_body(call->conn, head.status);
     put_framing(&out, call, &head, last, body);

@@ -46,12 +46,10 @@ gw_running_remove(struct gw_link *link, struct gw_call *call)
 static void
 count_times(struct gw_function *f, const struct gw_call *call, int64_t now)
 {
-    int64_t cold = gw_call_cold_ns(call);
-
     times_add(&f->run, now - call->sch.started_ns);
-    times_add(&f->queue, call->sch.started_ns - call->sch.arrived_ns - cold);
+    times_add(&f->queue, call->sch.started_ns - call->sch.arrived_ns - call->cold_ns);
     if (call->sch.cold)
-        times_add(&f->cold, cold);
+        times_add(&f->cold, call->cold_ns);
     recent_times_add(&f->recent, now - call->sch.arrived_ns, now);
 }
 

@@ -108,6 +108,10 @@ static const struct option options[] = {
      "form of the daemon's own log; auto: journal under systemd, else text", RESTART},
     {"access_log", CHOICE, AT(access_log), 0, 0, "off, common, combined or json",
      "a line for each request, in STATE/access.log; a reload opens it anew", RELOAD},
+    {"otlp", TEXT, AT(otlp), 0, 0, "http://HOST:PORT or https://HOST:PORT",
+     "collector that traces are sent to (OpenTelemetry, OTLP over HTTP)", RESTART},
+    {"trace_percent", COUNT, AT(trace_percent), 0, 100, "0 to 100",
+     "share of the calls without traceparent that are traced", RELOAD},
     {"no_auth", FLAG, AT(no_auth), 0, 0, "true or false",
      "require no token; on loopback and unix listeners only", RELOAD},
     {"config", TEXT, AT(config), 0, 0, "a path", "configuration file", COMMAND_LINE},
@@ -144,6 +148,7 @@ gw_config_default(struct gw_config *config)
         .max_url = LIMIT_HEAD,
         .body_timeout_ms = 30000,
         .write_timeout_ms = 30000,
+        .trace_percent = 100,
         .keepalive_timeout_ms = 120000,
     };
 }
@@ -485,6 +490,10 @@ gw_config_check(const struct gw_config *config, struct hearth_err *err)
         return err_set(err, 0, "trusted_proxies: %s", why.text);
     if ((config->tls_cert[0] != '\0') != (config->tls_key[0] != '\0'))
         return err_set(err, 0, "tls_cert and tls_key are given together, or not at all");
+    if (config->otlp[0] != '\0' && strncmp(config->otlp, "http://", 7) != 0 &&
+        strncmp(config->otlp, "https://", 8) != 0)
+        return err_set(err, 0, "otlp is \"%s\"; expected http://HOST:PORT or https://HOST:PORT",
+                       config->otlp);
     if (config->state[0] != '/')
         return err_set(err, 0, "state is \"%s\"; expected an absolute path", config->state);
     if (config->no_auth && !is_local(admin))

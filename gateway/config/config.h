@@ -43,6 +43,8 @@ struct gw_config {
     char tls_cert[256], tls_key[256]; /* "": no TLS */
     int64_t log_format;               /* enum gw_log_format */
     int64_t access_log;               /* enum gw_access_format */
+    char otlp[256];                   /* URL of the collector; "": no traces */
+    int64_t trace_percent;
     bool no_auth;
     bool check;
     uint64_t fixed; /* bits of the options that the command line gave: a reload leaves them */

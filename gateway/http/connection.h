@@ -19,6 +19,7 @@
 #include "pool.h"
 #include "spool.h"
 #include "strict.h"
+#include "traceparent.h"
 #include "wheel.h"
 
 /* An unused request body of at most this many bytes is read to its end, so that the connection can
@@ -87,7 +88,8 @@ struct gw_conn {
     int64_t body_left; /* of a body with a length */
     bool body_chunked;
     struct gw_chunks chunks;
-    bool wants_memory;             /* X-Hearth-Report: memory */
+    bool wants_memory; /* X-Hearth-Report: memory */
+    struct gw_trace trace;
     char method[LIMIT_METHOD + 1]; /* parsed before llhttp, which knows only some methods */
     uint8_t method_len;
     bool method_done;
@@ -192,6 +194,9 @@ ssize_t gw_parse_method(struct gw_conn *conn, const char *bytes, size_t n);
 /* Starts the header timeout: a request that makes no progress within it is refused. */
 void gw_conn_expect_progress(struct gw_conn *conn);
 void gw_conn_send_continue(struct gw_conn *conn);
+
+/* A random number; not for secrets. */
+uint64_t gw_http_random(struct gw_loop *loop);
 
 /* accept.c: admission and eviction of connections */
 void gw_conn_accept(struct gw_loop *loop, struct gw_listener *listener, bool calls, bool admin);

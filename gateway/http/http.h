@@ -51,8 +51,11 @@ struct gw_http {
     struct gw_address *addresses; /* of the clients, if that is limited; with the lock held */
     struct gw_spool_use spool_use;
     struct networks trusted_proxies;
-    _Atomic int access_format; /* enum gw_access_format; an option that a reload changes */
-    struct ssl_ctx_st *tls;    /* for new connections, with the lock held; NULL: no TLS */
+    int trace_fd; /* to the exporter; 0: nothing is traced */
+    _Atomic int64_t trace_percent;
+    atomic_ullong traces_dropped; /* calls */
+    _Atomic int access_format;    /* enum gw_access_format; an option that a reload changes */
+    struct ssl_ctx_st *tls;       /* for new connections, with the lock held; NULL: no TLS */
     struct bio_method_st *tls_bio;
     int64_t drain_time_ms, drain_by_ms;
     bool spread;             /* all loops accept connections from the start: balance.c */

@@ -78,6 +78,7 @@ on_message_begin(llhttp_t *parser)
     conn->head->len = sizeof(struct frame_request);
     memset(&conn->request, 0, sizeof conn->request);
     conn->fields = conn->dropped = 0;
+    conn->trace.on = conn->trace.given = false;
     conn->phase = GW_REQUEST_HEAD;
     conn->call_id[0] = '\0';
     conn->hosts = conn->origins = conn->codings = conn->lengths = 0;
@@ -366,6 +367,11 @@ on_header_value_complete(llhttp_t *parser)
         conn->head->len = conn->field_at;
         conn->dropped++;
     }
+    if (lens[0] == 11 && conn->loop->gw->http->trace_fd > 0 &&
+        strcasecmp(name, "traceparent") == 0 && gw_trace_take(conn, name + lens[0] + 1)) {
+        conn->head->len = conn->field_at; /* the function gets another one: see finish_head */
+        conn->dropped++;
+    }
     note_field(conn, name, lens[0], name + lens[0] + 1, lens[1]);
     conn->field_at = 0;
     return 0;
@@ -485,20 +491,47 @@ gw_conn_send_continue(struct gw_conn *conn)
     gw_conn_write(conn, &text, 1);
 }
 
+uint64_t
+gw_http_random(struct gw_loop *loop)
+{
+    uint64_t z = loop->http->id_seed += UINT64_C(0x9e3779b97f4a7c15); /* splitmix64 */
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
 /* A permutation of a counter (splitmix64) that starts at 64 random bits. The ids are unique within
  * the daemon's life and unrelated to each other. */
 static void
 make_id(struct gw_loop *loop, char *id)
 {
     static const char digits[] = "0123456789abcdef";
-    uint64_t z = loop->http->id_seed += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = gw_http_random(loop);
 
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    z ^= z >> 31;
     for (int i = 0; i < 16; i++, z >>= 4)
         id[i] = digits[z & 15];
     id[16] = '\0';
+}
+
+/* The field of a request that is traced. Returns false if there is no memory. */
+static bool
+add_traceparent(struct gw_conn *conn)
+{
+    static const char name[] = "traceparent";
+    char value[GW_TRACEPARENT];
+    uint16_t lens[2] = {sizeof name - 1, sizeof value - 1};
+
+    if (!gw_trace_begin(conn, value))
+        return true;
+    if (!grow_head(conn, sizeof lens + sizeof name + sizeof value))
+        return false;
+    memcpy(conn->head->bytes + conn->head->len, lens, sizeof lens);
+    memcpy(conn->head->bytes + conn->head->len + sizeof lens, name, sizeof name);
+    memcpy(conn->head->bytes + conn->head->len + sizeof lens + sizeof name, value, sizeof value);
+    conn->head->len += (uint32_t)(sizeof lens + sizeof name + sizeof value);
+    conn->fields++;
+    return true;
 }
 
 /* Appends call id and client, the last parts of the head. Returns false if there is no memory. */
@@ -509,6 +542,8 @@ finish_head(struct gw_conn *conn)
     char client[INET6_ADDRSTRLEN];
     size_t id_len, client_len;
 
+    if (conn->loop->gw->http->trace_fd > 0 && conn->names_function && !add_traceparent(conn))
+        return false;
     conn->fields -= conn->dropped;
     request->fields = (uint16_t)conn->fields;
     request->body_len = conn->body_chunked ? -1 : conn->body_left;

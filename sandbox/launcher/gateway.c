@@ -49,6 +49,8 @@ gateway_argv(const struct launcher *l, char **argv, char text[][32])
     argv[n++] = text[5];
     argv[n++] = sbx_landlock_abi() > 0 ? (char *)"--walls=cgroup,namespaces,users,seccomp,landlock"
                                        : (char *)"--walls=cgroup,namespaces,users,seccomp";
+    if (l->exporter_socks[0] >= 0)
+        argv[n++] = (char *)"--exporter=1";
     for (int i = 0; i < l->options.gateway_args_count; i++)
         argv[n++] = l->options.gateway_args[i];
     argv[n] = NULL;
@@ -57,13 +59,15 @@ gateway_argv(const struct launcher *l, char **argv, char text[][32])
 static int
 arrange_fds(const struct launcher *l, int sock)
 {
-    int from[LIMIT_THREADS + 2], n = 0;
+    int from[LIMIT_THREADS + 3], n = 0;
 
     from[n++] = sock;
     for (int i = 0; i < l->listeners_count; i++)
         from[n++] = l->listeners[i];
     if (l->admin_listener >= 0)
         from[n++] = l->admin_listener;
+    if (l->exporter_socks[0] >= 0)
+        from[n++] = l->exporter_socks[0];
     for (int i = 0; i < n; i++)
         if ((from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 256)) < 0)
             return -errno;
@@ -82,7 +86,7 @@ static _Noreturn void
 gateway_child(const struct launcher *l, int sock)
 {
     char text[6][32];
-    cleanup_free char **argv = calloc((size_t)l->options.gateway_args_count + 9, sizeof *argv);
+    cleanup_free char **argv = calloc((size_t)l->options.gateway_args_count + 10, sizeof *argv);
     char path[PATH_MAX];
     struct hearth_err err = {0};
     int status = argv == NULL ? err_set(&err, ENOMEM, "start the gateway") : 0;

@@ -620,10 +620,18 @@ sbx_jail_enter_builder(const struct sbx_jail *jail, uint64_t tmp_bytes, struct h
 }
 
 int
-sbx_jail_leave_out(const struct sbx_jail *jail, struct hearth_err *err)
+sbx_jail_hide(const struct sbx_jail *jail, struct hearth_err *err)
 {
     if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) != 0 ||
         umount2(jail->base, MNT_DETACH) != 0)
-        return err_set(err, errno, "layer \"mount\": hide the jails from the gateway");
-    return join_network(jail, err);
+        return err_set(err, errno, "layer \"mount\": hide the jails");
+    return 0;
+}
+
+int
+sbx_jail_leave_out(const struct sbx_jail *jail, struct hearth_err *err)
+{
+    int status = sbx_jail_hide(jail, err);
+
+    return status == 0 ? join_network(jail, err) : status;
 }

@@ -31,7 +31,9 @@ int sbx_jail_enter_worker(const struct sbx_jail *jail, uint64_t tmp_bytes, uid_t
  * descriptor that the kernel takes over into the mounts of the child. /tmp is a new tmpfs of
  * tmp_bytes. */
 int sbx_jail_enter_builder(const struct sbx_jail *jail, uint64_t tmp_bytes, struct hearth_err *err);
-/* The process that becomes the gateway: unmounts the jails and joins the empty network. */
+/* A process that has nothing to do with the jails: unmounts them. */
+int sbx_jail_hide(const struct sbx_jail *jail, struct hearth_err *err);
+/* The process that becomes the gateway: the same, and joins the empty network. */
 int sbx_jail_leave_out(const struct sbx_jail *jail, struct hearth_err *err);
 
 #endif

@@ -25,10 +25,11 @@
 #include "launch.h"
 #include "launcher/jail.h"
 
-#define LAUNCHER_UID_BASE    1900000000u /* above all ranges of systemd.io/UIDS-GIDS */
-#define LAUNCHER_UID_BUILD   (LAUNCHER_UID_BASE + LIMIT_INSTANCES)
-#define LAUNCHER_UID_GATEWAY (LAUNCHER_UID_BASE - 1) /* where the host has no user "hearth" */
-#define LAUNCHER_BUILDS      8
+#define LAUNCHER_UID_BASE     1900000000u /* above all ranges of systemd.io/UIDS-GIDS */
+#define LAUNCHER_UID_BUILD    (LAUNCHER_UID_BASE + LIMIT_INSTANCES)
+#define LAUNCHER_UID_GATEWAY  (LAUNCHER_UID_BASE - 1) /* where the host has no user "hearth" */
+#define LAUNCHER_UID_EXPORTER (LAUNCHER_UID_BASE - 2)
+#define LAUNCHER_BUILDS       8
 
 struct launcher;
 struct launcher_child;
@@ -103,6 +104,7 @@ struct launcher_options {
     const char *state;
     const char *config;             /* NULL: none */
     const char *tls_cert, *tls_key; /* paths, to be opened again on a reload; NULL: none */
+    const char *otlp, *log_format;  /* NULL: not set */
     const char *threads;
     const char *blanks;  /* "MIN:MAX" */
     const char *build;   /* "MILLISECONDS:BYTES" */
@@ -137,6 +139,11 @@ struct launcher {
     int gateway_pidfd, gateway_sock;
     bool gateway_up;
     int restarts;
+    /* of the exporter: see exporter.c */
+    pid_t exporter_pid;
+    int exporter_pidfd, exporter_socks[2]; /* the gateway's end, and its own; -1: none */
+    int exporter_restarts;
+    int64_t exporter_since_ms;
     int64_t restarts_since_ms;
     bool stopping, notified;
     int exit_status;

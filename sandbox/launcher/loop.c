@@ -14,6 +14,7 @@
 #include "launcher/blanks.h"
 #include "launcher/builds.h"
 #include "launcher/child.h"
+#include "launcher/exporter.h"
 #include "launcher/gateway.h"
 #include "launcher/instances.h"
 #include "launcher/watch.h"
@@ -185,6 +186,8 @@ on_event(struct launcher *l, uint64_t tag)
         on_gateway_message(l);
     else if (tag == LAUNCHER_TAG_GATEWAY_END && l->gateway_pidfd >= 0)
         launcher_gateway_ended(l);
+    else if (tag == LAUNCHER_TAG_EXPORTER && l->exporter_pidfd >= 0)
+        launcher_exporter_ended(l);
     else if (tag >= LAUNCHER_TAG_CHILD)
         launcher_child_ended(l, (uint32_t)(tag - LAUNCHER_TAG_CHILD));
 }
@@ -202,7 +205,7 @@ launcher_run(struct launcher *l)
     struct hearth_err err = {0};
     int blank_ms = 0;
 
-    if (launcher_gateway_start(l, &err) < 0) {
+    if (launcher_exporter_open(l, &err) < 0 || launcher_gateway_start(l, &err) < 0) {
         log_error("%s", err.text);
         return 1;
     }
@@ -219,5 +222,6 @@ launcher_run(struct launcher *l)
             on_event(l, events[i].data.u64);
         blank_ms = n > 0 ? 1 : launcher_blanks_fill(l); /* only when idle */
     }
+    launcher_exporter_close(l);
     return l->exit_status;
 }

@@ -53,6 +53,8 @@ main(int argc, char **argv)
         .gateway_args_count = argc - 8,
         .tls_cert = value_of(argc - 8, argv + 8, "--tls_cert="),
         .tls_key = value_of(argc - 8, argv + 8, "--tls_key="),
+        .otlp = value_of(argc - 8, argv + 8, "--otlp="),
+        .log_format = value_of(argc - 8, argv + 8, "--log_format="),
     };
     if (launcher_open(&l, &err) < 0) {
         log_error("%s", err.text);

@@ -229,6 +229,7 @@ launcher_open(struct launcher *l, struct hearth_err *err)
     if (l->life < 0 || l->null < 0)
         return err_set(err, errno, "open a pidfd and /dev/null");
     l->gateway_pidfd = l->gateway_sock = -1;
+    l->exporter_pidfd = l->exporter_socks[0] = l->exporter_socks[1] = -1;
     choose_user(l);
     launcher_children_init(l);
     l->filters_above = launcher_count_filters(getpid());

@@ -11,6 +11,7 @@ enum launcher_tag {
     LAUNCHER_TAG_SIGNALS = 1,
     LAUNCHER_TAG_GATEWAY,
     LAUNCHER_TAG_GATEWAY_END,
+    LAUNCHER_TAG_EXPORTER,
     LAUNCHER_TAG_CHILD /* + slot */
 };
 

@@ -311,6 +311,15 @@ test_the_access_log_as_json(void **state)
     daemon_remove(&d);
 }
 
+/* ---- traces ---- */
+
+static void
+test_a_collector_gets_the_spans_of_calls(void **state)
+{
+    (void)state;
+    shell_script("traces");
+}
+
 int
 main(void)
 {
@@ -322,6 +331,7 @@ main(void)
         cmocka_unit_test(test_the_journal_gets_priorities),
         cmocka_unit_test(test_the_access_log_has_a_line_for_each_request),
         cmocka_unit_test(test_the_access_log_as_json),
+        cmocka_unit_test(test_a_collector_gets_the_spans_of_calls),
     };
 
     return RUN_TESTS("telemetry", tests, start, stop);

@@ -177,13 +177,6 @@ gw_call_free(struct gw_call *call)
     free(call);
 }
 
-int64_t
-gw_call_cold_ns(const struct gw_call *call)
-{
-    (void)call;
-    return 0;
-}
-
 void
 gw_call_unsend(struct gw_call *call)
 {

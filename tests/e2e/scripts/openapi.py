@@ -6,20 +6,17 @@ As HEARTH_PREFIX of the environment; starts daemons of its own, as root.
 import http.client
 import json
 import os
-import re
-import select
-import shutil
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 from jsonschema import Draft202012Validator
 
-PATIENCE = int(os.environ.get("HEARTH_PATIENCE", "1"))
+sys.path.insert(0, os.environ["SCRIPTS"])
+from daemon import PATIENCE, Answer, Daemon, wait  # noqa: E402
+
 CALLED = """
 #include <errno.h>
 #include <hearth.h>
@@ -67,76 +64,6 @@ int hearth_handle(hearth_call *call)
 """
 
 
-def wait(what, condition):
-    end = time.monotonic() + 30 * PATIENCE
-    while not condition():
-        if time.monotonic() > end:
-            sys.exit(f"in vain: {what}")
-        time.sleep(0.02)
-
-
-class Daemon:
-    def __init__(self, *options, tmpfs=None):
-        self.state = tempfile.mkdtemp(prefix="hearth-openapi-")
-        self.tmpfs = tmpfs
-        if tmpfs:
-            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={tmpfs}", "hearth", self.state], check=True)
-        self.log = tempfile.NamedTemporaryFile(prefix="hearth-openapi-log-")
-        self.process = subprocess.Popen(
-            [os.environ["HEARTH_PREFIX"] + "/bin/hearthd", "--listen", "127.0.0.1:0", "--state", self.state, *options],
-            stderr=self.log, stdout=self.log)
-        wait("ready", lambda: self.process.poll() is not None or self.port())
-        self.token = open(self.state + "/token", encoding="ascii").read().strip()
-
-    def port(self):
-        found = re.search(r"ready on http://127.0.0.1:(\d+)", open(self.log.name, encoding="utf-8").read())
-        return int(found.group(1)) if found else None
-
-    def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port(), timeout=60)
-
-    def send(self, method, path, body=None, headers=None, connection=None):
-        c = connection or self.connect()
-        fields = {"Authorization": "Bearer " + self.token}
-        fields.update(headers or {})
-        try:
-            c.request(method, path, body, fields)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it was refused before it was read
-        r = c.getresponse()
-        answer = Answer(r.status, r.getheader("Content-Type"), r.read())
-        if connection is None:
-            c.close()
-        return answer
-
-    def raw(self, text, shut=False):
-        s = socket.create_connection(("127.0.0.1", self.port()), timeout=60)
-        s.sendall(text.encode())
-        r = http.client.HTTPResponse(s, method=text.split(" ", 1)[0])
-        r.begin()
-        return Answer(r.status, r.getheader("Content-Type"), r.read())
-
-    def deploy(self, name, source=CALLED, query=""):
-        answer = self.send("PUT", f"/v1/functions/{name}{query}", source, {"Content-Type": "text/x-c"})
-        assert answer.status in (200, 201), answer.body
-        return answer
-
-    def end(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60 * PATIENCE)
-        if self.tmpfs:
-            subprocess.run(["umount", "-l", self.state], check=True)
-        shutil.rmtree(self.state, ignore_errors=True)
-
-
-class Answer:
-    def __init__(self, status, type, body):
-        self.status, self.type, self.body = status, (type or "").split(";")[0], body
-
-    def code(self):
-        return json.loads(self.body)["code"] if self.type == "application/problem+json" and self.body else None
-
-
 def busy(daemon, path, method="GET"):
     """A call that runs until its connection is closed."""
     s = socket.create_connection(("127.0.0.1", daemon.port()), timeout=60)
@@ -151,10 +78,10 @@ class Suite:
         self.main = Daemon("--header-timeout=300ms", "--spool-bytes=256K")
         d = self.main
         self.document = json.loads(d.send("GET", "/v1/openapi.json").body)
-        d.deploy("f", query="?memory=16M&timeout=20s&max_body=2M")
-        d.deploy("slow", query="?memory=16M&timeout=60s&max=1&queue=0")
-        d.deploy("quick", query="?memory=16M&timeout=200ms&max_body=1K")
-        d.deploy("broken", query="?memory=16M")
+        d.deploy("f", CALLED, "?memory=16M&timeout=20s&max_body=2M")
+        d.deploy("slow", CALLED, "?memory=16M&timeout=60s&max=1&queue=0")
+        d.deploy("quick", CALLED, "?memory=16M&timeout=200ms&max_body=1K")
+        d.deploy("broken", CALLED, "?memory=16M")
         d.send("PATCH", "/v1/functions/broken", '{"env": {"FAIL": "1"}}')
         self.seen = set()
 
@@ -229,7 +156,7 @@ class Suite:
                 d.send("GET", "/function/f?how=pause")
 
         caller = threading.Thread(target=call)
-        d.deploy("gone", query="?memory=16M")
+        d.deploy("gone", CALLED, "?memory=16M")
         for _ in range(50):
             d.send("POST", "/function/f", "x" * 100)
         d.send("GET", "/function/f?how=said")
@@ -240,7 +167,7 @@ class Suite:
                                      {"Accept": "application/vnd.google.protobuf"}))
         stop.set()
         caller.join()
-        self.check("deploy", d.deploy("fresh", query="?memory=16M"))
+        self.check("deploy", d.deploy("fresh", CALLED, "?memory=16M"))
         for path in ("/v1/functions/f/logs", "/v1/functions/f/memory", "/v1/events"):
             name = path.rsplit("/", 1)[1]
             self.check(name, d.send("GET", path))
@@ -381,7 +308,7 @@ class Suite:
     def full_disk(self):
         """With all of the disk taken."""
         d = Daemon(tmpfs="8m")
-        d.deploy("f", query="?memory=16M")
+        d.deploy("f", CALLED, "?memory=16M")
         d.deploy("f", CALLED + "/* 2 */")
         with open(d.state + "/filler", "wb", buffering=0) as filler:
             for size in (65536, 1):
@@ -397,7 +324,7 @@ class Suite:
 
     def draining(self):
         d = Daemon("--drain-time=60s")
-        d.deploy("f", query="?memory=16M&timeout=60s")
+        d.deploy("f", CALLED, "?memory=16M&timeout=60s")
         wanted = [(p, m, o) for p, m, o in self.operations()
                   if any("draining" in r.get("x-codes", []) for r in o["responses"].values()) or o["operationId"] == "ready"]
         connections = {}
