@@ -54,6 +54,8 @@ bool cli_ask(const struct cli *cli, const struct cli_request *request, struct cl
 /* cli_call with a JSON body. */
 bool cli_send(const struct cli *cli, const char *method, const char *path, const char *json,
               struct cli_reply *reply);
+/* Whether the daemon answers at all; says nothing. */
+bool cli_reaches(const struct cli *cli);
 void cli_reply_free(struct cli_reply *reply);
 /* Says what a problem is about. */
 void cli_say_problem(const struct cli *cli, const struct cli_reply *reply);
@@ -102,10 +104,16 @@ int cmd_profile(const struct cli *cli, int argc, char **argv);
 int cmd_logs(const struct cli *cli, int argc, char **argv);
 int cmd_events(const struct cli *cli, int argc, char **argv);
 int cmd_top(const struct cli *cli, int argc, char **argv);
+int cmd_dev(const struct cli *cli, int argc, char **argv);
 
 /* The setting in "--some-name VALUE" or "--some-name=VALUE" at argv[*i], which goes on to its last
  * word: its name with '_', and its value. False: it is none, which was said. */
 bool cli_setting(int argc, char **argv, int *i, char *name, size_t n, const char **value);
+/* What the arguments of deploy (or dev) name: the path, and the function. */
+int cli_deploy_target(int argc, char **argv, const char *command, const char **path, char *name,
+                      size_t n);
+/* Prints a line of a log; user: a struct cli. */
+int cli_print_log_line(void *user, const char *line);
 /* The NAME that must come first. NULL: it is missing or no name, which was said. */
 const char *cli_name(const char *command, int argc, char **argv);
 

@@ -301,22 +301,23 @@ send_payload(const struct cli *cli, const char *name, const char *path, const ch
     return ok ? CLI_OK : CLI_REFUSED;
 }
 
-int
-cmd_deploy(const struct cli *cli, int argc, char **argv)
+/* The arguments of deploy: the path, the name, and the settings as a query. */
+static int
+take_arguments(int argc, char **argv, const char *command, const char **path, char *name, size_t n,
+               char *query, size_t query_n)
 {
-    const char *path = NULL, *given = NULL;
-    char name[64], query[8192] = "", target[8300];
-    struct payload payload = {0};
-    int status;
+    const char *given = NULL;
 
+    *path = NULL;
     for (int i = 0; i < argc; i++) {
         const char *value;
         char setting[64];
 
         if (strncmp(argv[i], "--", 2) != 0) {
-            if (path != NULL)
-                return cli_usage("deploy takes one FILE or FOLDER; \"%s\" is another one", argv[i]);
-            path = argv[i];
+            if (*path != NULL)
+                return cli_usage("%s takes one FILE or FOLDER; \"%s\" is another one", command,
+                                 argv[i]);
+            *path = argv[i];
             continue;
         }
         if (!cli_setting(argc, argv, &i, setting, sizeof setting, &value))
@@ -324,18 +325,42 @@ cmd_deploy(const struct cli *cli, int argc, char **argv)
         if (strcmp(setting, "name") == 0)
             given = value;
         else
-            cli_add_query(query, sizeof query, setting, value);
+            cli_add_query(query, query_n, setting, value);
     }
-    if (path == NULL)
-        return cli_usage("usage: hearth deploy FILE|FOLDER [--name NAME] [--memory 32M] "
-                         "[--SETTING VALUE ...]");
-    name_of(given != NULL ? given : path, name, sizeof name);
+    if (*path == NULL)
+        return cli_usage("usage: hearth %s FILE|FOLDER [--name NAME] [--memory 32M] "
+                         "[--SETTING VALUE ...]",
+                         command);
+    name_of(*path, name, n);
     if (given != NULL)
-        (void)snprintf(name, sizeof name, "%s", given);
-    status = read_payload(path, &payload);
-    (void)snprintf(target, sizeof target, "/v1/functions/%s%s", name, query);
+        (void)snprintf(name, n, "%s", given);
+    return CLI_OK;
+}
+
+int
+cli_deploy_target(int argc, char **argv, const char *command, const char **path, char *name,
+                  size_t n)
+{
+    char query[8192] = "";
+
+    return take_arguments(argc, argv, command, path, name, n, query, sizeof query);
+}
+
+int
+cmd_deploy(const struct cli *cli, int argc, char **argv)
+{
+    const char *path;
+    char name[64], query[8192] = "", target[8300];
+    struct payload payload = {0};
+    int status =
+        take_arguments(argc, argv, "deploy", &path, name, sizeof name, query, sizeof query);
+
     if (status == CLI_OK)
+        status = read_payload(path, &payload);
+    if (status == CLI_OK) {
+        (void)snprintf(target, sizeof target, "/v1/functions/%s%s", name, query);
         status = send_payload(cli, name, path, target, &payload);
+    }
     free(payload.bytes);
     return status;
 }

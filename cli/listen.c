@@ -4,8 +4,8 @@
 
 #include "cli.h"
 
-static int
-print_line(void *user, const char *line)
+int
+cli_print_log_line(void *user, const char *line)
 {
     const struct cli *cli = user;
     json_t *entry = json_loads(line, 0, NULL);
@@ -127,7 +127,7 @@ cmd_logs(const struct cli *cli, int argc, char **argv)
         return cli_usage("usage: hearth logs NAME [-f] [-n LINES] [--since TIME] [--level LEVEL] "
                          "[--call ID]");
     (void)snprintf(path, sizeof path, "/v1/functions/%s/logs%s", name, query);
-    return listen_to(cli, path, print_line);
+    return listen_to(cli, path, cli_print_log_line);
 }
 
 int

@@ -33,6 +33,8 @@ static const struct command {
     {"logs", "NAME [-f] [-n LINES] [--since 10m] [--level warning] [--call ID]",
      "what it printed and logged", cmd_logs},
     {"events", "[NAME] [-f] [-n LINES] [--since 10m]", "what the platform did and why", cmd_events},
+    {"dev", "FILE|FOLDER [--name NAME] [--memory 32M ...]",
+     "deploy it again whenever it is saved; shows calls, logs and memory", cmd_dev},
     {"top", "", "what every function does now", cmd_top},
     {"versions", "NAME", "the versions that are kept", cmd_versions},
     {"rollback", "NAME VERSION", "make an older version live", cmd_rollback},

@@ -139,6 +139,24 @@ set_options(CURL *curl, const struct cli *cli, const struct cli_request *request
 }
 
 bool
+cli_reaches(const struct cli *cli)
+{
+    struct cli_request request = {.path = "/healthz"};
+    struct transfer t = {.request = &request};
+    CURL *curl = curl_easy_init();
+    bool ok;
+
+    if (curl == NULL)
+        return false;
+    set_options(curl, cli, &request, NULL, &t);
+    (void)curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, NULL);
+    ok = curl_easy_perform(curl) == CURLE_OK;
+    curl_easy_cleanup(curl);
+    return ok;
+}
+
+bool
 cli_ask(const struct cli *cli, const struct cli_request *request, struct cli_reply *reply)
 {
     struct transfer t = {.request = request};

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,6 +70,36 @@ become_launcher(struct gw_config *config, struct hearth_err *err)
     return err_set(err, errno, "execute %s (is the installation of Hearth complete?)", path);
 }
 
+static int
+write_file(const char *path, const char *text, struct hearth_err *err)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        return err_set(err, errno, "write %s to %s", text, path);
+    (void)close(fd);
+    return 0;
+}
+
+/* For a user who is not root: a user namespace in which he is, and nobody else. */
+static int
+become_root_of_namespace(struct hearth_err *err)
+{
+    char uids[48], gids[48];
+    int status;
+
+    (void)snprintf(uids, sizeof uids, "0 %u 1", (unsigned)geteuid());
+    (void)snprintf(gids, sizeof gids, "0 %u 1", (unsigned)getegid());
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+        return err_set(err, errno,
+                       "make a user namespace, which --insecure=users needs without root (is "
+                       "kernel.unprivileged_userns_clone or user.max_user_namespaces 0?)");
+    status = write_file("/proc/self/setgroups", "deny", err);
+    if (status == 0)
+        status = write_file("/proc/self/uid_map", uids, err);
+    return status == 0 ? write_file("/proc/self/gid_map", gids, err) : status;
+}
+
 /* The parent may have closed descriptors 0 to 2. The next files to be opened would then get these
  * numbers, and messages for humans would be written into them. */
 static int
@@ -113,6 +144,11 @@ main(int argc, char **argv)
     }
     if (config.log_format == GW_LOG_AUTO)
         config.log_format = log_is_journal() ? GW_LOG_JOURNAL : GW_LOG_TEXT;
+    if (geteuid() != 0 && strstr(config.insecure, "users") != NULL &&
+        become_root_of_namespace(&err) < 0) {
+        (void)fprintf(stderr, "hearthd: %s\n", err.text);
+        return 1;
+    }
     (void)become_launcher(&config, &err);
     (void)fprintf(stderr, "hearthd: %s\n", err.text);
     return 1;

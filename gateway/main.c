@@ -44,7 +44,7 @@ struct inherited {
     uid_t uid;
     gid_t gid;
     int64_t memory; /* available on this host, or to the daemon's cgroup */
-    const char *cgroup, *walls;
+    const char *cgroup, *walls, *without;
 };
 
 /* ---- the launcher ---- */
@@ -236,12 +236,15 @@ parse(int argc, char **argv, struct inherited *in, struct gw_config *config, str
             in->cgroup = argv[own] + 9;
         else if (strncmp(argv[own], "--walls=", 8) == 0)
             in->walls = argv[own] + 8;
+        else if (strncmp(argv[own], "--without=", 10) == 0)
+            in->without = argv[own] + 10;
         else if (strncmp(argv[own], "--exporter=", 11) == 0)
             in->exporter = value != 0;
         else
             break;
     }
-    if (in->listeners < 1 || in->listeners > LIMIT_THREADS || in->uid == 0 || in->memory <= 0)
+    if (in->listeners < 1 || in->listeners > LIMIT_THREADS ||
+        (in->uid == 0 && in->without == NULL) || in->memory <= 0)
         return err_set(err, 0, "hearth-gateway must be started by hearthd");
     gw_config_default(config);
     return gw_config_arguments(config, argc - own, argv + own, err);
@@ -346,6 +349,8 @@ drop_privileges(struct gw *gw, const struct inherited *in, struct hearth_err *er
     if (in->cgroup != NULL && in->walls != NULL) {
         (void)snprintf(gw->admin->cgroup, sizeof gw->admin->cgroup, "%s", in->cgroup);
         (void)snprintf(gw->admin->walls, sizeof gw->admin->walls, "%s", in->walls);
+        (void)snprintf(gw->admin->insecure, sizeof gw->admin->insecure, "%s",
+                       in->without != NULL ? in->without : "");
     }
     (void)networks_parse(config->trusted_proxies, &gw->http->trusted_proxies, err); /* checked */
     if (status == 0 && config->tls_cert[0] != '\0')

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "filter.h"
@@ -35,6 +36,18 @@ drop_capabilities(struct hearth_err *err)
     return 0;
 }
 
+/* Those that a change of user would have taken. */
+static int
+clear_capabilities(struct hearth_err *err)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {{0}, {0}};
+
+    if (syscall(SYS_capset, &head, none) != 0)
+        return err_set(err, errno, "layer \"capabilities\": give them up");
+    return 0;
+}
+
 /* The memory holds the token and the clients' data. A compromised gateway must also not start the
  * host's core-dump handler by crashing. On the limit of 1, see sandbox/launcher/spawn.c. */
 static int
@@ -58,8 +71,12 @@ gw_privilege_drop(const char *state, uid_t uid, gid_t gid, struct hearth_err *er
     status = drop_capabilities(err);
     if (status < 0)
         return status;
-    if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
+    /* 0: there is only one user, see --insecure */
+    if (uid != 0 &&
+        (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0))
         return err_set(err, errno, "layer \"user\": become user %u", (unsigned)uid);
+    if (uid == 0 && clear_capabilities(err) < 0)
+        return err->code;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_set(err, errno, "layer \"no-new-privs\"");
     /* after the change of user, which clears it. If the launcher has died before, its socket

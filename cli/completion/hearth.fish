@@ -1,5 +1,5 @@
 # fish completion of hearth(1)
-set -l commands new deploy call list describe limits memory tune profile logs events top versions rollback delete
+set -l commands new deploy call list describe limits memory tune profile logs events dev top versions rollback delete
 complete -c hearth -f -n "not __fish_seen_subcommand_from $commands" -a "$commands"
 complete -c hearth -f -n "__fish_seen_subcommand_from call describe limits memory tune profile logs events versions rollback delete" \
   -a "(hearth list 2>/dev/null | awk 'NR > 1 { print \$1 }')"

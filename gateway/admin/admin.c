@@ -353,9 +353,16 @@ gw_probe_health(struct gw_request *req)
 void
 gw_probe_ready(struct gw_request *req)
 {
-    if (req->gw->admin->ready && !req->gw->draining)
-        gw_request_text(req, 200, "text/plain; charset=utf-8", strdup("ready\n"), 6);
-    else
+    const char *missing = req->gw->admin->insecure;
+    char *text = NULL;
+
+    if (req->gw->admin->ready && !req->gw->draining) {
+        if (asprintf(&text, missing[0] != '\0' ? "ready, INSECURE, without: %s\n" : "ready\n",
+                     missing) < 0)
+            text = NULL;
+        gw_request_text(req, 200, "text/plain; charset=utf-8", text,
+                        text != NULL ? strlen(text) : 0);
+    } else
         gw_request_text(req, 503, "text/plain; charset=utf-8", strdup("not ready\n"), 10);
 }
 

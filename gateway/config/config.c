@@ -112,6 +112,8 @@ static const struct option options[] = {
      "collector that traces are sent to (OpenTelemetry, OTLP over HTTP)", RESTART},
     {"trace_percent", COUNT, AT(trace_percent), 0, 100, "0 to 100",
      "share of the calls without traceparent that are traced", RELOAD},
+    {"insecure", TEXT, AT(insecure), 0, 0, "any of cgroup, users",
+     "isolation layers to do without where they cannot be set up; for trying out", RESTART},
     {"no_auth", FLAG, AT(no_auth), 0, 0, "true or false",
      "require no token; on loopback and unix listeners only", RELOAD},
     {"config", TEXT, AT(config), 0, 0, "a path", "configuration file", COMMAND_LINE},
@@ -474,6 +476,21 @@ check_address(const char *name, const char *address, struct hearth_err *err)
     return 0;
 }
 
+/* Whether a list names only layers that can be done without. */
+static bool
+only_walls(const char *list)
+{
+    while (*list != '\0') {
+        size_t n = strcspn(list, ", ");
+
+        if (n > 0 && !(n == 6 && strncmp(list, "cgroup", n) == 0) &&
+            !(n == 5 && strncmp(list, "users", n) == 0))
+            return false;
+        list += n + (list[n] != '\0');
+    }
+    return true;
+}
+
 int
 gw_config_check(const struct gw_config *config, struct hearth_err *err)
 {
@@ -494,6 +511,9 @@ gw_config_check(const struct gw_config *config, struct hearth_err *err)
         strncmp(config->otlp, "https://", 8) != 0)
         return err_set(err, 0, "otlp is \"%s\"; expected http://HOST:PORT or https://HOST:PORT",
                        config->otlp);
+    if (!only_walls(config->insecure))
+        return err_set(err, 0, "insecure is \"%s\"; expected any of cgroup, users",
+                       config->insecure);
     if (config->state[0] != '/')
         return err_set(err, 0, "state is \"%s\"; expected an absolute path", config->state);
     if (config->no_auth && !is_local(admin))

@@ -45,6 +45,7 @@ struct gw_config {
     int64_t access_log;               /* enum gw_access_format */
     char otlp[256];                   /* URL of the collector; "": no traces */
     int64_t trace_percent;
+    char insecure[256]; /* layers to do without, "cgroup, users" */
     bool no_auth;
     bool check;
     uint64_t fixed; /* bits of the options that the command line gave: a reload leaves them */

@@ -343,15 +343,30 @@ limit_tree(struct sbx_cgroup_tree *tree, struct hearth_err *err)
     return tree->ops->tree_limit(tree, &limits, err);
 }
 
+static void
+clear_tree(struct sbx_cgroup_tree *tree, uint32_t most_leaves)
+{
+    memset(tree, 0, sizeof *tree);
+    tree->most = most_leaves;
+    for (int i = 0; i < SBX_CONTROLLERS; i++)
+        tree->top[i] = -1;
+}
+
+int
+sbx_cgroup_tree_open_none(struct sbx_cgroup_tree *tree, uint32_t most_leaves,
+                          struct hearth_err *err)
+{
+    clear_tree(tree, most_leaves);
+    tree->ops = &sbx_cgroup_none;
+    return tree->ops->tree_open(tree, err);
+}
+
 int
 sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, uint32_t most_leaves, struct hearth_err *err)
 {
     int status;
 
-    memset(tree, 0, sizeof *tree);
-    tree->most = most_leaves;
-    for (int i = 0; i < SBX_CONTROLLERS; i++)
-        tree->top[i] = -1;
+    clear_tree(tree, most_leaves);
     (void)snprintf(tree->name, sizeof tree->name, GROUP_PREFIX "%d", (int)getpid());
     status = choose_backend(tree, err);
     if (status == 0 && tree->ops->tree_open != NULL)
@@ -588,7 +603,7 @@ sbx_cgroup_set(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
 int
 sbx_cgroup_enter(const struct sbx_cgroup *leaf)
 {
-    if (leaf->tree->hierarchies == 1)
+    if (leaf->tree->hierarchies <= 1)
         return 0;
     for (int i = 0; i < leaf->tree->hierarchies; i++) {
         cleanup_close int tasks = sbx_cgroup_leaf_open(leaf, i, "tasks", O_WRONLY);
@@ -603,7 +618,7 @@ int
 sbx_cgroup_birth_fd(const struct sbx_cgroup *leaf)
 {
     errno = 0;
-    if (leaf->tree->hierarchies > 1)
+    if (leaf->tree->hierarchies != 1)
         return -1;
     return openat(leaf->tree->top[0], leaf->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }

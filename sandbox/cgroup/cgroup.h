@@ -54,7 +54,7 @@ sbx_cgroup_tree_quota(uint32_t cores)
 
 /* What differs between v1 and v2. All return 0 or a negative errno. */
 struct sbx_cgroup_ops {
-    const char *kind; /* "v1" or "v2" */
+    const char *kind; /* "v1", "v2" or "none" */
     int (*tree_open)(struct sbx_cgroup_tree *tree, struct hearth_err *err);
     int (*tree_limit)(struct sbx_cgroup_tree *tree, const struct sbx_cgroup_tree_limits *limits,
                       struct hearth_err *err);
@@ -87,12 +87,15 @@ struct sbx_cgroup_tree {
     struct sbx_cgroup *free, *free_last; /* the last used is first: its memory is in the cache */
 };
 
-extern const struct sbx_cgroup_ops sbx_cgroup_v1, sbx_cgroup_v2;
+extern const struct sbx_cgroup_ops sbx_cgroup_v1, sbx_cgroup_v2, sbx_cgroup_none;
 
 /* Finds the memory, pids and cpu controllers, removes the groups of a daemon that was killed, and
  * makes the group of this daemon. An error if a controller is missing. */
 int sbx_cgroup_tree_open(struct sbx_cgroup_tree *tree, uint32_t most_leaves,
                          struct hearth_err *err);
+/* After that has failed: without control groups. Leaves are of no effect then. */
+int sbx_cgroup_tree_open_none(struct sbx_cgroup_tree *tree, uint32_t most_leaves,
+                              struct hearth_err *err);
 /* Bytes that this daemon may use: of the host, or the smallest limit of the groups above it. */
 uint64_t sbx_cgroup_offered(const struct sbx_cgroup_tree *tree);
 /* Kills all processes in the tree and removes it. */

@@ -87,7 +87,7 @@ spawn_builder(struct launcher *l, const struct launch_message *msg, struct launc
         .program = l->builder_program,
         .source = files->source,
         .life = l->life,
-        .uid = LAUNCHER_UID_BUILD + launcher_slot_of(l, c) - LIMIT_INSTANCES,
+        .uid = l->without_users ? 0 : LAUNCHER_UID_BUILD + launcher_slot_of(l, c) - LIMIT_INSTANCES,
         .cpu_seconds = (uint32_t)(l->build_ms / 1000) + 1,
         .file_bytes = LIMIT_OBJECT,
         .argv = argv,

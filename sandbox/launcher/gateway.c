@@ -25,30 +25,40 @@
 #include "launcher/watch.h"
 #include "log.h"
 
+#define GATEWAY_TEXT       80 /* of one argument that is made here */
 #define RESTARTS_MAX       5
 #define RESTARTS_WINDOW_MS 10000
 
 /* Argument list of the gateway: what it inherits, then the options of the user. */
 static void
-gateway_argv(const struct launcher *l, char **argv, char text[][32])
+gateway_argv(const struct launcher *l, char **argv, char text[][GATEWAY_TEXT])
 {
     int n = 0;
 
     argv[n++] = (char *)"hearth-gateway";
-    (void)snprintf(text[0], 32, "--listeners=%d", l->listeners_count);
+    (void)snprintf(text[0], GATEWAY_TEXT, "--listeners=%d", l->listeners_count);
     argv[n++] = text[0];
-    (void)snprintf(text[1], 32, "--admin-listener=%d", l->admin_listener >= 0);
+    (void)snprintf(text[1], GATEWAY_TEXT, "--admin-listener=%d", l->admin_listener >= 0);
     argv[n++] = text[1];
-    (void)snprintf(text[2], 32, "--uid=%u", (unsigned)l->gateway_uid);
+    (void)snprintf(text[2], GATEWAY_TEXT, "--uid=%u", (unsigned)l->gateway_uid);
     argv[n++] = text[2];
-    (void)snprintf(text[3], 32, "--gid=%u", (unsigned)l->gateway_gid);
+    (void)snprintf(text[3], GATEWAY_TEXT, "--gid=%u", (unsigned)l->gateway_gid);
     argv[n++] = text[3];
-    (void)snprintf(text[4], 32, "--memory=%llu", (unsigned long long)sbx_cgroup_offered(&l->tree));
+    (void)snprintf(text[4], GATEWAY_TEXT, "--memory=%llu",
+                   (unsigned long long)sbx_cgroup_offered(&l->tree));
     argv[n++] = text[4];
-    (void)snprintf(text[5], sizeof text[5], "--cgroup=%s", l->tree.ops->kind);
+    (void)snprintf(text[5], GATEWAY_TEXT, "--cgroup=%s", l->tree.ops->kind);
     argv[n++] = text[5];
-    argv[n++] = sbx_landlock_abi() > 0 ? (char *)"--walls=cgroup,namespaces,users,seccomp,landlock"
-                                       : (char *)"--walls=cgroup,namespaces,users,seccomp";
+    (void)snprintf(text[7], GATEWAY_TEXT, "--walls=%snamespaces,%sseccomp%s",
+                   l->without_cgroups ? "" : "cgroup,", l->without_users ? "" : "users,",
+                   sbx_landlock_abi() > 0 ? ",landlock" : "");
+    argv[n++] = text[7];
+    if (l->without_users || l->without_cgroups) {
+        (void)snprintf(
+            text[6], GATEWAY_TEXT, "--without=%s%s%s", l->without_cgroups ? "cgroup" : "",
+            l->without_cgroups && l->without_users ? "," : "", l->without_users ? "users" : "");
+        argv[n++] = text[6];
+    }
     if (l->exporter_socks[0] >= 0)
         argv[n++] = (char *)"--exporter=1";
     for (int i = 0; i < l->options.gateway_args_count; i++)
@@ -85,8 +95,8 @@ arrange_fds(const struct launcher *l, int sock)
 static _Noreturn void
 gateway_child(const struct launcher *l, int sock)
 {
-    char text[6][32];
-    cleanup_free char **argv = calloc((size_t)l->options.gateway_args_count + 10, sizeof *argv);
+    char text[8][GATEWAY_TEXT];
+    cleanup_free char **argv = calloc((size_t)l->options.gateway_args_count + 11, sizeof *argv);
     char path[PATH_MAX];
     struct hearth_err err = {0};
     int status = argv == NULL ? err_set(&err, ENOMEM, "start the gateway") : 0;

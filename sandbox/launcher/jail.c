@@ -21,6 +21,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -472,16 +473,37 @@ make_builder_root(const struct sbx_jail *jail, const char *prefix, struct hearth
     return status == 0 ? make_read_only(jail->builder, MS_NODEV, err) : status;
 }
 
+/* The namespace of a child that lives until it has been opened: going there and back is not allowed
+ * in a user namespace. */
 static int
 make_network(struct sbx_jail *jail, struct hearth_err *err)
 {
-    cleanup_close int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    int made[2], opened[2], status = 0;
+    char path[48], byte = 0;
+    pid_t pid;
 
-    if (own < 0 || unshare(CLONE_NEWNET) != 0)
-        return err_set(err, errno, "layer \"network\": make an empty network namespace");
-    jail->netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    if (jail->netns < 0 || setns(own, CLONE_NEWNET) != 0)
-        return err_set(err, errno, "layer \"network\": open the empty network namespace");
+    if (pipe2(made, O_CLOEXEC) != 0 || pipe2(opened, O_CLOEXEC) != 0)
+        return err_set(err, errno, "make a pipe");
+    jail->netns = -1;
+    pid = fork();
+    if (pid == 0) {
+        (void)close(opened[1]);
+        if (unshare(CLONE_NEWNET) != 0 || write(made[1], "", 1) != 1)
+            _exit(errno);
+        (void)!read(opened[0], &byte, 1); /* until the other end is closed */
+        _exit(0);
+    }
+    (void)close(made[1]);
+    (void)close(opened[0]);
+    (void)snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+    if (pid > 0 && read(made[0], &byte, 1) == 1)
+        jail->netns = open(path, O_RDONLY | O_CLOEXEC);
+    (void)close(made[0]);
+    (void)close(opened[1]);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || jail->netns < 0)
+        return err_set(err,
+                       WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : errno,
+                       "layer \"network\": make an empty network namespace");
     return 0;
 }
 

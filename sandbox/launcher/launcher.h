@@ -105,6 +105,7 @@ struct launcher_options {
     const char *config;             /* NULL: none */
     const char *tls_cert, *tls_key; /* paths, to be opened again on a reload; NULL: none */
     const char *otlp, *log_format;  /* NULL: not set */
+    const char *insecure;           /* layers to do without where they cannot be set up */
     const char *threads;
     const char *blanks;  /* "MIN:MAX" */
     const char *build;   /* "MILLISECONDS:BYTES" */
@@ -120,7 +121,8 @@ struct launcher {
     uid_t gateway_uid;
     gid_t gateway_gid;
     int state_fd;
-    int life; /* pidfd of this process, which children watch */
+    bool without_users, without_cgroups; /* as options.insecure allowed */
+    int life;                            /* pidfd of this process, which children watch */
     int epoll, signals;
     int null, worker_program, builder_program;
     int filters_above; /* seccomp filters of this process, which all children inherit */

@@ -53,6 +53,7 @@ main(int argc, char **argv)
         .gateway_args_count = argc - 8,
         .tls_cert = value_of(argc - 8, argv + 8, "--tls_cert="),
         .tls_key = value_of(argc - 8, argv + 8, "--tls_key="),
+        .insecure = value_of(argc - 8, argv + 8, "--insecure="),
         .otlp = value_of(argc - 8, argv + 8, "--otlp="),
         .log_format = value_of(argc - 8, argv + 8, "--log_format="),
     };

@@ -132,8 +132,10 @@ drop_privilege(const struct sbx_spawn *spawn, struct hearth_err *err)
     for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
         if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL)
             return err_set(err, errno, "layer \"capabilities\": drop %d", cap);
-    if (setgroups(0, NULL) != 0 || setresgid(spawn->uid, spawn->uid, spawn->uid) != 0 ||
-        setresuid(spawn->uid, spawn->uid, spawn->uid) != 0)
+    /* 0: there is only one user, see --insecure; execve leaves it none of the capabilities */
+    if (spawn->uid != 0 &&
+        (setgroups(0, NULL) != 0 || setresgid(spawn->uid, spawn->uid, spawn->uid) != 0 ||
+         setresuid(spawn->uid, spawn->uid, spawn->uid) != 0))
         return err_set(err, errno, "layer \"user\": become %u", (unsigned)spawn->uid);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_set(err, errno, "layer \"no-new-privs\"");

@@ -45,11 +45,36 @@ make_folder(const char *path, mode_t mode)
     return mkdir(path, mode) == 0 || errno == EEXIST ? 0 : -errno;
 }
 
+/* Whether --insecure names the layer. */
+static bool
+is_waived(const struct launcher *l, const char *layer)
+{
+    const char *found = l->options.insecure != NULL ? strstr(l->options.insecure, layer) : NULL;
+
+    return found != NULL; /* hearthd has checked that there are only names of layers */
+}
+
+/* Whether this user namespace has more than one user. */
+static bool
+has_users(void)
+{
+    FILE *map = fopen("/proc/self/uid_map", "re");
+    unsigned long inside, outside, count, all = 0;
+
+    while (map != NULL && fscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3)
+        all += count;
+    if (map != NULL)
+        (void)fclose(map);
+    return all > 1;
+}
+
 static void
 choose_user(struct launcher *l)
 {
     struct passwd *user = getpwnam("hearth");
 
+    if (l->without_users)
+        return; /* 0 in the namespace, which is the user who started it */
     l->gateway_uid = user != NULL ? user->pw_uid : LAUNCHER_UID_GATEWAY;
     l->gateway_gid = user != NULL ? user->pw_gid : LAUNCHER_UID_GATEWAY;
     if (user == NULL)
@@ -206,8 +231,16 @@ log_isolation(const struct launcher *l)
 
     if (abi > 0)
         (void)snprintf(landlock, sizeof landlock, ", landlock (ABI %d)", abi);
-    log_info("isolation ready: cgroups (%s), namespaces, users, seccomp%s", l->tree.ops->kind,
-             landlock);
+    log_info("isolation ready: %s%s%s%snamespaces, %sseccomp%s",
+             l->without_cgroups ? "" : "cgroups (", l->without_cgroups ? "" : l->tree.ops->kind,
+             l->without_cgroups ? "" : ")", l->without_cgroups ? "" : ", ",
+             l->without_users ? "" : "users, ", landlock);
+    if (l->without_cgroups)
+        log_warning("INSECURE: without the layer \"cgroup\": no instance has a limit of memory, "
+                    "CPU time or processes, and no memory is measured");
+    if (l->without_users)
+        log_warning("INSECURE: without the layer \"users\": all instances, and the gateway, are of "
+                    "the user who started hearthd");
     if (abi == 0)
         log_warning("this kernel has no Landlock: only the mount namespace keeps functions "
                     "from files");
@@ -223,13 +256,15 @@ launcher_open(struct launcher *l, struct hearth_err *err)
     if (geteuid() != 0)
         return err_set(err, EPERM,
                        "hearthd must be started as root: only root can set up the "
-                       "layers \"user\", \"namespaces\" and \"cgroup\"");
+                       "layers \"user\", \"namespaces\" and \"cgroup\" (to try it out without: "
+                       "--insecure=cgroup,users)");
     l->life = (int)syscall(SYS_pidfd_open, getpid(), 0);
     l->null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (l->life < 0 || l->null < 0)
         return err_set(err, errno, "open a pidfd and /dev/null");
     l->gateway_pidfd = l->gateway_sock = -1;
     l->exporter_pidfd = l->exporter_socks[0] = l->exporter_socks[1] = -1;
+    l->without_users = !has_users() && is_waived(l, "users");
     choose_user(l);
     launcher_children_init(l);
     l->filters_above = launcher_count_filters(getpid());
@@ -260,6 +295,11 @@ launcher_open(struct launcher *l, struct hearth_err *err)
         status = sbx_cgroup_tree_open(&l->tree, leaves_most(l), err);
         if (status < 0)
             (void)err_prefix(err, "layer \"cgroup\"");
+        if (status < 0 && is_waived(l, "cgroup")) {
+            log_warning("%s", err->text);
+            l->without_cgroups = true;
+            status = sbx_cgroup_tree_open_none(&l->tree, leaves_most(l), err);
+        }
     }
     if (status == 0)
         log_isolation(l);

@@ -142,7 +142,7 @@ spawn_worker(struct launcher *l, const struct launcher_recipe *recipe, struct la
         .program = l->worker_program,
         .source = -1,
         .life = l->life,
-        .uid = LAUNCHER_UID_BASE + launcher_slot_of(l, c),
+        .uid = l->without_users ? 0 : LAUNCHER_UID_BASE + launcher_slot_of(l, c),
         .file_bytes = recipe->tmp_bytes,
         .argv = argv,
     };

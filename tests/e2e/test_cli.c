@@ -162,6 +162,27 @@ test_top_in_terminals_of_several_sizes(void **state)
     shell_script("top");
 }
 
+static void
+test_dev_deploys_what_is_saved(void **state)
+{
+    (void)state;
+    shell_script("dev");
+}
+
+static void
+test_without_root_it_is_insecure_and_says_so(void **state)
+{
+    (void)state;
+    shell_script("insecure");
+}
+
+static void
+test_with_root_no_layer_is_left_out(void **state)
+{
+    (void)state;
+    shell_script("insecure_root");
+}
+
 int
 main(void)
 {
@@ -173,6 +194,9 @@ main(void)
         cmocka_unit_test(test_a_terminal_of_any_width),
         cmocka_unit_test(test_the_host_is_described),
         cmocka_unit_test(test_top_in_terminals_of_several_sizes),
+        cmocka_unit_test(test_dev_deploys_what_is_saved),
+        cmocka_unit_test(test_without_root_it_is_insecure_and_says_so),
+        cmocka_unit_test(test_with_root_no_layer_is_left_out),
     };
 
     return RUN_TESTS("cli", tests, start, stop);
