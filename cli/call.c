@@ -13,6 +13,7 @@ struct call {
     bool time, head;
     FILE *in; /* the body, if it is a file or standard input */
     bool has_body;
+    bool open_line; /* what was printed last does not end with a newline */
 };
 
 static size_t
@@ -24,9 +25,11 @@ on_wanted(char *buf, size_t size, size_t count, void *user)
 static size_t
 on_body(char *bytes, size_t size, size_t count, void *user)
 {
+    struct call *call = user;
     size_t n = fwrite(bytes, size, count, stdout);
 
-    (void)user;
+    if (size * count > 0)
+        call->open_line = bytes[size * count - 1] != '\n';
     (void)fflush(stdout);
     return n;
 }
@@ -138,6 +141,7 @@ cmd_call(const struct cli *cli, int argc, char **argv)
                                                    : (call.has_body ? "POST" : "GET"));
     (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, call.fields);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &call);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_field);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, &call);
     (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
@@ -152,5 +156,7 @@ cmd_call(const struct cli *cli, int argc, char **argv)
     curl_easy_cleanup(curl);
     if (code != CURLE_OK)
         return cli_fail("calling %s: %s", url, error[0] != '\0' ? error : curl_easy_strerror(code));
+    if (got >= 400 && call.open_line)
+        (void)fputc('\n', stderr);
     return got < 400 ? CLI_OK : cli_fail("the answer is %ld", got);
 }

@@ -349,13 +349,13 @@ cli_deploy_target(int argc, char **argv, const char *command, const char **path,
 int
 cmd_deploy(const struct cli *cli, int argc, char **argv)
 {
-    const char *path;
+    const char *path = NULL;
     char name[64], query[8192] = "", target[8300];
     struct payload payload = {0};
     int status =
         take_arguments(argc, argv, "deploy", &path, name, sizeof name, query, sizeof query);
 
-    if (status == CLI_OK)
+    if (status == CLI_OK && path != NULL)
         status = read_payload(path, &payload);
     if (status == CLI_OK) {
         (void)snprintf(target, sizeof target, "/v1/functions/%s%s", name, query);

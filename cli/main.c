@@ -28,7 +28,7 @@ static const struct command {
      cmd_limits},
     {"memory", "NAME [--apply]", "what it uses, and what its limit should be", cmd_memory},
     {"tune", "NAME [-d BODY] [--calls N]", "try it at several limits", cmd_tune},
-    {"profile", "NAME [--seconds 10] [--folded] [--pprof FILE]", "who allocates memory",
+    {"profile", "NAME [--seconds 10] [--live] [--folded] [--pprof FILE]", "who allocates memory",
      cmd_profile},
     {"logs", "NAME [-f] [-n LINES] [--since 10m] [--level warning] [--call ID]",
      "what it printed and logged", cmd_logs},

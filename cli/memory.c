@@ -178,9 +178,14 @@ cmd_tune(const struct cli *cli, int argc, char **argv)
         cli_print_json(reply.json);
     } else if (ok) {
         print_steps(cli, reply.json);
-        (void)printf("%s needs %s; more than %s makes it no faster\n", name,
-                     cli_bytes(cli_number(reply.json, "need"), a, sizeof a),
-                     cli_bytes(cli_number(reply.json, "knee"), b, sizeof b));
+        if (cli_number(reply.json, "need") > 0)
+            (void)printf("%s needs %s; more than %s makes it no faster\n", name,
+                         cli_bytes(cli_number(reply.json, "need"), a, sizeof a),
+                         cli_bytes(cli_number(reply.json, "knee"), b, sizeof b));
+        else
+            ok = cli_fail("%s worked at none of the limits; the reasons are above, and hearth logs "
+                          "%s may say more",
+                          name, name) == CLI_OK;
     }
     free(body);
     json_decref(request);
@@ -264,20 +269,23 @@ int
 cmd_profile(const struct cli *cli, int argc, char **argv)
 {
     const char *name = NULL, *pprof = NULL, *seconds = "10";
-    bool folded = false, ok;
+    bool folded = false, live = false, ok;
     struct cli_reply reply;
-    char path[96], body[64];
+    char path[96], body[96];
     int status = CLI_OK;
 
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--folded") == 0)
             folded = true;
+        else if (strcmp(argv[i], "--live") == 0)
+            live = true;
         else if (strcmp(argv[i], "--pprof") == 0 && i + 1 < argc)
             pprof = argv[++i];
         else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
             seconds = argv[++i];
         else if (argv[i][0] == '-' || name != NULL)
-            return cli_usage("usage: hearth profile NAME [--seconds 10] [--folded] [--pprof FILE]");
+            return cli_usage("usage: hearth profile NAME [--seconds 10] [--live] [--folded] "
+                             "[--pprof FILE]");
         else
             name = argv[i];
     }
@@ -285,7 +293,8 @@ cmd_profile(const struct cli *cli, int argc, char **argv)
     if (name == NULL)
         return CLI_USAGE;
     (void)snprintf(path, sizeof path, "/v1/functions/%s/profile", name);
-    (void)snprintf(body, sizeof body, "{\"seconds\": %.0f}", atof(seconds));
+    (void)snprintf(body, sizeof body, "{\"seconds\": %.0f, \"value\": \"%s\"}", atof(seconds),
+                   live ? "live" : "allocated");
     ok = cli_call(
         cli,
         &(struct cli_request){.method = "POST",

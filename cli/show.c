@@ -219,11 +219,13 @@ cmd_versions(const struct cli *cli, int argc, char **argv)
 
 /* ---- changes ---- */
 
-/* A setting's value as JSON: what is none is a text. */
+/* A setting's value: JSON where it is a list, an object, true, false or null; else a text, as in
+ * the query of a deploy: so that a time without a unit is refused. */
 static json_t *
 value_of(const char *text)
 {
-    json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+    bool number = text[strspn(text, "-0123456789.eE")] == '\0';
+    json_t *value = number ? NULL : json_loads(text, JSON_DECODE_ANY, NULL);
 
     return value != NULL ? value : json_string(text);
 }
@@ -234,10 +236,13 @@ print_applied(const char *name, const json_t *answer)
     const char *setting;
     json_t *applied;
 
-    json_object_foreach (json_object_get(answer, "applied"), setting, applied)
-        (void)printf("%s: %s takes effect on %s\n", name, setting,
-                     json_is_string(applied) ? json_string_value(applied)
-                                             : cli_text(applied, "reach"));
+    json_object_foreach (json_object_get(answer, "applied"), setting, applied) {
+        const char *reach =
+            json_is_string(applied) ? json_string_value(applied) : cli_text(applied, "reach");
+
+        (void)printf("%s: %s takes effect %s%s\n", name, setting,
+                     strcmp(reach, "at once") == 0 ? "" : "on ", reach);
+    }
 }
 
 int

@@ -330,7 +330,8 @@ draw_line(const struct view *view, const json_t *object)
                    cli_text(object, event[0] != '\0' ? "reason" : "message"),
                    cli_text(object, "code"));
     for (char *at = text; *at != '\0'; at++)
-        *at = *at == '\t' ? ' ' : *at;
+        if (*at == '\t')
+            *at = ' ';
     line(view, false, text);
 }
 

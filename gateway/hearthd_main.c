@@ -142,8 +142,7 @@ main(int argc, char **argv)
         (void)printf("hearthd: the configuration is valid\n");
         return 0;
     }
-    if (config.log_format == GW_LOG_AUTO)
-        config.log_format = log_is_journal() ? GW_LOG_JOURNAL : GW_LOG_TEXT;
+    gw_config_choose_log(&config, log_is_journal() ? GW_LOG_JOURNAL : GW_LOG_TEXT);
     if (geteuid() != 0 && strstr(config.insecure, "users") != NULL &&
         become_root_of_namespace(&err) < 0) {
         (void)fprintf(stderr, "hearthd: %s\n", err.text);

@@ -120,6 +120,7 @@ static const struct option options[] = {
     {"check", FLAG, AT(check), 0, 0, "true or false", "check the configuration and exit",
      COMMAND_LINE},
     {"fixed", BITS, AT(fixed), 0, 0, "", "", INTERNAL},
+    {"config_path", TEXT, AT(config), 0, 0, "", "", INTERNAL}, /* for messages: not read */
 };
 
 #define OPTIONS (sizeof options / sizeof options[0])
@@ -212,6 +213,17 @@ gw_config_adopt(struct gw_config *config, const struct gw_config *next, char *re
 }
 
 void
+gw_config_choose_log(struct gw_config *config, enum gw_log_format format)
+{
+    if (config->log_format != GW_LOG_AUTO)
+        return;
+    config->log_format = format;
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (options[i].offset == AT(log_format))
+            config->fixed |= UINT64_C(1) << i;
+}
+
+void
 gw_config_keep_fixed(struct gw_config *next, const struct gw_config *config)
 {
     for (size_t i = 0; i < OPTIONS; i++)
@@ -225,18 +237,24 @@ static const char *
 did_you_mean(const char *name, bool in_file, char *text, size_t n)
 {
     const char *names[OPTIONS + 1] = {NULL}, *nearest;
-    char given[64];
+    char given[64], shown[64];
     size_t count = 0;
 
     (void)snprintf(given, sizeof given, "%.*s", (int)strcspn(name, "="), name);
     for (char *p = given; *p != '\0'; p++)
-        *p = *p == '-' ? '_' : *p;
+        if (*p == '-')
+            *p = '_';
     for (size_t i = 0; i < OPTIONS; i++)
         if (options[i].reach != INTERNAL && !(in_file && options[i].reach == COMMAND_LINE))
             names[count++] = options[i].name;
     nearest = text_nearest(given, names);
+    (void)snprintf(shown, sizeof shown, "%s%s", in_file ? "" : "--",
+                   nearest != NULL ? nearest : "");
+    for (char *p = shown; *p != '\0' && !in_file; p++)
+        if (*p == '_')
+            *p = '-';
     if (nearest != NULL)
-        (void)snprintf(text, n, "; did you mean \"%s\"?", nearest);
+        (void)snprintf(text, n, "; did you mean \"%s\"?", shown);
     else
         (void)snprintf(text, n, " (see hearthd --help)");
     return text;
@@ -368,7 +386,9 @@ on_key(void *user, const char *section, const char *name, const char *value)
 
     if (r->status < 0)
         return 0;
-    if (section[0] != '\0' && strcmp(section, "hearthd") != 0)
+    if (strpbrk(name, " \t") != NULL) /* the library also takes "key: value" */
+        r->status = err_set(r->err, 0, "%s:%d: expected \"key = value\"", r->path, r->line);
+    else if (section[0] != '\0' && strcmp(section, "hearthd") != 0)
         r->status = err_set(r->err, 0, "%s:%d: section [%s]; only [hearthd] is allowed, or none",
                             r->path, r->line, section);
     else if (option == NULL || option->reach == COMMAND_LINE || option->reach == INTERNAL)

@@ -65,6 +65,9 @@ int gw_config_arguments(struct gw_config *config, int argc, char **argv, struct 
  * unix listeners. */
 int gw_config_check(const struct gw_config *config, struct hearth_err *err);
 
+/* What log_format "auto" is here. A reload does not change it. */
+void gw_config_choose_log(struct gw_config *config, enum gw_log_format format);
+
 /* Before a reload: what the command line gave to `config` counts for `next` too. */
 void gw_config_keep_fixed(struct gw_config *next, const struct gw_config *config);
 /* Takes over the options that a reload changes. rest: the names

@@ -142,7 +142,7 @@ advise_after_death(const struct memory_use *use, struct memory_advice *advice)
                        "the kernel killed instances %llu times in %llu calls, at a limit of %llu "
                        "bytes, so the need is unknown: try twice that",
                        (unsigned long long)use->deaths,
-                       (unsigned long long)(use->calls - use->first_death_calls + use->deaths),
+                       (unsigned long long)use->calls - use->first_death_calls + use->deaths,
                        (unsigned long long)use->death_limit);
     else
         (void)snprintf(advice->reason, sizeof advice->reason,

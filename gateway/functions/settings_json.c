@@ -372,6 +372,8 @@ list_from_json(struct gw_settings *settings, const struct other *list, json_t *v
     json_t *item;
     size_t i;
 
+    if (json_is_string(value))
+        return list_from_text(settings, list, json_string_value(value));
     if (!json_is_array(value))
         return -EINVAL;
     list->clear(settings);

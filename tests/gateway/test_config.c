@@ -191,7 +191,7 @@ test_an_unknown_name_is_answered_with_the_nearest(void **state)
     expect_error("access_log = loud\n", ":1:", "off, common, combined or json");
     gw_config_default(&config);
     assert_true(gw_config_arguments(&config, 1, arguments, &err) < 0);
-    assert_non_null(strstr(err.text, "did you mean \"memory_budget\"?"));
+    assert_non_null(strstr(err.text, "did you mean \"--memory-budget\"?"));
 }
 
 /* What the command line gave stays; the rest is adopted, or named. */
