@@ -37,7 +37,8 @@ test_from_nothing_to_a_function_that_answers(void **state)
         "h call greet --time 2>err | grep -q hello && grep -q 'first byte after' err",
         "h list | grep -Eq '^greet +1 +2 +0'",
         "h describe greet | grep -q 'memory  *16 MiB'",
-        "h limits greet --memory 32M --timeout 2s | grep -q 'greet: memory takes effect on running instances'",
+        "h limits greet --memory 32M --timeout 2s | grep -q 'greet: memory takes effect on running "
+        "instances'",
         "h describe greet | grep -q 'memory  *32 MiB'",
         "h deploy greet.c | grep -q 'version 2'",
         "h versions greet | grep -Eq '2 .*live'",
