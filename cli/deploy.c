@@ -219,10 +219,27 @@ paint(const struct cli *cli, const char *severity)
                : (strcmp(severity, "warning") == 0 ? "\033[1;35m" : "\033[1;36m");
 }
 
+/* The file of a message as it is called here, so that editors find it: the daemon knows a single
+ * source as function.c, and the files of a folder by their paths in it. */
+static const char *
+own_file(const char *path, const char *file, char *shown, size_t n)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return file;
+    if (S_ISDIR(st.st_mode))
+        (void)snprintf(shown, n, "%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/", file);
+    else
+        (void)snprintf(shown, n, "%s", strncmp(file, "function.c", 10) == 0 ? path : file);
+    return shown;
+}
+
 /* As the compiler shows them. */
 static void
-print_diagnostics(const struct cli *cli, const json_t *answer)
+print_diagnostics(const struct cli *cli, const char *path, const json_t *answer)
 {
+    char shown[8192];
     json_t *item;
     size_t i;
 
@@ -231,8 +248,8 @@ print_diagnostics(const struct cli *cli, const json_t *answer)
         const char *caret = cli_text(item, "caret");
 
         if (file[0] != '\0')
-            (void)fprintf(stderr, "%s:%.0f:%.0f: ", file, cli_number(item, "line"),
-                          cli_number(item, "column"));
+            (void)fprintf(stderr, "%s:%.0f:%.0f: ", own_file(path, file, shown, sizeof shown),
+                          cli_number(item, "line"), cli_number(item, "column"));
         (void)fprintf(stderr, "%s%s:%s %s\n", paint(cli, severity), severity,
                       cli->color ? "\033[0m" : "", cli_text(item, "message"));
         if (caret[0] != '\0')
@@ -289,7 +306,7 @@ send_payload(const struct cli *cli, const char *name, const char *path, const ch
     if (cli->json && reply.json != NULL)
         cli_print_json(reply.json);
     else
-        print_diagnostics(cli, reply.json);
+        print_diagnostics(cli, path, reply.json);
     if (!ok)
         cli_say_problem(cli, &reply);
     else if (!cli->json)

@@ -443,6 +443,23 @@ take_key(struct view *view)
     return true;
 }
 
+/* One look: {"host": ..., "functions": [...]}. */
+static int
+print_json(const struct view *view)
+{
+    struct cli_reply functions, host = {0};
+    bool ok = cli_call(view->cli, &(struct cli_request){.path = "/v1/functions"}, &functions) &&
+              cli_call(view->cli, &(struct cli_request){.path = "/v1/host"}, &host);
+
+    if (ok) {
+        (void)json_object_set(functions.json, "host", host.json);
+        cli_print_json(functions.json);
+    }
+    cli_reply_free(&functions);
+    cli_reply_free(&host);
+    return ok ? CLI_OK : CLI_REFUSED;
+}
+
 int
 cmd_top(const struct cli *cli, int argc, char **argv)
 {
@@ -452,8 +469,10 @@ cmd_top(const struct cli *cli, int argc, char **argv)
 
     if (argc > 0)
         return cli_usage("top: \"%s\" is one argument too many", argv[0]);
-    if (!terminal || cli->json)
-        return cli_usage("top needs a terminal; hearth list --json is for programs");
+    if (cli->json)
+        return print_json(&view);
+    if (!terminal)
+        return cli_usage("top needs a terminal; hearth top --json is one look, for programs");
     if (!look(&view))
         return CLI_REFUSED;
     if (tcgetattr(STDIN_FILENO, &was) == 0) {

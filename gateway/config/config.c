@@ -125,6 +125,8 @@ static const struct option options[] = {
 
 #define OPTIONS (sizeof options / sizeof options[0])
 
+_Static_assert(OPTIONS <= GW_CONFIG_OPTIONS && OPTIONS <= 64, "arguments; bits of `fixed`");
+
 void
 gw_config_default(struct gw_config *config)
 {

@@ -284,7 +284,8 @@ gw_logs_start(struct gw *gw, int64_t most, int64_t budget)
 
     if (status < 0)
         log_warning("logs of functions are kept in memory only: %s", strerror(-status));
-    logs.most = status == 0 ? most : 0;
+    /* one log, of which the half is lost at a time, must not be over the budget by itself */
+    logs.most = status < 0 ? 0 : (most > budget / 2 ? budget / 2 : most);
     logs.budget = budget;
     HASH_ITER (hh, gw->functions->table, f, next) {
         f->log_disk = logs.most > 0 ? log_files_size(f->name) : 0;

@@ -19,7 +19,7 @@
 
 #define FULL      (256 * 1024) /* bytes that may wait; more lines are lost */
 #define ENOUGH    (32 * 1024)  /* bytes that are written at once */
-#define LINE_MOST 4096
+#define LINE_MOST 16384 /* all of a request, with each byte written as four */
 #define FLUSH_MS  1000
 
 /* Of one loop. One buffer is filled while the other one is written. */

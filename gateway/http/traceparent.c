@@ -101,10 +101,11 @@ gw_trace_begin(struct gw_conn *conn, char field[GW_TRACEPARENT])
         return false;
     fill_random(conn->loop, trace->call, TRACE_SPAN);
     fill_random(conn->loop, trace->run, TRACE_SPAN);
-    memcpy(field, "00-", 3);
+    field[0] = field[1] = '0'; /* the version */
+    field[2] = '-';
     at += put_hex(field + at, trace->trace_id, TRACE_ID);
     field[at++] = '-';
     at += put_hex(field + at, trace->run, TRACE_SPAN);
-    memcpy(field + at, "-01", 4);
+    (void)snprintf(field + at, GW_TRACEPARENT - at, "-01"); /* sampled */
     return true;
 }
