@@ -372,8 +372,9 @@ cmd_deploy(const struct cli *cli, int argc, char **argv)
     int status =
         take_arguments(argc, argv, "deploy", &path, name, sizeof name, query, sizeof query);
 
-    if (status == CLI_OK && path != NULL)
-        status = read_payload(path, &payload);
+    if (status != CLI_OK || path == NULL)
+        return status;
+    status = read_payload(path, &payload);
     if (status == CLI_OK) {
         (void)snprintf(target, sizeof target, "/v1/functions/%s%s", name, query);
         status = send_payload(cli, name, path, target, &payload);
