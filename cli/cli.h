@@ -71,6 +71,8 @@ const char *cli_ms(double ms, char *buf, size_t n);
 double cli_number(const json_t *object, const char *path);
 const char *cli_text(const json_t *object, const char *path); /* "" if there is none */
 
+double cli_sum(const json_t *object); /* of its members that are numbers */
+
 /* A table whose columns are as wide as they must be. Cells are copied. */
 struct cli_table {
     unsigned columns;

@@ -255,18 +255,6 @@ follow_logs(void *arg)
     return NULL;
 }
 
-static double
-errors_of(const json_t *function)
-{
-    const char *code;
-    json_t *count;
-    double all = 0;
-
-    json_object_foreach (json_object_get(function, "errors"), code, count)
-        all += json_number_value(count);
-    return all;
-}
-
 /* A line about the calls since the last look, if there were any. */
 static void
 show_calls(struct dev *dev)
@@ -281,7 +269,7 @@ show_calls(struct dev *dev)
         return;
     }
     calls = cli_number(function.json, "calls");
-    errors = errors_of(function.json);
+    errors = cli_sum(json_object_get(function.json, "errors"));
     if (calls > dev->calls) {
         (void)snprintf(path, sizeof path, "/v1/functions/%s/memory", dev->name);
         (void)cli_ask(&dev->cli, &(struct cli_request){.path = path}, &memory);

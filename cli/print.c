@@ -66,6 +66,18 @@ cli_text(const json_t *object, const char *path)
     return text != NULL ? text : "";
 }
 
+double
+cli_sum(const json_t *object)
+{
+    const char *name;
+    json_t *value;
+    double sum = 0;
+
+    json_object_foreach ((json_t *)(uintptr_t)object, name, value)
+        sum += json_number_value(value);
+    return sum;
+}
+
 void
 cli_print_json(const json_t *json)
 {

@@ -6,18 +6,6 @@
 
 #include "cli.h"
 
-static double
-errors_of(const json_t *function)
-{
-    const char *code;
-    json_t *count;
-    double all = 0;
-
-    json_object_foreach (json_object_get(function, "errors"), code, count)
-        all += json_number_value(count);
-    return all;
-}
-
 static void
 add_row(struct cli_table *table, const json_t *f)
 {
@@ -26,7 +14,7 @@ add_row(struct cli_table *table, const json_t *f)
     cli_table_cell(table, "%s", cli_text(f, "name"));
     cli_table_cell(table, "%.0f", cli_number(f, "version"));
     cli_table_cell(table, "%.0f", cli_number(f, "calls"));
-    cli_table_cell(table, "%.0f", errors_of(f));
+    cli_table_cell(table, "%.0f", cli_sum(json_object_get(f, "errors")));
     cli_table_cell(table, "%.0f", cli_number(f, "instances.total"));
     cli_table_cell(table, "%.0f", cli_number(f, "waiting"));
     cli_table_cell(table, "%s", cli_bytes(cli_number(f, "memory.now"), now, sizeof now));

@@ -48,18 +48,6 @@ seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static double
-sum_of(const json_t *object)
-{
-    const char *name;
-    json_t *value;
-    double sum = 0;
-
-    json_object_foreach ((json_t *)(uintptr_t)object, name, value)
-        sum += json_number_value(value);
-    return sum;
-}
-
 static const struct row *
 row_before(const struct view *view, const char *name)
 {
@@ -77,7 +65,7 @@ fill_row(const struct view *view, struct row *row, const json_t *f)
 
     (void)snprintf(row->name, sizeof row->name, "%s", cli_text(f, "name"));
     row->calls = cli_number(f, "calls");
-    row->errors = sum_of(json_object_get(f, "errors"));
+    row->errors = cli_sum(json_object_get(f, "errors"));
     row->instances = cli_number(f, "instances.total");
     row->waiting = cli_number(f, "waiting");
     row->now = cli_number(f, "memory.now");

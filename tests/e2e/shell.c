@@ -57,6 +57,22 @@ shell_close(void)
     (void)system(command);
 }
 
+int
+shell_group_start(void **state)
+{
+    int status = group_start(state);
+
+    shell_open(*state);
+    return status;
+}
+
+int
+shell_group_stop(void **state)
+{
+    shell_close();
+    return group_stop(state);
+}
+
 void
 shell(const char *command)
 {

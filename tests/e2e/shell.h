@@ -11,6 +11,9 @@ struct daemon;
 void shell_open(const struct daemon *d);
 void shell_close(void);
 extern char shell_folder[32];
+/* Setup and teardown of cmocka groups: those of harness.h with a folder. */
+int shell_group_start(void **state);
+int shell_group_stop(void **state);
 /* A path in it; valid until the next call. */
 const char *shell_path(const char *name);
 void shell_write(const char *name, const void *bytes, size_t n);

@@ -9,22 +9,6 @@
 #include "run.h"
 #include "shell.h"
 
-static int
-start(void **state)
-{
-    int status = group_start(state);
-
-    shell_open(*state);
-    return status;
-}
-
-static int
-stop(void **state)
-{
-    shell_close();
-    return group_stop(state);
-}
-
 static void
 test_from_nothing_to_a_function_that_answers(void **state)
 {
@@ -199,5 +183,5 @@ main(void)
         cmocka_unit_test(test_with_root_no_layer_is_left_out),
     };
 
-    return RUN_TESTS("cli", tests, start, stop);
+    return RUN_TESTS("cli", tests, shell_group_start, shell_group_stop);
 }

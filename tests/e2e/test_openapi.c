@@ -4,22 +4,6 @@
 #include "run.h"
 #include "shell.h"
 
-static int
-start(void **state)
-{
-    int status = group_start(state);
-
-    shell_open(*state);
-    return status;
-}
-
-static int
-stop(void **state)
-{
-    shell_close();
-    return group_stop(state);
-}
-
 static void
 test_the_description_is_valid(void **state)
 {
@@ -50,5 +34,5 @@ main(void)
         cmocka_unit_test(test_the_dashboard_in_a_browser),
     };
 
-    return RUN_TESTS("openapi", tests, start, stop);
+    return RUN_TESTS("openapi", tests, shell_group_start, shell_group_stop);
 }

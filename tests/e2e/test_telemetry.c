@@ -21,18 +21,10 @@ static const char busy[] =
 static int
 start(void **state)
 {
-    int status = group_start(state);
+    int status = shell_group_start(state);
 
-    shell_open(*state);
     deploy_ok(*state, "busy", "memory=64M", busy);
     return status;
-}
-
-static int
-stop(void **state)
-{
-    shell_close();
-    return group_stop(state);
 }
 
 /* The value of a series in the text of /metrics; -1 if it is absent. */
@@ -334,5 +326,5 @@ main(void)
         cmocka_unit_test(test_a_collector_gets_the_spans_of_calls),
     };
 
-    return RUN_TESTS("telemetry", tests, start, stop);
+    return RUN_TESTS("telemetry", tests, start, shell_group_stop);
 }

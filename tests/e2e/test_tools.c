@@ -102,7 +102,7 @@ static const char node_client[] =
 static int
 start(void **state)
 {
-    int status = group_start(state);
+    int status = shell_group_start(state);
     char *large = malloc(LARGE_BYTES);
 
     deploy_ok(*state, "hello", "memory=16M",
@@ -111,7 +111,6 @@ start(void **state)
     deploy_ok(*state, "tell", "memory=16M", TELLER);
     deploy_ok(*state, "echo", "memory=64M&max_body=32M&timeout=30s", ECHO);
     deploy_ok(*state, "stream", "memory=16M&max_body=0&stream=true&timeout=60s", STREAM);
-    shell_open(*state);
     fill_random(large, LARGE_BYTES);
     shell_write("large", large, LARGE_BYTES);
     shell_write("small", "some bytes", 10);
@@ -119,13 +118,6 @@ start(void **state)
     shell_write("client.js", node_client, sizeof node_client - 1);
     free(large);
     return status;
-}
-
-static int
-stop(void **state)
-{
-    shell_close();
-    return group_stop(state);
 }
 
 /* With $U, the daemon's or a proxy's URL. */
@@ -616,5 +608,5 @@ main(void)
         cmocka_unit_test(test_pages_of_listed_origins_may_call),
     };
 
-    return RUN_TESTS("tools", tests, start, stop);
+    return RUN_TESTS("tools", tests, start, shell_group_stop);
 }
