@@ -403,31 +403,50 @@ move_cursor(struct view *view, int by)
         (void)memcpy(view->cursor, view->rows[at].name, sizeof view->cursor);
 }
 
-/* Waits for a key, at most a second. Returns false for one that ends. */
+/* One key: a letter, or the sequence of an arrow. Returns false for one that ends. */
 static bool
-take_key(struct view *view)
+act_on(struct view *view, const char *key, size_t n)
 {
     static const char orders[] = "cmen";
+    const char *found = strchr(orders, key[0]);
+    bool arrow = n == 3 && key[0] == '\033';
+
+    if (key[0] == 'q' || key[0] == 3 || key[0] == 4)
+        return false;
+    if ((arrow && key[2] == 'A') || key[0] == 'k')
+        move_cursor(view, -1);
+    else if ((arrow && key[2] == 'B') || key[0] == 'j')
+        move_cursor(view, 1);
+    else if (key[0] == '\r' || key[0] == '\n')
+        view->inside = view->count > 0;
+    else if ((n == 1 && key[0] == '\033') || key[0] == 'b' || key[0] == 127)
+        view->inside = false;
+    else if (found != NULL && key[0] != '\0')
+        view->order = (enum order)(found - orders);
+    return true;
+}
+
+/* Waits for keys, at most a second. Several may have been typed meanwhile. */
+static bool
+take_keys(struct view *view)
+{
     struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-    char keys[8] = "";
-    const char *found;
-    ssize_t n;
+    char keys[64];
+    ssize_t got;
 
     if (poll(&p, 1, 1000) != 1)
         return true;
-    n = read(STDIN_FILENO, keys, sizeof keys - 1);
-    if (n < 1 || keys[0] == 'q' || keys[0] == 3 || keys[0] == 4)
+    got = read(STDIN_FILENO, keys, sizeof keys);
+    if (got < 1)
         return false;
-    if (strcmp(keys, "\033[A") == 0 || strcmp(keys, "\033OA") == 0 || keys[0] == 'k')
-        move_cursor(view, -1);
-    else if (strcmp(keys, "\033[B") == 0 || strcmp(keys, "\033OB") == 0 || keys[0] == 'j')
-        move_cursor(view, 1);
-    else if (keys[0] == '\r' || keys[0] == '\n')
-        view->inside = view->count > 0;
-    else if (strcmp(keys, "\033") == 0 || keys[0] == 'b' || keys[0] == 127)
-        view->inside = false;
-    else if ((found = strchr(orders, keys[0])) != NULL)
-        view->order = (enum order)(found - orders);
+    for (ssize_t at = 0, n; at < got; at += n) {
+        bool sequence =
+            keys[at] == '\033' && got - at >= 3 && (keys[at + 1] == '[' || keys[at + 1] == 'O');
+
+        n = sequence ? 3 : 1;
+        if (!act_on(view, keys + at, (size_t)n))
+            return false;
+    }
     return true;
 }
 
@@ -473,7 +492,7 @@ cmd_top(const struct cli *cli, int argc, char **argv)
         look_inside(&view);
         measure(&view);
         draw(&view);
-        on = take_key(&view) && look(&view);
+        on = take_keys(&view) && look(&view);
     }
     (void)printf("\033[?25h\033[?1049l");
     (void)fflush(stdout);
