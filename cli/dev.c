@@ -1,6 +1,6 @@
 /* dev.c: hearth dev: deploys a file or folder again whenever it is saved, and shows calls, logs and
- * memory meanwhile. Where no daemon answers it starts one of its own, with a state folder in /tmp,
- * which goes with it; without root that daemon is an insecure one, and says so.
+ * memory meanwhile. Where no daemon answers it starts one of its own, with a state folder in
+ * TMPDIR, which goes with it; without root that daemon is an insecure one, and says so.
  *
  * Logs are followed by a thread; the rest is one loop that waits for changes of files.
  */
@@ -33,7 +33,7 @@ struct dev {
     const char *path;
     /* the private daemon; pid 0: none */
     pid_t daemon;
-    char state[64], url[64], token[128];
+    char state[256], url[64], token[128];
     int watch, signals;
     double calls, errors; /* that were shown */
     bool live, following;
@@ -56,7 +56,7 @@ beside(char *path, size_t n, const char *program)
 static _Noreturn void
 become_daemon(const struct dev *dev, int log)
 {
-    char program[4096], state[80];
+    char program[4096], state[sizeof dev->state + 16];
     char *argv[] = {(char *)"hearthd", (char *)"--listen=127.0.0.1:0", state,
                     geteuid() != 0 ? (char *)"--insecure=cgroup,users" : NULL, NULL};
     sigset_t none;
@@ -112,13 +112,15 @@ await_daemon(struct dev *dev, const char *log)
 static int
 start_daemon(struct dev *dev)
 {
-    char log[96], path[96];
+    const char *folder = getenv("TMPDIR");
+    char log[sizeof dev->state + 8], path[sizeof dev->state + 8];
     FILE *file;
     int fd;
 
-    (void)snprintf(dev->state, sizeof dev->state, "/tmp/hearth-dev-XXXXXX");
+    (void)snprintf(dev->state, sizeof dev->state, "%s/hearth-dev-XXXXXX",
+                   folder != NULL && folder[0] == '/' ? folder : "/tmp");
     if (mkdtemp(dev->state) == NULL)
-        return cli_fail("cannot make a folder in /tmp: %s", strerror(errno));
+        return cli_fail("cannot make %s: %s", dev->state, strerror(errno));
     (void)snprintf(log, sizeof log, "%s.log", dev->state);
     fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_EXCL, 0600);
     if (fd < 0)
@@ -150,7 +152,7 @@ remove_state(const char *state)
 {
     char *const paths[] = {(char *)(uintptr_t)state, NULL};
     FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    char log[96];
+    char log[sizeof((struct dev *)NULL)->state + 8];
 
     for (FTSENT *e; tree != NULL && (e = fts_read(tree)) != NULL;)
         if (e->fts_info != FTS_D)

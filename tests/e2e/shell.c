@@ -120,5 +120,8 @@ shell_script(const char *name)
     if (status == 0)
         return;
     output = read_whole(shell_path("output"), &len);
-    fail_msg("status %d of %s.sh: %s", status, name, len > 4000 ? output + len - 4000 : output);
+    for (char *rest = len > 6000 ? output + len - 6000 : output, *line;
+         (line = strsep(&rest, "\n")) != NULL;)
+        (void)printf("# %s\n", line);
+    fail_msg("status %d of %s.sh: see above", status, name);
 }

@@ -58,11 +58,6 @@ class Terminal:
             sys.exit(f"status {status}")
 
 
-def whole(name):
-    """A row of that name and a whole drawing after it."""
-    return re.escape(name) + r".*\033\[J"
-
-
 for columns, rows in ((80, 24), (40, 12), (120, 40)):
     t = Terminal(columns, rows)
     t.until("(?s)sorted by calls|by calls")
