@@ -349,6 +349,10 @@ take_arguments(int argc, char **argv, const char *command, const char **path, ch
                          "[--SETTING VALUE ...]",
                          command);
     name_of(*path, name, n);
+    if (given == NULL && name[0] == '\0')
+        return cli_usage("%s has no name that a function could have: use --name NAME", *path);
+    if (given != NULL && cli_name(command, 1, (char **)(uintptr_t)&given) == NULL)
+        return CLI_USAGE;
     if (given != NULL)
         (void)snprintf(name, n, "%s", given);
     return CLI_OK;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -63,7 +64,9 @@ become_daemon(const struct dev *dev, int log)
 
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGPIPE, SIG_DFL);
     (void)setpgid(0, 0); /* not the terminal's ^C: it is told to stop */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
     (void)snprintf(state, sizeof state, "--state=%s", dev->state);
     beside(program, sizeof program, "hearthd");
     (void)dup2(log, STDERR_FILENO);
@@ -101,8 +104,12 @@ await_daemon(struct dev *dev, const char *log)
             ready = take_log_line(dev, line);
         }
         clearerr(file);
-        if (!ready && (waitpid(dev->daemon, NULL, WNOHANG) != 0 || poll(NULL, 0, 20) < 0))
+        if (!ready && waitpid(dev->daemon, NULL, WNOHANG) != 0) {
+            dev->daemon = 0;
             break;
+        }
+        if (!ready)
+            (void)poll(NULL, 0, 20);
     }
     if (file != NULL)
         (void)fclose(file);
@@ -147,8 +154,9 @@ start_daemon(struct dev *dev)
     return CLI_OK;
 }
 
+/* keep_log: somebody is to read it. */
 static void
-remove_state(const char *state)
+remove_state(const char *state, bool keep_log)
 {
     char *const paths[] = {(char *)(uintptr_t)state, NULL};
     FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
@@ -160,17 +168,22 @@ remove_state(const char *state)
     if (tree != NULL)
         (void)fts_close(tree);
     (void)snprintf(log, sizeof log, "%s.log", state);
-    (void)unlink(log);
+    if (!keep_log)
+        (void)unlink(log);
 }
 
 static void
 stop_daemon(struct dev *dev)
 {
-    if (dev->daemon <= 0)
+    bool running = dev->daemon > 0;
+
+    if (dev->state[0] == '\0')
         return;
-    (void)kill(dev->daemon, SIGTERM);
-    (void)waitpid(dev->daemon, NULL, 0);
-    remove_state(dev->state);
+    if (running) {
+        (void)kill(dev->daemon, SIGTERM);
+        (void)waitpid(dev->daemon, NULL, 0);
+    }
+    remove_state(dev->state, !running);
 }
 
 /* Uses the daemon that answers with the token, or starts one. */
@@ -189,28 +202,40 @@ find_daemon(struct dev *dev)
 
 /* ---- files ---- */
 
-/* Watches the folder of the file, or the folder and all below it. */
+/* Watches the folder that the path is in; its name there is what to look for. */
+static bool
+watch_parent(const struct dev *dev, const char *path)
+{
+    char folder[4096];
+
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    if (strrchr(folder, '/') != NULL)
+        *strrchr(folder, '/') = '\0';
+    else
+        (void)snprintf(folder, sizeof folder, ".");
+    return inotify_add_watch(dev->watch, folder[0] != '\0' ? folder : "/", CHANGES) >= 0;
+}
+
+/* Watches a file, also that which a link leads to; or a folder and all below it, also when it is
+ * made anew. */
 static int
 watch_files(struct dev *dev)
 {
-    char top[4096];
-    char *const paths[] = {top, NULL};
+    char *const paths[] = {(char *)(uintptr_t)dev->path, NULL};
+    char *real = realpath(dev->path, NULL);
     struct stat st;
     FTS *tree;
 
+    if (!watch_parent(dev, dev->path) || (real != NULL && !watch_parent(dev, real))) {
+        free(real);
+        return cli_fail("cannot watch %s: %s", dev->path, strerror(errno));
+    }
+    free(real);
     if (stat(dev->path, &st) != 0)
         return cli_fail("cannot find %s: %s", dev->path, strerror(errno));
-    (void)snprintf(top, sizeof top, "%s", dev->path);
-    if (!S_ISDIR(st.st_mode)) {
-        if (strrchr(top, '/') != NULL)
-            *strrchr(top, '/') = '\0';
-        else
-            (void)snprintf(top, sizeof top, ".");
-        return inotify_add_watch(dev->watch, top[0] != '\0' ? top : "/", CHANGES) >= 0
-                   ? CLI_OK
-                   : cli_fail("cannot watch %s: %s", top, strerror(errno));
-    }
-    tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    if (!S_ISDIR(st.st_mode))
+        return CLI_OK;
+    tree = fts_open(paths, FTS_COMFOLLOW | FTS_PHYSICAL | FTS_NOCHDIR, NULL);
     for (FTSENT *e; tree != NULL && (e = fts_read(tree)) != NULL;)
         if (e->fts_info == FTS_D)
             (void)inotify_add_watch(dev->watch, e->fts_path, CHANGES);
@@ -219,12 +244,20 @@ watch_files(struct dev *dev)
     return CLI_OK;
 }
 
+static const char *
+last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
+}
+
 /* Whether what happened concerns the function: for a file, other files of its folder do not. */
 static bool
 take_changes(const struct dev *dev)
 {
     _Alignas(struct inotify_event) char events[4096];
-    const char *slash = strrchr(dev->path, '/'), *file = slash != NULL ? slash + 1 : dev->path;
+    char *real = realpath(dev->path, NULL);
     struct stat st;
     bool whole = stat(dev->path, &st) == 0 && S_ISDIR(st.st_mode), found = false;
     ssize_t n;
@@ -232,11 +265,14 @@ take_changes(const struct dev *dev)
     while ((n = read(dev->watch, events, sizeof events)) > 0)
         for (ssize_t at = 0; at < n;) {
             const struct inotify_event *e = (const void *)(events + at);
+            const char *name = e->len > 0 ? e->name : "";
 
-            found = found || (whole ? e->len > 0 && e->name[0] != '.'
-                                    : e->len > 0 && strcmp(e->name, file) == 0);
+            found = found || (whole && name[0] != '.' && name[0] != '\0') ||
+                    strcmp(name, last_part(dev->path)) == 0 ||
+                    (real != NULL && strcmp(name, last_part(real)) == 0);
             at += (ssize_t)(sizeof *e + e->len);
         }
+    free(real);
     return found;
 }
 
@@ -307,7 +343,7 @@ deploy(struct dev *dev)
         dev->following = pthread_create(&thread, NULL, follow_logs, dev) == 0;
 }
 
-static void
+static int
 loop(struct dev *dev)
 {
     struct pollfd p[] = {{.fd = dev->signals, .events = POLLIN},
@@ -318,20 +354,21 @@ loop(struct dev *dev)
         int n = poll(p, 2, changed ? SETTLE_MS : LOOK_MS);
 
         if (n > 0 && p[0].revents != 0)
-            return;
+            return CLI_OK;
         if (n > 0 && p[1].revents != 0 && take_changes(dev)) {
             changed = true; /* and wait until nothing follows */
         } else if (n <= 0 && changed) {
             changed = false;
-            (void)watch_files(dev); /* folders may be new */
-            deploy(dev);
+            if (watch_files(dev) == CLI_OK) /* folders may be new */
+                deploy(dev);
         }
         if (dev->live)
             show_calls(dev);
+        if (ferror(stdout) != 0) /* nobody reads it any more */
+            return CLI_OK;
         if (dev->daemon > 0 && waitpid(dev->daemon, NULL, WNOHANG) > 0) {
-            (void)cli_fail("the daemon has ended; its log is %s.log", dev->state);
             dev->daemon = 0;
-            return;
+            return cli_fail("the daemon has ended; its log is %s.log", dev->state);
         }
     }
 }
@@ -349,6 +386,8 @@ cmd_dev(const struct cli *cli, int argc, char **argv)
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGQUIT);
+    (void)signal(SIGPIPE, SIG_IGN);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     dev.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     dev.watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -361,7 +400,7 @@ cmd_dev(const struct cli *cli, int argc, char **argv)
         deploy(&dev);
         (void)printf("%s/function/%s  (watching %s; ^C ends)\n", dev.cli.url, dev.name, dev.path);
         (void)fflush(stdout);
-        loop(&dev);
+        status = loop(&dev);
     }
     stop_daemon(&dev);
     return status;

@@ -89,7 +89,6 @@ reload(struct gw *gw, int fd)
     gw_config_adopt(&gw->admin->config, &next, rest, sizeof rest);
     if (rest[0] != '\0')
         log_warning("of the configuration this changes only on a restart: %s", rest);
-    publish_config(gw);
     log_info("the configuration was reloaded");
 }
 
@@ -137,12 +136,16 @@ on_reload(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n)
         reload(gw, fds[0]);
     if (has_tls)
         reload_certificate(gw, fds + has_config);
-    if (gw_access_open(gw, "/access.log", &err) < 0)
-        log_error("%s", err.text);
-    else if (gw->http->access_format != GW_ACCESS_OFF)
-        log_info("the access log was opened anew");
-    else if (n == 0)
+    if (gw->admin->config.access_log != GW_ACCESS_OFF) {
+        if (gw_access_open("/access.log", &err) == 0) {
+            log_info("the access log was opened anew");
+        } else {
+            log_error("%s: there is none until the next reload", err.text);
+            gw->admin->config.access_log = GW_ACCESS_OFF;
+        }
+    } else if (n == 0)
         log_warning("signal to reload the configuration, but there is no file");
+    publish_config(gw); /* the file of the access log is open by now */
 }
 
 static void
@@ -247,7 +250,7 @@ parse(int argc, char **argv, struct inherited *in, struct gw_config *config, str
         (in->uid == 0 && in->without == NULL) || in->memory <= 0)
         return err_set(err, 0, "hearth-gateway must be started by hearthd");
     gw_config_default(config);
-    return gw_config_arguments(config, argc - own, argv + own, err);
+    return gw_config_from_hearthd(config, argc - own, argv + own, err);
 }
 
 /* Half of the descriptors are for connections, a quarter for bodies and responses that wait. The
@@ -385,14 +388,51 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
                                config->threads > 1 && !config->spread, err);
     if (status == 0)
         status = watch_launcher(gw, err);
-    if (status == 0)
-        status = gw_access_open(gw, "/access.log", err);
+    if (status == 0 && config->access_log != GW_ACCESS_OFF)
+        status = gw_access_open("/access.log", err);
     if (status == 0)
         status = gw_functions_load(gw, gw->admin->token, err);
     if (status == 0)
         status =
             gw_server_open(gw, INHERIT_GATEWAY_LISTENERS, in->listeners, in->admin_listener, err);
     return status;
+}
+
+/* ---- the end: each loop writes what it has collected ---- */
+
+static struct gw_mail last_mail[LIMIT_THREADS];
+static uint32_t loops_written; /* of the others; on the main loop */
+
+static void
+deliver_written(struct gw_loop *loop, struct gw_mail *mail)
+{
+    (void)loop;
+    (void)mail;
+    loops_written++;
+}
+
+static void
+deliver_last(struct gw_loop *loop, struct gw_mail *mail)
+{
+    if (!gw_access_last(loop)) {
+        gw_post(loop, mail, deliver_last); /* once more, when that has been written */
+        return;
+    }
+    gw_tracing_last(loop);
+    gw_post(gw_main_loop(loop->gw), mail, deliver_written);
+}
+
+/* The other loops still run; the main one runs on only for this. */
+static void
+write_last(struct gw *gw)
+{
+    struct gw_loop *first = gw_main_loop(gw);
+
+    for (uint32_t i = 1; i < gw->loops_count; i++)
+        gw_post(gw->loops[i], &last_mail[i], deliver_last);
+    while (!gw_access_last(first) || loops_written + 1 < gw->loops_count)
+        (void)uv_run(first->uv, UV_RUN_ONCE);
+    gw_tracing_last(first);
 }
 
 int
@@ -434,9 +474,6 @@ main(int argc, char **argv)
     (void)uv_run(gw_main_loop(&gw)->uv, UV_RUN_DEFAULT);
     gw_keep_last(&gw);
     gw_logs_last(&gw);
-    for (uint32_t i = 0; i < gw.loops_count; i++) {
-        gw_access_last(gw.loops[i]);
-        gw_tracing_last(gw.loops[i]);
-    }
+    write_last(&gw);
     return 0;
 }

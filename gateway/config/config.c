@@ -423,7 +423,8 @@ gw_config_read(struct gw_config *config, const char *path, int fd, struct hearth
 /* Parses one argument and, if it is a separate word, its value. Returns the number of words
  * consumed. */
 static int
-argument(struct gw_config *config, int left, char **argv, const char *only, struct hearth_err *err)
+argument(struct gw_config *config, int left, char **argv, const char *only, bool internal,
+         struct hearth_err *err)
 {
     const char *arg = argv[0];
     const char *equals = strchr(arg, '=');
@@ -433,7 +434,7 @@ argument(struct gw_config *config, int left, char **argv, const char *only, stru
     char nearest[96];
     int words = 1;
 
-    if (option == NULL)
+    if (option == NULL || (option->reach == INTERNAL && !internal))
         return err_set(err, 0, "unknown option %s%s", arg,
                        did_you_mean(arg + strspn(arg, "-"), false, nearest, sizeof nearest));
     if (value == NULL && option->kind == FLAG)
@@ -452,10 +453,11 @@ argument(struct gw_config *config, int left, char **argv, const char *only, stru
 }
 
 static int
-arguments(struct gw_config *config, int argc, char **argv, const char *only, struct hearth_err *err)
+arguments(struct gw_config *config, int argc, char **argv, const char *only, bool internal,
+          struct hearth_err *err)
 {
     for (int i = 0; i < argc;) {
-        int words = argument(config, argc - i, argv + i, only, err);
+        int words = argument(config, argc - i, argv + i, only, internal, err);
 
         if (words < 0)
             return words;
@@ -467,11 +469,17 @@ arguments(struct gw_config *config, int argc, char **argv, const char *only, str
 int
 gw_config_arguments(struct gw_config *config, int argc, char **argv, struct hearth_err *err)
 {
-    int status = arguments(config, argc, argv, "config", err);
+    int status = arguments(config, argc, argv, "config", false, err);
 
     if (status == 0 && config->config[0] != '\0')
         status = gw_config_read(config, config->config, -1, err);
-    return status == 0 ? arguments(config, argc, argv, NULL, err) : status;
+    return status == 0 ? arguments(config, argc, argv, NULL, false, err) : status;
+}
+
+int
+gw_config_from_hearthd(struct gw_config *config, int argc, char **argv, struct hearth_err *err)
+{
+    return arguments(config, argc, argv, NULL, true, err);
 }
 
 static bool
@@ -496,6 +504,15 @@ check_address(const char *name, const char *address, struct hearth_err *err)
         strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
         return err_set(err, 0, "%s is \"%s\"; expected ADDR:PORT or unix:PATH", name, address);
     return 0;
+}
+
+/* http:// or https://, and at least a letter of a host. */
+static bool
+is_url(const char *text)
+{
+    size_t n = strncmp(text, "http://", 7) == 0 ? 7 : (strncmp(text, "https://", 8) == 0 ? 8 : 0);
+
+    return n > 0 && text[n] != '\0' && strchr("/:?#", text[n]) == NULL;
 }
 
 /* Whether a list names only layers that can be done without. */
@@ -529,8 +546,7 @@ gw_config_check(const struct gw_config *config, struct hearth_err *err)
         return err_set(err, 0, "trusted_proxies: %s", why.text);
     if ((config->tls_cert[0] != '\0') != (config->tls_key[0] != '\0'))
         return err_set(err, 0, "tls_cert and tls_key are given together, or not at all");
-    if (config->otlp[0] != '\0' && strncmp(config->otlp, "http://", 7) != 0 &&
-        strncmp(config->otlp, "https://", 8) != 0)
+    if (config->otlp[0] != '\0' && !is_url(config->otlp))
         return err_set(err, 0, "otlp is \"%s\"; expected http://HOST:PORT or https://HOST:PORT",
                        config->otlp);
     if (!only_walls(config->insecure))

@@ -61,6 +61,9 @@ int gw_config_read(struct gw_config *config, const char *path, int fd, struct he
  * its position. Returns -EINVAL and an error text for anything else. */
 int gw_config_arguments(struct gw_config *config, int argc, char **argv, struct hearth_err *err);
 
+/* For the gateway: the arguments of gw_config_to_arguments. */
+int gw_config_from_hearthd(struct gw_config *config, int argc, char **argv, struct hearth_err *err);
+
 /* Checks what depends on several values: addresses, and that no_auth is used only with loopback and
  * unix listeners. */
 int gw_config_check(const struct gw_config *config, struct hearth_err *err);

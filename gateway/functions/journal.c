@@ -233,6 +233,12 @@ gw_journal_clean(void)
     dirty = false;
 }
 
+void
+gw_journal_retry(void)
+{
+    dirty = true;
+}
+
 uint64_t
 gw_journal_unsaved_from(const struct gw_function *f)
 {

@@ -42,6 +42,8 @@ void gw_journal_keep(void);
 /* Whether any function has lines that are not on disk. */
 bool gw_journal_is_dirty(void);
 void gw_journal_clean(void);
+/* What could not be written is to be tried again. */
+void gw_journal_retry(void);
 /* A copy of the chunks that were not saved, from malloc; NULL: there is none, or no memory. *to:
  * the number after the last one. */
 void *gw_journal_unsaved(const struct gw_function *f, size_t *len, uint64_t *to);

@@ -37,7 +37,16 @@ size_of(int dir, const char *file)
 {
     struct stat st;
 
-    return fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : 0;
+    return fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) ? st.st_size
+                                                                                    : 0;
+}
+
+static bool
+is_regular(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 int64_t
@@ -63,7 +72,8 @@ log_files_shrink(const char *name)
 static unsigned char *
 read_file(int dir, const char *file, size_t *len)
 {
-    cleanup_close int fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    /* not blocking, in case somebody has made a FIFO of it */
+    cleanup_close int fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     int64_t size = fd >= 0 ? size_of(dir, file) : 0;
     unsigned char *bytes = size > 0 && size < MOST ? malloc((size_t)size) : NULL;
     ssize_t got;
@@ -190,9 +200,11 @@ append_part(int dir, const void *chunks, size_t n, int64_t most)
 
     if (size + (int64_t)n > most / 2 && renameat(dir, LOG, dir, OLD) != 0 && errno != ENOENT)
         return -errno;
-    fd = openat(dir, LOG, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    fd = openat(dir, LOG, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd < 0)
         return -errno;
+    if (!is_regular(fd))
+        return -EINVAL;
     size = size_of(dir, LOG);
     if (!ends_whole(fd, size)) { /* a crash or a full disk came in between */
         size = whole_length(dir);

@@ -43,6 +43,7 @@ static struct {
     int64_t most, budget;
     uv_timer_t timer;
     struct job *jobs; /* the first one is being worked on */
+    bool stuck;       /* the last log that was to be made smaller did not become so */
 } logs;
 
 /* ---- in the thread pool ---- */
@@ -119,15 +120,21 @@ settle_pieces(struct gw *gw, struct job *job)
         struct gw_function *f = gw_function_find(gw, piece->name, strlen(piece->name));
 
         next = piece->next;
+        if (f != NULL && piece->bytes == NULL && piece->disk >= f->log_disk) {
+            logs.stuck = true;
+            gw_function_warn(gw, f, "its log cannot be removed");
+        }
         if (f != NULL) {
             gw->functions->log_used += piece->disk - f->log_disk;
             f->log_disk = piece->disk;
         }
-        if (f != NULL && piece->bytes != NULL && piece->status == 0)
+        if (f != NULL && piece->bytes != NULL && piece->status == 0) {
             gw_journal_saved(f, piece->to);
-        else if (f != NULL && piece->status < 0 && piece->status != -ENOENT)
-            gw_function_warn(gw, f, "function %s: its log cannot be written: %s", f->name,
-                             strerror(-piece->status));
+            logs.stuck = false;
+        } else if (f != NULL && piece->status < 0 && piece->status != -ENOENT) {
+            gw_function_warn(gw, f, "its log cannot be written: %s", strerror(-piece->status));
+            gw_journal_retry();
+        }
         free(piece->bytes);
         free(piece);
     }
@@ -197,7 +204,8 @@ add_job(struct gw *gw, struct job *job)
 static void
 keep_budget(struct gw *gw)
 {
-    struct gw_function *f = gw->functions->log_used > logs.budget ? largest(gw) : NULL;
+    bool over = gw->functions->log_used > logs.budget && !logs.stuck && !gw->draining;
+    struct gw_function *f = over ? largest(gw) : NULL;
     struct job *job = f != NULL ? calloc(1, sizeof *job) : NULL;
 
     if (job == NULL)
@@ -282,6 +290,9 @@ gw_logs_start(struct gw *gw, int64_t most, int64_t budget)
     struct gw_function *f, *next;
     int status = most > 0 ? log_files_open("/") : 0;
 
+    if (most > budget / 2)
+        log_warning("log_bytes is more than half of log_budget: a log has %lld bytes",
+                    (long long)budget / 2);
     if (status < 0)
         log_warning("logs of functions are kept in memory only: %s", strerror(-status));
     /* one log, of which the half is lost at a time, must not be over the budget by itself */

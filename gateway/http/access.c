@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,14 +20,16 @@
 
 #define FULL      (256 * 1024) /* bytes that may wait; more lines are lost */
 #define ENOUGH    (32 * 1024)  /* bytes that are written at once */
-#define LINE_MOST 16384 /* all of a request, with each byte written as four */
+#define LINE_MOST 16384        /* all of a request, with each byte written as four */
 #define FLUSH_MS  1000
 
 /* Of one loop. One buffer is filled while the other one is written. */
 struct gw_access {
     char *filling, *writing; /* FULL bytes each */
     size_t filled;
+    size_t at, n; /* of `writing`: bytes that were written, and that are to be */
     bool busy;
+    bool broken;   /* the file ends within a line */
     uint64_t lost; /* lines */
     uv_fs_t req;
     struct gw_timer timer;
@@ -43,15 +46,18 @@ struct begun {
 static int file = -1;
 
 int
-gw_access_open(struct gw *gw, const char *path, struct hearth_err *err)
+gw_access_open(const char *path, struct hearth_err *err)
 {
-    int fd;
+    /* not blocking, in case somebody has made a FIFO of it */
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+    struct stat st;
 
-    if (gw->http->access_format == GW_ACCESS_OFF)
-        return 0;
-    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0)
         return err_set(err, errno, "open the access log %s in the state folder", path);
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        (void)close(fd);
+        return err_set(err, EINVAL, "the access log %s in the state folder is no file", path);
+    }
     if (file < 0) {
         file = fd;
         return 0;
@@ -63,49 +69,96 @@ gw_access_open(struct gw *gw, const char *path, struct hearth_err *err)
 
 /* ---- writing ---- */
 
-static void start_writing(struct gw_loop *loop);
+static void write_more(struct gw_loop *loop);
+
+static uint64_t
+count_lines(const char *bytes, size_t n)
+{
+    uint64_t lines = 0;
+
+    for (size_t i = 0; i < n; i++)
+        lines += bytes[i] == '\n';
+    return lines;
+}
+
+static void
+say_lost(struct gw_access *access, const char *why)
+{
+    if (access->lost > 0)
+        log_warning("%llu lines of the access log were lost: %s", (unsigned long long)access->lost,
+                    why);
+    access->lost = 0;
+}
+
+/* Begins with what was filled meanwhile, or waits for more of it. */
+static void
+on_idle(struct gw_loop *loop)
+{
+    struct gw_access *access = loop->http->access;
+
+    if (access->filled >= ENOUGH)
+        write_more(loop);
+    else if (access->filled > 0)
+        gw_timer_set(loop, &access->timer, FLUSH_MS, access->timer.fire);
+}
 
 static void
 on_written(uv_fs_t *req)
 {
     struct gw_loop *loop = req->data;
     struct gw_access *access = loop->http->access;
+    ssize_t put = req->result;
 
-    if (req->result < 0)
-        log_warning("the access log cannot be written: %s", strerror((int)-req->result));
     uv_fs_req_cleanup(req);
     access->busy = false;
-    if (access->lost > 0)
-        log_warning("%llu lines of the access log were lost: the disk is too slow",
-                    (unsigned long long)access->lost);
-    access->lost = 0;
-    if (access->filled >= ENOUGH)
-        start_writing(loop);
+    if (put > 0)
+        access->at += (size_t)put;
+    if (put <= 0) {
+        access->lost += count_lines(access->writing + access->at, access->n - access->at);
+        /* a line that was written in part is ended, so that the next one is whole */
+        access->broken = access->at > 0 && access->writing[access->at - 1] != '\n';
+        access->at = access->n = 0;
+        say_lost(access, put < 0 ? strerror((int)-put) : "nothing was written");
+    }
+    if (access->at < access->n) {
+        write_more(loop);
+        return;
+    }
+    say_lost(access, "the disk is too slow");
+    on_idle(loop);
 }
 
 /* Swaps the buffers. */
-static size_t
+static void
 take_filled(struct gw_access *access)
 {
     char *full = access->filling;
-    size_t n = access->filled;
 
     access->filling = access->writing;
     access->writing = full;
-    access->filled = 0;
-    return n;
+    access->n = access->filled;
+    access->at = access->filled = 0;
+    if (access->broken && access->n < FULL) {
+        memmove(full + 1, full, access->n++);
+        full[0] = '\n';
+        access->broken = false;
+    }
 }
 
+/* What is left of the buffer that is written, else the one that was filled. */
 static void
-start_writing(struct gw_loop *loop)
+write_more(struct gw_loop *loop)
 {
     struct gw_access *access = loop->http->access;
     uv_buf_t piece;
 
-    if (access->busy || access->filled == 0)
+    if (access->busy)
         return;
-    piece.len = take_filled(access);
-    piece.base = access->writing;
+    if (access->at == access->n)
+        take_filled(access);
+    if (access->n == 0)
+        return;
+    piece = uv_buf_init(access->writing + access->at, (unsigned)(access->n - access->at));
     access->req.data = loop;
     access->busy = uv_fs_write(loop->uv, &access->req, file, &piece, 1, -1, on_written) == 0;
 }
@@ -113,16 +166,19 @@ start_writing(struct gw_loop *loop)
 static void
 on_flush(struct gw_timer *timer)
 {
-    start_writing(container_of(timer, struct gw_access, timer)->req.data);
+    write_more(container_of(timer, struct gw_access, timer)->req.data);
 }
 
-void
+bool
 gw_access_last(struct gw_loop *loop)
 {
     struct gw_access *access = loop->http->access;
 
-    if (access != NULL && !access->busy && access->filled > 0)
-        (void)!write(file, access->filling, access->filled);
+    if (access == NULL)
+        return true;
+    if (!access->busy && (access->at < access->n || access->filled > 0))
+        write_more(loop);
+    return !access->busy;
 }
 
 static struct gw_access *
@@ -138,6 +194,7 @@ access_of(struct gw_loop *loop)
     access->filling = malloc(FULL);
     access->writing = malloc(FULL);
     access->req.data = loop;
+    access->timer.fire = on_flush;
     if (access->filling == NULL || access->writing == NULL) {
         free(access->filling);
         free(access->writing);
@@ -152,7 +209,7 @@ add_line(struct gw_loop *loop, const char *line, size_t n)
 {
     struct gw_access *access = access_of(loop);
 
-    if (access == NULL || access->filled + n > FULL) {
+    if (access == NULL || access->filled + n + 1 > FULL) {
         if (access != NULL)
             access->lost++;
         return;
@@ -162,7 +219,7 @@ add_line(struct gw_loop *loop, const char *line, size_t n)
     memcpy(access->filling + access->filled, line, n);
     access->filled += n;
     if (access->filled >= ENOUGH)
-        start_writing(loop);
+        write_more(loop);
 }
 
 /* ---- a line ---- */
@@ -285,6 +342,13 @@ gw_access_begin(struct gw_conn *conn)
                    query != NULL ? query : "", conn->http10 ? 0 : 1);
 }
 
+static void
+forget(struct gw_conn *conn)
+{
+    gw_pool_give(&conn->loop->pool, conn->access);
+    conn->access = NULL;
+}
+
 void
 gw_access_end(struct gw_conn *conn)
 {
@@ -295,10 +359,14 @@ gw_access_end(struct gw_conn *conn)
     int status = conn->status != 0 ? conn->status : client_gone;
 
     line.len = 0;
+    if (conn->loop->gw->http->access_format == GW_ACCESS_OFF) {
+        forget(conn); /* a reload has switched it off meanwhile */
+        return;
+    }
     if (conn->access != NULL)
         b = (struct begun *)(void *)conn->access->bytes;
-    else if (conn->status == 0)
-        return; /* no request had begun */
+    else if (conn->status == 0 || conn->phase >= GW_REQUEST_BODY)
+        return; /* no request had begun, or none when it was switched on */
     else
         (void)snprintf(none.client, sizeof none.client, "%s", conn->peer);
     if (conn->loop->gw->http->access_format == GW_ACCESS_JSON)
@@ -308,6 +376,5 @@ gw_access_end(struct gw_conn *conn)
     put(&line, "\n");
     line.bytes[line.len - 1] = '\n';
     add_line(conn->loop, line.bytes, line.len);
-    gw_pool_give(&conn->loop->pool, conn->access);
-    conn->access = NULL;
+    forget(conn);
 }

@@ -5,9 +5,10 @@
 #ifndef GATEWAY_ACCESS_H
 #define GATEWAY_ACCESS_H
 
+#include <stdbool.h>
+
 #include "err.h"
 
-struct gw;
 struct gw_conn;
 struct gw_loop;
 
@@ -20,12 +21,13 @@ enum gw_access_format {
 };
 
 /* Opens the file, or opens it anew: so it can be rotated by renaming it and a reload. */
-int gw_access_open(struct gw *gw, const char *path, struct hearth_err *err);
+int gw_access_open(const char *path, struct hearth_err *err);
 /* The head of the request is complete. */
 void gw_access_begin(struct gw_conn *conn);
 /* The response is complete, or the connection closes without one. */
 void gw_access_end(struct gw_conn *conn);
-/* When the gateway ends, for each loop: writes what was collected. */
-void gw_access_last(struct gw_loop *loop);
+/* When the gateway ends, on that loop: writes what was collected. False: it is still being written.
+ */
+bool gw_access_last(struct gw_loop *loop);
 
 #endif

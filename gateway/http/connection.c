@@ -527,7 +527,7 @@ gw_conn_responded(struct gw_conn *conn)
 {
     conn->responded = true;
     conn->exchange = NULL;
-    if (conn->loop->gw->http->access_format != GW_ACCESS_OFF)
+    if (conn->access != NULL || conn->loop->gw->http->access_format != GW_ACCESS_OFF)
         gw_access_end(conn);
     if (conn->life == GW_CONN_CLOSING)
         return;

@@ -78,7 +78,7 @@ on_message_begin(llhttp_t *parser)
     conn->head->len = sizeof(struct frame_request);
     memset(&conn->request, 0, sizeof conn->request);
     conn->fields = conn->dropped = 0;
-    conn->trace.on = conn->trace.given = false;
+    conn->trace.on = conn->trace.given = conn->trace.twice = false;
     conn->phase = GW_REQUEST_HEAD;
     conn->call_id[0] = '\0';
     conn->hosts = conn->origins = conn->codings = conn->lengths = 0;
@@ -367,8 +367,9 @@ on_header_value_complete(llhttp_t *parser)
         conn->head->len = conn->field_at;
         conn->dropped++;
     }
-    if (lens[0] == 11 && conn->loop->gw->http->trace_fd > 0 &&
-        strcasecmp(name, "traceparent") == 0 && gw_trace_take(conn, name + lens[0] + 1)) {
+    if (lens[0] == 11 && conn->loop->gw->http->trace_fd > 0 && conn->names_function &&
+        strcasecmp(name, "traceparent") == 0) {
+        gw_trace_take(conn, name + lens[0] + 1);
         conn->head->len = conn->field_at; /* the function gets another one: see finish_head */
         conn->dropped++;
     }

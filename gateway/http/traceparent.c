@@ -61,16 +61,21 @@ fill_random(struct gw_loop *loop, uint8_t *bytes, size_t n)
     bytes[0] |= (uint8_t)(bytes[0] == 0); /* not all zero */
 }
 
-bool
+void
 gw_trace_take(struct gw_conn *conn, const char *value)
 {
+    struct gw_trace *trace = &conn->trace, read;
     bool sampled;
 
-    if (conn->trace.given || !gw_traceparent_parse(value, &conn->trace, &sampled))
-        return false;
-    conn->trace.given = true;
-    conn->trace.on = sampled;
-    return sampled;
+    if (trace->given || trace->twice) {
+        *trace = (struct gw_trace){.twice = true};
+        return;
+    }
+    if (!gw_traceparent_parse(value, &read, &sampled))
+        return;
+    *trace = read;
+    trace->given = true;
+    trace->on = sampled;
 }
 
 static size_t
@@ -97,15 +102,18 @@ gw_trace_begin(struct gw_conn *conn, char field[GW_TRACEPARENT])
         memset(trace->parent, 0, sizeof trace->parent);
         trace->on = true;
     }
-    if (!trace->on)
+    if (!trace->on && !trace->given)
         return false;
     fill_random(conn->loop, trace->call, TRACE_SPAN);
-    fill_random(conn->loop, trace->run, TRACE_SPAN);
-    field[0] = field[1] = '0'; /* the version */
+    if (trace->on)
+        fill_random(conn->loop, trace->run, TRACE_SPAN);
+    else
+        memcpy(trace->run, trace->parent, TRACE_SPAN); /* nobody records it: passed on as it is */
+    field[0] = field[1] = '0';                         /* the version */
     field[2] = '-';
     at += put_hex(field + at, trace->trace_id, TRACE_ID);
     field[at++] = '-';
     at += put_hex(field + at, trace->run, TRACE_SPAN);
-    (void)snprintf(field + at, GW_TRACEPARENT - at, "-01"); /* sampled */
+    (void)snprintf(field + at, GW_TRACEPARENT - at, trace->on ? "-01" : "-00");
     return true;
 }

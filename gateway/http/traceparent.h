@@ -16,6 +16,7 @@ struct gw_conn;
 struct gw_trace {
     bool on;    /* it is traced */
     bool given; /* the client has said whether */
+    bool twice; /* more than once: that is as good as never */
     uint8_t trace_id[TRACE_ID];
     uint8_t parent[TRACE_SPAN]; /* the client's span; all zero: none */
     uint8_t call[TRACE_SPAN];   /* the spans of the call and of the function's run */
@@ -26,11 +27,11 @@ struct gw_trace {
  * client traces. */
 bool gw_traceparent_parse(const char *text, struct gw_trace *trace, bool *sampled);
 
-/* A field traceparent of the request. True: the request is traced, and its own field replaces this
- * one. */
-bool gw_trace_take(struct gw_conn *conn, const char *value);
+/* A field traceparent of the request, which is taken out: the function gets the one of
+ * gw_trace_begin. */
+void gw_trace_take(struct gw_conn *conn, const char *value);
 /* The fields are complete. Decides whether a request without the field is traced. True: the text of
- * the field that the function gets is in field, with a NUL. */
+ * the field that the function gets is in field, with a NUL; else it gets none. */
 #define GW_TRACEPARENT 56
 bool gw_trace_begin(struct gw_conn *conn, char field[GW_TRACEPARENT]);
 

@@ -6,9 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/limits.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -28,17 +31,28 @@
 
 #define RESTARTS_MAX       5
 #define RESTARTS_WINDOW_MS 60000
+#define LAST_MS            3000 /* to send what it has when the daemon stops */
 #define MEMORY_BYTES       (512 << 20)
 
 static int
-become_user(struct hearth_err *err)
+become_user(bool alone, struct hearth_err *err)
 {
     struct rlimit memory = {MEMORY_BYTES, MEMORY_BYTES}, none = {0, 0};
+    struct rlimit threads = {16, 16}; /* that resolve names */
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct nothing[2] = {{0}, {0}};
     const uid_t uid = LAUNCHER_UID_EXPORTER;
 
     if (setrlimit(RLIMIT_AS, &memory) != 0 || setrlimit(RLIMIT_CORE, &none) != 0 ||
-        setrlimit(RLIMIT_NPROC, &(struct rlimit){16, 16}) != 0) /* threads that resolve names */
+        (!alone && setrlimit(RLIMIT_NPROC, &threads) != 0))
         return err_set(err, errno, "limit the exporter");
+    for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL)
+            return err_set(err, errno, "drop capability %d", cap);
+    if (alone) /* see --insecure */
+        return syscall(SYS_capset, &head, nothing) == 0
+                   ? signals_reset(err)
+                   : err_set(err, errno, "give up capabilities");
     if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
         return err_set(err, errno, "become the user of the exporter");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
@@ -63,7 +77,7 @@ exporter_child(const struct launcher *l)
          syscall(SYS_close_range, INHERIT_EXPORTER_RECORDS + 1, ~0U, 0) != 0))
         status = err_set(&err, errno, "arrange the descriptors of the exporter");
     if (status == 0)
-        status = become_user(&err);
+        status = become_user(l->without_users, &err);
     if (status == 0) {
         (void)execv(path, argv);
         (void)err_set(&err, errno, "execute %s", path);
@@ -124,11 +138,17 @@ launcher_exporter_ended(struct launcher *l)
         log_error("%s", err.text);
 }
 
-/* It sends what it has, and ends, once both ends are closed everywhere. */
+/* It sends what it has, and ends, once both ends are closed everywhere; if that takes too long, it
+ * is ended. */
 void
 launcher_exporter_close(struct launcher *l)
 {
     for (int i = 0; i < 2; i++)
         if (l->exporter_socks[i] >= 0)
             (void)close(take_fd(&l->exporter_socks[i]));
+    if (l->exporter_pid <= 0)
+        return;
+    if (poll(&(struct pollfd){.fd = l->exporter_pidfd, .events = POLLIN}, 1, LAST_MS) == 0)
+        (void)kill(l->exporter_pid, SIGKILL);
+    (void)waitpid(l->exporter_pid, NULL, 0);
 }

@@ -85,7 +85,7 @@ check_arguments(const struct gw_config *config)
     struct hearth_err err = {0};
 
     gw_config_default(&again);
-    assert(gw_config_arguments(&again, argc, argv, &err) == 0);
+    assert(gw_config_from_hearthd(&again, argc, argv, &err) == 0);
     check_same(config, &again);
 }
 

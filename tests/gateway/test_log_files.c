@@ -183,6 +183,23 @@ test_garbage_in_the_file_is_not_read(void **state)
     assert_string_equal(messages("i", &all, 9), "fine,");
 }
 
+/* Nothing waits for its other end. */
+static void
+test_what_is_no_file_is_not_opened(void **state)
+{
+    (void)state;
+    make_folder("j");
+    assert_int_equal(mkfifo(path_of("j", "log"), 0600), 0);
+    assert_string_equal(messages("j", &all, 9), "");
+    assert_int_equal(add("j", 3, 1, "", "x"), -EINVAL);
+    make_folder("k");
+    assert_int_equal(mkdir(path_of("k", "log"), 0700), 0);
+    assert_true(add("k", 3, 1, "", "x") < 0);
+    assert_int_equal(log_files_size("k"), 0);
+    assert_int_equal(symlink("/etc/passwd", path_of("k", "log.old")), 0);
+    assert_string_equal(messages("k", &all, 9), "");
+}
+
 static void
 test_a_function_that_is_gone_gets_no_file(void **state)
 {
@@ -200,6 +217,7 @@ main(void)
         cmocka_unit_test(test_a_log_is_bounded_and_loses_its_oldest_lines),
         cmocka_unit_test(test_half_a_chunk_at_the_end_is_cut),
         cmocka_unit_test(test_garbage_in_the_file_is_not_read),
+        cmocka_unit_test(test_what_is_no_file_is_not_opened),
         cmocka_unit_test(test_a_function_that_is_gone_gets_no_file),
     };
 

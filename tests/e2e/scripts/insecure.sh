@@ -2,15 +2,15 @@
 cp -r "$HEARTH_PREFIX" prefix
 mkdir nobody
 chown 65534:65534 nobody
-as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+as_nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
 
-as_nobody prefix/bin/hearthd --listen 127.0.0.1:0 --state "$D/nobody/state" 2>err && exit 1
+$as_nobody prefix/bin/hearthd --listen 127.0.0.1:0 --state "$D/nobody/state" 2>err && exit 1
 grep -q 'must be started as root' err
 grep -q -- '--insecure=cgroup,users' err
 prefix/bin/hearthd --check --insecure=seccomp 2>err && exit 1
 grep -q 'any of cgroup, users' err
 
-as_nobody prefix/bin/hearthd --listen 127.0.0.1:0 --state "$D/nobody/state" --insecure=cgroup,users 2>log &
+$as_nobody prefix/bin/hearthd --listen 127.0.0.1:0 --state "$D/nobody/state" --insecure=cgroup,users 2>log &
 P=$!
 trap 'kill $P' EXIT
 await "grep -q 'ready on' log"
@@ -55,8 +55,26 @@ for name in hearth-gateway hearth-worker; do
   for pid in $(pgrep -u 65534 $name); do
     grep -q 'CapEff:.*0000000000000000' "/proc/$pid/status"
     grep -q 'CapPrm:.*0000000000000000' "/proc/$pid/status"
+    grep -q 'CapInh:.*0000000000000000' "/proc/$pid/status"
     grep -q 'NoNewPrivs:.*1' "/proc/$pid/status"
     grep -q 'Seccomp:.*2' "/proc/$pid/status"
   done
 done
 [ "$(pgrep -u 65534 -c hearth-worker)" -ge 1 ]
+kill $P
+wait $P || true
+trap - EXIT
+
+# what the launcher could inherit is not inherited; traces are sent here, too
+$as_nobody unshare -Ur setpriv --inh-caps=+all prefix/bin/hearthd --listen 127.0.0.1:0 \
+  --state "$D/nobody/state" --insecure=cgroup,users --otlp=http://127.0.0.1:9 2>log2 &
+P=$!
+trap 'kill $P' EXIT
+await "grep -q 'ready on' log2"
+HEARTH_URL=$(grep -o 'http://127[^,]*' log2 | tail -1)
+hearth call plain
+await "pgrep -u 65534 hearth-exporter"
+for pid in $(pgrep -u 65534 hearth-worker) $(pgrep -u 65534 hearth-exporter); do
+  grep -q 'CapEff:.*0000000000000000' "/proc/$pid/status"
+  grep -q 'CapInh:.*0000000000000000' "/proc/$pid/status"
+done
