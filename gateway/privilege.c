@@ -4,13 +4,12 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "capabilities.h"
 #include "filter.h"
 #include "landlock.h"
 #include "log.h"
@@ -25,27 +24,6 @@ close_files(struct hearth_err *err)
     if (status == 0)
         status = sbx_landlock_allow(rules, "/", SBX_LANDLOCK_CHANGE, err);
     return status == 0 ? sbx_landlock_enforce(rules, err) : status;
-}
-
-static int
-drop_capabilities(struct hearth_err *err)
-{
-    for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
-        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL)
-            return err_set(err, errno, "layer \"capabilities\": drop %d", cap);
-    return 0;
-}
-
-/* Those that a change of user would have taken. */
-static int
-clear_capabilities(struct hearth_err *err)
-{
-    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2] = {{0}, {0}};
-
-    if (syscall(SYS_capset, &head, none) != 0)
-        return err_set(err, errno, "layer \"capabilities\": give them up");
-    return 0;
 }
 
 /* The memory holds the token and the clients' data. A compromised gateway must also not start the
@@ -68,14 +46,14 @@ gw_privilege_drop(const char *state, uid_t uid, gid_t gid, struct hearth_err *er
 
     if (chdir(state) != 0 || chroot(".") != 0 || chdir("/") != 0)
         return err_set(err, errno, "layer \"root\": make %s the root", state);
-    status = drop_capabilities(err);
+    status = capabilities_bound(err);
     if (status < 0)
         return status;
     /* 0: there is only one user, see --insecure */
     if (uid != 0 &&
         (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0))
         return err_set(err, errno, "layer \"user\": become user %u", (unsigned)uid);
-    if (uid == 0 && clear_capabilities(err) < 0)
+    if (uid == 0 && capabilities_clear(err) < 0)
         return err->code;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_set(err, errno, "layer \"no-new-privs\"");

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/limits.h>
 #include <poll.h>
@@ -21,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "capabilities.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "inherit.h"
@@ -39,22 +39,22 @@ become_user(bool alone, struct hearth_err *err)
 {
     struct rlimit memory = {MEMORY_BYTES, MEMORY_BYTES}, none = {0, 0};
     struct rlimit threads = {16, 16}; /* that resolve names */
-    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct nothing[2] = {{0}, {0}};
     const uid_t uid = LAUNCHER_UID_EXPORTER;
+    int status;
 
     if (setrlimit(RLIMIT_AS, &memory) != 0 || setrlimit(RLIMIT_CORE, &none) != 0 ||
         (!alone && setrlimit(RLIMIT_NPROC, &threads) != 0))
         return err_set(err, errno, "limit the exporter");
-    for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
-        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL)
-            return err_set(err, errno, "drop capability %d", cap);
-    if (alone) /* see --insecure */
-        return syscall(SYS_capset, &head, nothing) == 0
-                   ? signals_reset(err)
-                   : err_set(err, errno, "give up capabilities");
-    if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
+    status = capabilities_bound(err);
+    if (status < 0)
+        return status;
+    /* alone: there is only one user, see --insecure */
+    if (!alone &&
+        (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0))
         return err_set(err, errno, "become the user of the exporter");
+    status = capabilities_clear(err);
+    if (status < 0)
+        return status;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_set(err, errno, "give up new privileges");
     return signals_reset(err);

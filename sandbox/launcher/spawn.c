@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -18,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "capabilities.h"
 #include "cleanup.h"
 #include "inherit.h"
 #include "signals.h"
@@ -129,19 +129,18 @@ set_limits(const struct sbx_spawn *spawn, struct hearth_err *err)
 static int
 drop_privilege(const struct sbx_spawn *spawn, struct hearth_err *err)
 {
-    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2] = {{0}, {0}};
+    int status = capabilities_bound(err);
 
-    for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
-        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL)
-            return err_set(err, errno, "layer \"capabilities\": drop %d", cap);
+    if (status < 0)
+        return status;
     /* 0: there is only one user, see --insecure */
     if (spawn->uid != 0 &&
         (setgroups(0, NULL) != 0 || setresgid(spawn->uid, spawn->uid, spawn->uid) != 0 ||
          setresuid(spawn->uid, spawn->uid, spawn->uid) != 0))
         return err_set(err, errno, "layer \"user\": become %u", (unsigned)spawn->uid);
-    if (syscall(SYS_capset, &head, none) != 0) /* user 0 would keep the inheritable ones */
-        return err_set(err, errno, "layer \"capabilities\": give them up");
+    status = capabilities_clear(err); /* user 0 would keep the inheritable ones */
+    if (status < 0)
+        return status;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_set(err, errno, "layer \"no-new-privs\"");
     /* after the change of user, which clears it. If the launcher died before this, no signal
