@@ -21,14 +21,20 @@ clock_ms(void)
     return clock_ns() / 1000000;
 }
 
-/* The time of day: milliseconds since 1970. */
+/* The time of day: nanoseconds, or milliseconds, since 1970. */
 static inline int64_t
-clock_wall_ms(void)
+clock_wall_ns(void)
 {
     struct timespec now;
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static inline int64_t
+clock_wall_ms(void)
+{
+    return clock_wall_ns() / 1000000;
 }
 
 #endif

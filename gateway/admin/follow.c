@@ -146,6 +146,8 @@ look(struct gw *gw, struct gw_follower *follower)
         if (f == NULL)
             return false;
         gw_function_take_output(f);
+        if (follower->from == gw_journal_next())
+            return true;
         text = gw_journal_text(f, &follower->filter, follower->from, &len);
         follower->from = gw_journal_next();
     }

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "call.h"
+#include "clock.h"
 #include "container.h"
 #include "dispatch.h"
 #include "function.h"
@@ -24,15 +24,6 @@ struct gw_tracing {
     unsigned count;
     struct trace_record records[TRACE_RECORDS];
 };
-
-static int64_t
-wall_ns(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static void
 flush(struct gw_tracing *tracing)
@@ -85,7 +76,7 @@ gw_tracing_add(struct gw_call *call)
         arrived = now;
     r = &tracing->records[tracing->count++];
     *r = (struct trace_record){
-        .arrived_ns = (uint64_t)(wall_ns() - (now - arrived)),
+        .arrived_ns = (uint64_t)(clock_wall_ns() - (now - arrived)),
         .wait_ns = (uint64_t)((began != 0 ? began : now) - arrived),
         .cold_ns = (uint64_t)call->cold_ns,
         .run_ns = (uint64_t)(began != 0 ? now - began : 0),

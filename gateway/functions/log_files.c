@@ -10,27 +10,11 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "store.h"
 
 #define LOG  "log"
 #define OLD  "log.old"
 #define MOST (INT64_C(1) << 30) /* bytes of a file that is read */
-
-static int functions = -1;
-
-static int
-open_dir(int at, const char *path)
-{
-    return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-}
-
-int
-log_files_open(const char *root)
-{
-    cleanup_close int dir = open_dir(AT_FDCWD, root);
-
-    functions = dir >= 0 ? open_dir(dir, "functions") : -1;
-    return functions >= 0 ? 0 : -errno;
-}
 
 static int64_t
 size_of(int dir, const char *file)
@@ -52,7 +36,7 @@ is_regular(int fd)
 int64_t
 log_files_size(const char *name)
 {
-    cleanup_close int dir = open_dir(functions, name);
+    cleanup_close int dir = store_folder(name);
 
     return dir >= 0 ? size_of(dir, LOG) + size_of(dir, OLD) : 0;
 }
@@ -60,7 +44,7 @@ log_files_size(const char *name)
 void
 log_files_shrink(const char *name)
 {
-    cleanup_close int dir = open_dir(functions, name);
+    cleanup_close int dir = store_folder(name);
 
     if (dir >= 0 && unlinkat(dir, OLD, 0) != 0)
         (void)unlinkat(dir, LOG, 0);
@@ -129,7 +113,7 @@ keep_lines(const unsigned char *bytes, size_t n, struct lines *lines)
 char *
 log_files_read(const char *name, const struct log_filter *filter, size_t lines, size_t *len)
 {
-    cleanup_close int dir = open_dir(functions, name);
+    cleanup_close int dir = store_folder(name);
     struct lines found = {.filter = filter, .most = lines};
     size_t old_len = 0, new_len = 0;
     cleanup_free unsigned char *old = NULL, *new = NULL;
@@ -220,7 +204,7 @@ append_part(int dir, const void *chunks, size_t n, int64_t most)
 int
 log_files_append(const char *name, const void *chunks, size_t n, int64_t most)
 {
-    cleanup_close int dir = open_dir(functions, name);
+    cleanup_close int dir = store_folder(name);
     const unsigned char *bytes = chunks;
     int status = dir >= 0 ? 0 : -errno;
 

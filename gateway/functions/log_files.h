@@ -1,6 +1,6 @@
 /* log_files.h: the log of a function on disk: functions/NAME/log, and log.old, which is what was
  * there before it was full. Chunks as in log_line.h, one after another. All functions block: call
- * them in the thread pool, one at a time per function.
+ * them in the thread pool, one at a time per function, after store_open.
  */
 #ifndef GATEWAY_LOG_FILES_H
 #define GATEWAY_LOG_FILES_H
@@ -12,8 +12,6 @@
 
 #define LOG_FILES_LEAST (256 * 1024) /* twice what the largest chunk may have */
 
-/* In the folder `root`/functions. Returns 0 or a negative errno. */
-int log_files_open(const char *root);
 /* Bytes on disk. */
 int64_t log_files_size(const char *name);
 /* Appends whole chunks; a file that a crash left with half a chunk is cut first. After an error

@@ -15,6 +15,7 @@
 #include "log_files.h"
 
 #define EVERY_MS 500
+#define RETRY_MS 5000 /* after a failure, which may last: all that waits is copied for each try */
 
 /* Chunks of one function on their way to the disk. */
 struct piece {
@@ -43,6 +44,7 @@ static struct {
     int64_t most, budget;
     uv_timer_t timer;
     struct job *jobs; /* the first one is being worked on */
+    int64_t next_ms;  /* not before that time */
     bool stuck;       /* the last log that was to be made smaller did not become so */
 } logs;
 
@@ -134,6 +136,7 @@ settle_pieces(struct gw *gw, struct job *job)
         } else if (f != NULL && piece->status < 0 && piece->status != -ENOENT) {
             gw_function_warn(gw, f, "its log cannot be written: %s", strerror(-piece->status));
             gw_journal_retry();
+            logs.next_ms = gw_now_ms() + RETRY_MS;
         }
         free(piece->bytes);
         free(piece);
@@ -276,7 +279,7 @@ on_time(uv_timer_t *timer)
     struct gw *gw = timer->data;
     gw_locked struct gw *held = gw_lock(gw);
 
-    if (logs.jobs == NULL && gw_journal_is_dirty()) {
+    if (logs.jobs == NULL && gw_journal_is_dirty() && gw_now_ms() >= logs.next_ms) {
         struct job *job = collect(gw);
 
         if (job != NULL)
@@ -288,15 +291,12 @@ void
 gw_logs_start(struct gw *gw, int64_t most, int64_t budget)
 {
     struct gw_function *f, *next;
-    int status = most > 0 ? log_files_open("/") : 0;
 
     if (most > budget / 2)
         log_warning("log_bytes is more than half of log_budget: a log has %lld bytes",
                     (long long)budget / 2);
-    if (status < 0)
-        log_warning("logs of functions are kept in memory only: %s", strerror(-status));
     /* one log, of which the half is lost at a time, must not be over the budget by itself */
-    logs.most = status < 0 ? 0 : (most > budget / 2 ? budget / 2 : most);
+    logs.most = most > budget / 2 ? budget / 2 : most;
     logs.budget = budget;
     HASH_ITER (hh, gw->functions->table, f, next) {
         f->log_disk = logs.most > 0 ? log_files_size(f->name) : 0;

@@ -559,6 +559,12 @@ store_settings(const char *name, uint32_t version, const char *json, struct hear
 }
 
 int
+store_folder(const char *name)
+{
+    return open_dir(functions, name);
+}
+
+int
 store_keep_memory(const char *name, const char *json, struct hearth_err *err)
 {
     cleanup_close int dir = open_dir(functions, name);

@@ -46,6 +46,8 @@ void store_limit_cache(uint64_t bytes);
 
 /* Replaces VERSION/function.json. */
 int store_settings(const char *name, uint32_t version, const char *json, struct hearth_err *err);
+/* The folder NAME, open; -1 with errno. The caller closes it. */
+int store_folder(const char *name);
 /* What was measured of the memory of a function: NAME/memory.json. */
 int store_keep_memory(const char *name, const char *json, struct hearth_err *err);
 /* NULL: there is none. Owned by the caller. */

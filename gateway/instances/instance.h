@@ -239,8 +239,9 @@ void gw_instance_read_log(struct gw_instance *inst);
 void gw_instance_read_last_log(struct gw_instance *inst);
 void gw_instance_stop_log(struct gw_instance *inst);
 /* Moves the output in the channel's memory to the journal. Lock held. */
-void gw_function_take_output(struct gw_function *f); /* of all its instances */
 void gw_instance_take_output(struct gw_instance *inst);
+/* All output of all instances of the function. */
+void gw_function_take_output(struct gw_function *f);
 /* As above, including unfinished lines. For an instance that is about to end. */
 void gw_instance_take_last_output(struct gw_instance *inst);
 /* Takes the output of calls that run long. Called at each tick of a loop. */

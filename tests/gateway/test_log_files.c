@@ -15,6 +15,7 @@
 
 #include "log_files.h"
 #include "run.h"
+#include "store.h"
 
 #define MOST 65536
 
@@ -23,13 +24,11 @@ static char root[] = "/tmp/hearth-logs-XXXXXX";
 static int
 start(void **state)
 {
-    char path[64];
+    struct hearth_err err = {0};
+    unsigned cleaned;
 
     (void)state;
-    if (mkdtemp(root) == NULL)
-        return -1;
-    (void)snprintf(path, sizeof path, "%s/functions", root);
-    return mkdir(path, 0700) == 0 ? log_files_open(root) : -1;
+    return mkdtemp(root) != NULL ? store_open(root, &cleaned, &err) : -1;
 }
 
 static int
