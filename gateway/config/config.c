@@ -234,6 +234,14 @@ gw_config_keep_fixed(struct gw_config *next, const struct gw_config *config)
                    width(&options[i]));
 }
 
+static void
+replace(char *text, char from, char to)
+{
+    for (; *text != '\0'; text++)
+        if (*text == from)
+            *text = to;
+}
+
 /* "; did you mean "x"?", or where to look. */
 static const char *
 did_you_mean(const char *name, bool in_file, char *text, size_t n)
@@ -243,18 +251,15 @@ did_you_mean(const char *name, bool in_file, char *text, size_t n)
     size_t count = 0;
 
     (void)snprintf(given, sizeof given, "%.*s", (int)strcspn(name, "="), name);
-    for (char *p = given; *p != '\0'; p++)
-        if (*p == '-')
-            *p = '_';
+    replace(given, '-', '_');
     for (size_t i = 0; i < OPTIONS; i++)
         if (options[i].reach != INTERNAL && !(in_file && options[i].reach == COMMAND_LINE))
             names[count++] = options[i].name;
     nearest = text_nearest(given, names);
     (void)snprintf(shown, sizeof shown, "%s%s", in_file ? "" : "--",
                    nearest != NULL ? nearest : "");
-    for (char *p = shown; *p != '\0' && !in_file; p++)
-        if (*p == '_')
-            *p = '-';
+    if (!in_file)
+        replace(shown, '_', '-');
     if (nearest != NULL)
         (void)snprintf(text, n, "; did you mean \"%s\"?", shown);
     else
@@ -581,9 +586,7 @@ gw_config_usage(void)
         if (options[i].reach == INTERNAL)
             continue;
         (void)snprintf(name, sizeof name, "--%s", options[i].name);
-        for (char *p = name; *p != '\0'; p++)
-            if (*p == '_')
-                *p = '-';
+        replace(name, '_', '-');
         (void)printf(
             "  %-20s %s%s%s%s\n", name, options[i].text, options[i].kind == FLAG ? "" : " (",
             options[i].kind == FLAG ? "" : options[i].allowed, options[i].kind == FLAG ? "" : ")");

@@ -50,7 +50,7 @@ class Terminal:
             try:
                 os.read(self.fd, 65536)
             except BlockingIOError:
-                time.sleep(0.01)
+                select.select([self.fd], [], [], 0.2)
             except OSError:
                 break
         _, status = os.waitpid(self.pid, 0)
