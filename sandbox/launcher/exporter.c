@@ -22,14 +22,13 @@
 
 #include "capabilities.h"
 #include "cleanup.h"
-#include "clock.h"
 #include "inherit.h"
 #include "launcher/jail.h"
+#include "launcher/report.h"
 #include "launcher/watch.h"
 #include "log.h"
 #include "signals.h"
 
-#define RESTARTS_MAX       5
 #define RESTARTS_WINDOW_MS 60000
 #define LAST_MS            3000 /* to send what it has when the daemon stops */
 #define MEMORY_BYTES       (512 << 20)
@@ -116,7 +115,6 @@ launcher_exporter_open(struct launcher *l, struct hearth_err *err)
 void
 launcher_exporter_ended(struct launcher *l)
 {
-    int64_t now = clock_ms();
     struct hearth_err err = {0};
     int status = 0;
 
@@ -126,13 +124,9 @@ launcher_exporter_ended(struct launcher *l)
     l->exporter_pid = 0;
     if (l->stopping)
         return;
-    if (now - l->exporter_since_ms > RESTARTS_WINDOW_MS) {
-        l->exporter_restarts = 0;
-        l->exporter_since_ms = now;
-    }
     log_warning("the exporter of traces ended with %s %d", WIFEXITED(status) ? "status" : "signal",
                 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-    if (++l->exporter_restarts > RESTARTS_MAX)
+    if (!launcher_may_restart(&l->exporter_restarts, RESTARTS_WINDOW_MS))
         log_error("the exporter keeps ending: no traces are sent any more");
     else if (start(l, &err) < 0)
         log_error("%s", err.text);

@@ -6,6 +6,7 @@
 #include <linux/close_range.h>
 #include <linux/limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,6 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "clock.h"
 #include "inherit.h"
 #include "landlock.h"
 #include "launcher/blanks.h"
@@ -25,42 +25,48 @@
 #include "launcher/watch.h"
 #include "log.h"
 
-#define GATEWAY_TEXT       80 /* of one argument that is made here */
-#define RESTARTS_MAX       5
+#define GATEWAY_OWN        9  /* arguments that are made here */
+#define GATEWAY_TEXT       80 /* bytes of one */
 #define RESTARTS_WINDOW_MS 10000
+
+/* What it inherits, as arguments. */
+struct own_arguments {
+    char text[GATEWAY_OWN][GATEWAY_TEXT];
+    int count;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+add(struct own_arguments *own, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(own->text[own->count++], GATEWAY_TEXT, fmt, ap);
+    va_end(ap);
+}
 
 /* Argument list of the gateway: what it inherits, then the options of the user. */
 static void
-gateway_argv(const struct launcher *l, char **argv, char text[][GATEWAY_TEXT])
+gateway_argv(const struct launcher *l, char **argv, struct own_arguments *own)
 {
     int n = 0;
 
-    argv[n++] = (char *)"hearth-gateway";
-    (void)snprintf(text[0], GATEWAY_TEXT, "--listeners=%d", l->listeners_count);
-    argv[n++] = text[0];
-    (void)snprintf(text[1], GATEWAY_TEXT, "--admin-listener=%d", l->admin_listener >= 0);
-    argv[n++] = text[1];
-    (void)snprintf(text[2], GATEWAY_TEXT, "--uid=%u", (unsigned)l->gateway_uid);
-    argv[n++] = text[2];
-    (void)snprintf(text[3], GATEWAY_TEXT, "--gid=%u", (unsigned)l->gateway_gid);
-    argv[n++] = text[3];
-    (void)snprintf(text[4], GATEWAY_TEXT, "--memory=%llu",
-                   (unsigned long long)sbx_cgroup_offered(&l->tree));
-    argv[n++] = text[4];
-    (void)snprintf(text[5], GATEWAY_TEXT, "--cgroup=%s", l->tree.ops->kind);
-    argv[n++] = text[5];
-    (void)snprintf(text[7], GATEWAY_TEXT, "--walls=%snamespaces,%sseccomp%s",
-                   l->without_cgroups ? "" : "cgroup,", l->without_users ? "" : "users,",
-                   sbx_landlock_abi() > 0 ? ",landlock" : "");
-    argv[n++] = text[7];
-    if (l->without_users || l->without_cgroups) {
-        (void)snprintf(
-            text[6], GATEWAY_TEXT, "--without=%s%s%s", l->without_cgroups ? "cgroup" : "",
+    add(own, "--listeners=%d", l->listeners_count);
+    add(own, "--admin-listener=%d", l->admin_listener >= 0);
+    add(own, "--uid=%u", (unsigned)l->gateway_uid);
+    add(own, "--gid=%u", (unsigned)l->gateway_gid);
+    add(own, "--memory=%llu", (unsigned long long)sbx_cgroup_offered(&l->tree));
+    add(own, "--cgroup=%s", l->tree.ops->kind);
+    add(own, "--walls=%snamespaces,%sseccomp%s", l->without_cgroups ? "" : "cgroup,",
+        l->without_users ? "" : "users,", sbx_landlock_abi() > 0 ? ",landlock" : "");
+    if (l->without_users || l->without_cgroups)
+        add(own, "--without=%s%s%s", l->without_cgroups ? "cgroup" : "",
             l->without_cgroups && l->without_users ? "," : "", l->without_users ? "users" : "");
-        argv[n++] = text[6];
-    }
     if (l->exporter_socks[0] >= 0)
-        argv[n++] = (char *)"--exporter=1";
+        add(own, "--exporter=1");
+    argv[n++] = (char *)"hearth-gateway";
+    for (int i = 0; i < own->count; i++)
+        argv[n++] = own->text[i];
     for (int i = 0; i < l->options.gateway_args_count; i++)
         argv[n++] = l->options.gateway_args[i];
     argv[n] = NULL;
@@ -95,8 +101,9 @@ arrange_fds(const struct launcher *l, int sock)
 static _Noreturn void
 gateway_child(const struct launcher *l, int sock)
 {
-    char text[8][GATEWAY_TEXT];
-    cleanup_free char **argv = calloc((size_t)l->options.gateway_args_count + 11, sizeof *argv);
+    struct own_arguments own = {.count = 0};
+    size_t most = 1 + GATEWAY_OWN + (size_t)l->options.gateway_args_count + 1;
+    cleanup_free char **argv = calloc(most, sizeof *argv);
     char path[PATH_MAX];
     struct hearth_err err = {0};
     int status = argv == NULL ? err_set(&err, ENOMEM, "start the gateway") : 0;
@@ -106,7 +113,7 @@ gateway_child(const struct launcher *l, int sock)
     if (status == 0 && arrange_fds(l, sock) < 0)
         status = err_set(&err, errno, "arrange the descriptors of the gateway");
     if (status == 0) {
-        gateway_argv(l, argv, text);
+        gateway_argv(l, argv, &own);
         (void)snprintf(path, sizeof path, "%s/libexec/hearth/hearth-gateway", l->prefix);
         (void)execv(path, argv);
         (void)err_set(&err, errno, "execute %s", path);
@@ -176,7 +183,6 @@ close_gateway(struct launcher *l)
 void
 launcher_gateway_ended(struct launcher *l)
 {
-    int64_t now = clock_ms();
     struct hearth_err err = {0};
     int status = 0;
 
@@ -194,11 +200,8 @@ launcher_gateway_ended(struct launcher *l)
     }
     log_error("the gateway ended with %s %d", WIFEXITED(status) ? "status" : "signal",
               WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-    if (now - l->restarts_since_ms > RESTARTS_WINDOW_MS) {
-        l->restarts = 0;
-        l->restarts_since_ms = now;
-    }
-    if (++l->restarts > RESTARTS_MAX || (!l->gateway_up && !l->notified)) {
+    if (!launcher_may_restart(&l->restarts, RESTARTS_WINDOW_MS) ||
+        (!l->gateway_up && !l->notified)) {
         log_error("the gateway keeps ending: stopping");
         l->stopping = true;
         l->exit_status = 1;

@@ -98,6 +98,12 @@ struct launcher_socket_file {
     ino_t ino;
 };
 
+/* Of a process that is started again when it ends. */
+struct launcher_restarts {
+    int count;
+    int64_t since_ms; /* they are counted from here on */
+};
+
 struct launcher_options {
     const char *listen;
     const char *admin; /* NULL: on the same listener */
@@ -140,13 +146,11 @@ struct launcher {
     pid_t gateway_pid;
     int gateway_pidfd, gateway_sock;
     bool gateway_up;
-    int restarts;
+    struct launcher_restarts restarts;
     /* of the exporter: see exporter.c */
     pid_t exporter_pid;
     int exporter_pidfd, exporter_socks[2]; /* the gateway's end, and its own; -1: none */
-    int exporter_restarts;
-    int64_t exporter_since_ms;
-    int64_t restarts_since_ms;
+    struct launcher_restarts exporter_restarts;
     bool stopping, notified;
     int exit_status;
     struct launcher_child children[LIMIT_INSTANCES + LAUNCHER_BUILDS];

@@ -1,4 +1,4 @@
-/* report.c: errors for the log, at a limited rate. */
+/* report.c: see report.h. */
 #include "launcher/report.h"
 
 #include <stdarg.h>
@@ -8,6 +8,7 @@
 #include "log.h"
 
 #define ERROR_INTERVAL_MS 1000
+#define RESTARTS_MAX      5
 
 void
 launcher_log_error(struct launcher *l, const char *fmt, ...)
@@ -29,4 +30,16 @@ launcher_log_error(struct launcher *l, const char *fmt, ...)
     log_error("%s%s", text, left_out);
     l->errors_left_out = 0;
     l->error_logged_ms = now;
+}
+
+bool
+launcher_may_restart(struct launcher_restarts *restarts, int64_t window_ms)
+{
+    int64_t now = clock_ms();
+
+    if (now - restarts->since_ms > window_ms) {
+        restarts->count = 0;
+        restarts->since_ms = now;
+    }
+    return ++restarts->count <= RESTARTS_MAX;
 }

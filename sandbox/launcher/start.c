@@ -227,13 +227,13 @@ static void
 log_isolation(const struct launcher *l)
 {
     int abi = sbx_landlock_abi();
-    char landlock[48] = "";
+    char cgroups[32] = "", landlock[48] = "";
 
     if (abi > 0)
         (void)snprintf(landlock, sizeof landlock, ", landlock (ABI %d)", abi);
-    log_info("isolation ready: %s%s%s%snamespaces, %sseccomp%s",
-             l->without_cgroups ? "" : "cgroups (", l->without_cgroups ? "" : l->tree.ops->kind,
-             l->without_cgroups ? "" : ")", l->without_cgroups ? "" : ", ",
+    if (!l->without_cgroups)
+        (void)snprintf(cgroups, sizeof cgroups, "cgroups (%s), ", l->tree.ops->kind);
+    log_info("isolation ready: %snamespaces, %sseccomp%s", cgroups,
              l->without_users ? "" : "users, ", landlock);
     if (l->without_cgroups)
         log_warning("INSECURE: without the layer \"cgroup\": no instance has a limit of memory, "
