@@ -40,7 +40,8 @@ test_slow_clients_hold_no_instance(void **state)
     int uploaders[2], readers[2];
     struct reply r;
 
-    deploy_ok(d, "large", "memory=16M&max=2&timeout=2s&max_body=16M", LARGE);
+    /* the time of a run counts writing to the disk, which may be slow */
+    deploy_ok(d, "large", "memory=16M&max=2&timeout=60s&max_body=16M", LARGE);
     for (int i = 0; i < 2; i++) {
         uploaders[i] = raw_connect(d);
         readers[i] = raw_connect(d);
@@ -89,8 +90,10 @@ exchange_all(const struct daemon *d, const char *name, size_t size)
     raw_send_text(fd, head);
     raw_send(fd, body, size);
     got = malloc(room);
-    for (ssize_t part = 1; part > 0 && n<room; n += part> 0 ? (size_t)part : 0)
+    for (ssize_t part = 1; part > 0 && n < room;) {
         part = recv(fd, got + n, room - n, 0);
+        n += part > 0 ? (size_t)part : 0;
+    }
     (void)close(fd);
     at = memmem(got, n, "\r\n\r\n", 4);
     assert_non_null(at);
