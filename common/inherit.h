@@ -17,7 +17,10 @@ enum inherit_worker {
     INHERIT_WORKER_FILES = 63,
     /* The first of as many eventfds as the gateway has loops. Their open files are the gateway's
      * too: the filters keep a function from changing or copying them by this bit of the number. */
-    INHERIT_WORKER_BELLS = 64
+    INHERIT_WORKER_BELLS = 64,
+    /* The socket to the broker, of a function with destinations. The limit of open files is this
+     * number: no call can put another file here. The filters rely on it. */
+    INHERIT_WORKER_BROKER = 128
 };
 
 /* hearth-builder. 0 is /dev/null; 1 and 2 are the file of the compiler's output. */
@@ -33,8 +36,15 @@ enum inherit_builder {
 /* hearth-gateway. 0 to 2 are those that hearthd was started with. */
 enum inherit_gateway {
     INHERIT_GATEWAY_LAUNCHER = 3,
+    INHERIT_GATEWAY_BROKER = 4,
     /* the first: those of the loops, then that of administration, then the exporter's socket */
-    INHERIT_GATEWAY_LISTENERS = 4
+    INHERIT_GATEWAY_LISTENERS = 5
+};
+
+/* hearth-broker. 0 is /dev/null; 1 and 2 are those that hearthd was started with. */
+enum inherit_broker {
+    INHERIT_BROKER_LAUNCHER = 3, /* see broker_protocol.h */
+    INHERIT_BROKER_COUNT = 4
 };
 
 /* hearth-exporter. 0 is /dev/null; 1 and 2 are those that hearthd was started with. */

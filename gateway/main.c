@@ -28,6 +28,7 @@
 #include "keep.h"
 #include "load.h"
 #include "log.h"
+#include "network.h"
 #include "logs.h"
 #include "loop.h"
 #include "privilege.h"
@@ -388,6 +389,11 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
                                config->threads > 1 && !config->spread, err);
     if (status == 0)
         status = watch_launcher(gw, err);
+    if (status == 0) {
+        status = gw_network_open(gw, INHERIT_GATEWAY_BROKER);
+        if (status < 0)
+            return err_set(err, -status, "watch the socket of the broker");
+    }
     if (status == 0 && config->access_log != GW_ACCESS_OFF)
         status = gw_access_open("/access.log", err);
     if (status == 0)

@@ -68,10 +68,9 @@ default_of(const struct sch_setting *row, char *buf, size_t n)
     case SCH_SETTING_FLAG:
         return row->default_value != 0 ? "true" : "false";
     case SCH_SETTING_CORES:
-    case SCH_SETTING_WORD:
         return "none";
     case SCH_SETTING_LIST:
-        return "[]";
+        return strcmp(row->name, "network") == 0 ? "none" : "[]";
     default:
         return "{}";
     }

@@ -13,6 +13,8 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,6 +48,7 @@ default_action(enum sbx_profile profile)
     case SBX_PROFILE_RUN: /* LOAD is in force too */
         return SCMP_ACT_ALLOW;
     case SBX_PROFILE_BUILD:
+    case SBX_PROFILE_BROKER:
         return SCMP_ACT_ERRNO(ENOSYS);
     default:
         return SCMP_ACT_KILL_PROCESS;
@@ -102,6 +105,53 @@ add_own_commands(scmp_filter_ctx ctx, uint32_t action, int nr, const int *comman
     return status;
 }
 
+/* What libpq, hiredis, libcurl and the like set. None gives a socket another address or way. */
+static int
+add_socket_options(scmp_filter_ctx ctx, uint32_t action, int nr)
+{
+    static const struct {
+        int level, name;
+    } options[] = {
+        {SOL_SOCKET, SO_KEEPALIVE},     {SOL_SOCKET, SO_RCVTIMEO},      {SOL_SOCKET, SO_SNDTIMEO},
+        {SOL_SOCKET, SO_RCVBUF},        {SOL_SOCKET, SO_SNDBUF},        {SOL_SOCKET, SO_LINGER},
+        {SOL_SOCKET, SO_REUSEADDR},     {SOL_SOCKET, SO_OOBINLINE},     {SOL_SOCKET, SO_RCVLOWAT},
+        {IPPROTO_TCP, TCP_NODELAY},     {IPPROTO_TCP, TCP_KEEPIDLE},    {IPPROTO_TCP, TCP_KEEPINTVL},
+        {IPPROTO_TCP, TCP_KEEPCNT},     {IPPROTO_TCP, TCP_USER_TIMEOUT}, {IPPROTO_TCP, TCP_QUICKACK},
+        {IPPROTO_TCP, TCP_CORK},        {IPPROTO_TCP, TCP_NOTSENT_LOWAT}, {IPPROTO_IP, IP_TOS},
+        {IPPROTO_IPV6, IPV6_TCLASS},    {IPPROTO_IPV6, IPV6_V6ONLY},
+    };
+    int status = 0;
+
+    for (size_t i = 0; i < sizeof options / sizeof options[0] && status == 0; i++)
+        status = seccomp_rule_add(ctx, action, nr, 2,
+                                  SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)options[i].level),
+                                  SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)options[i].name));
+    return status;
+}
+
+static int
+add_network_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
+{
+    static const int levels[] = {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6};
+
+    switch (when) {
+    case SBX_TO_BROKER:
+        return seccomp_rule_add(
+            ctx, action, nr, 1,
+            SCMP_A0(SCMP_CMP_MASKED_EQ, UINT64_C(0xffffffff), INHERIT_WORKER_BROKER));
+    case SBX_NO_ADDRESS:
+        return seccomp_rule_add(ctx, action, nr, 2,
+                                SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0),
+                                SCMP_A4(SCMP_CMP_EQ, 0));
+    case SBX_SOCKET_OPTION:
+        return add_socket_options(ctx, action, nr);
+    case SBX_SOCKET_QUESTION:
+        return add_commands(ctx, action, nr, levels, sizeof levels / sizeof levels[0]);
+    default:
+        return -EINVAL;
+    }
+}
+
 /* Calls of a worker on descriptors, advice and options. */
 static int
 add_worker_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
@@ -144,7 +194,7 @@ add_worker_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_whe
     case SBX_UNIX_PAIR:
         return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
     default:
-        return -EINVAL;
+        return add_network_conditions(ctx, action, nr, when);
     }
 }
 
@@ -265,7 +315,7 @@ release(scmp_filter_ctx *ctx)
 static int
 make(unsigned profiles, uint64_t extras, scmp_filter_ctx *out, struct hearth_err *err)
 {
-    const unsigned additional = SBX_PROFILE_FILES | SBX_PROFILE_THREADS;
+    const unsigned additional = SBX_PROFILE_FILES | SBX_PROFILE_THREADS | SBX_PROFILE_NETWORK;
     enum sbx_profile profile = (enum sbx_profile)(profiles & ~additional);
     __attribute__((cleanup(release))) scmp_filter_ctx ctx = seccomp_init(default_action(profile));
     int status;
@@ -346,6 +396,8 @@ fill_answers(const struct sbx_wider *wider, uint8_t answers[SBX_SYSCALLS])
         if (nr >= 0 && nr < SBX_SYSCALLS)
             answers[nr] = (uint8_t)answer->error;
     }
+    if (wider->network)
+        answers[SYS_socket] = answers[SYS_connect] = SBX_EMULATED;
     for (int nr = 0; nr < SBX_SYSCALLS && wider->strict; nr++)
         if (answers[nr] != SBX_EMULATED)
             answers[nr] = SBX_DEADLY;
@@ -356,8 +408,10 @@ sbx_filter_worker_file(const struct sbx_wider *wider, int *fd, struct hearth_err
 {
     cleanup_close int made = memfd_create("hearth-filters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     unsigned also =
-        (wider->files ? SBX_PROFILE_FILES : 0) | (wider->threads > 0 ? SBX_PROFILE_THREADS : 0);
-    struct sbx_filter_file head = {.threads = wider->threads + 1, .strict = wider->strict};
+        (wider->files ? SBX_PROFILE_FILES : 0) | (wider->threads > 0 ? SBX_PROFILE_THREADS : 0) |
+        (wider->network ? SBX_PROFILE_NETWORK : 0);
+    struct sbx_filter_file head = {
+        .threads = wider->threads + 1, .strict = wider->strict, .network = wider->network};
     int status;
 
     fill_answers(wider, head.answers);
@@ -415,6 +469,8 @@ sbx_filter_refusal(int number, const char **setting)
         *setting = "tmp";
     else if (strcmp(name, "clone") == 0)
         *setting = "threads";
+    else if (strcmp(name, "socket") == 0 || strcmp(name, "connect") == 0)
+        *setting = "network";
     else if ((sbx_extra_bit(name, strlen(name)) & sbx_extra_unusual()) != 0)
         *setting = "syscalls";
     return error;

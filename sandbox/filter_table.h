@@ -36,6 +36,10 @@ enum sbx_when {
     SBX_ADVICE,      /* madvise: only what gives memory back or says how it will be used */
     SBX_UNIX_PAIR,   /* socketpair: only AF_UNIX */
     SBX_OWN_PRCTL,   /* prctl: the thread's name, and questions */
+    SBX_TO_BROKER,   /* only on the socket to the broker */
+    SBX_NO_ADDRESS,  /* sendto: without an address, and without MSG_FASTOPEN, which connects */
+    SBX_SOCKET_OPTION, /* setsockopt: time limits, buffers, keep-alive, delays */
+    SBX_SOCKET_QUESTION, /* getsockopt: of the levels that SBX_SOCKET_OPTION sets */
 };
 
 /* As an errno: the call does nothing, and says that it succeeded. */

@@ -27,6 +27,7 @@ launch_size(unsigned type)
         [LAUNCH_DIED] = sizeof(struct launch_died),
         [LAUNCH_LIMITED] = sizeof(struct launch_limited),
         [LAUNCH_BUILT] = sizeof(struct launch_built),
+        [LAUNCH_CUT] = sizeof(struct launch_cut),
     };
 
     return type >= LAUNCH_UP && type < LAUNCH_TYPES ? HEAD_BYTES + body[type] : 0;
@@ -62,10 +63,12 @@ body_ok(const struct launch_message *msg)
     switch (msg->type) {
     case LAUNCH_START:
         return name_ok(msg->u.start.name) && msg->u.start.version > 0 && msg->u.start.staged <= 1 &&
-               msg->u.start.strict <= 1 && msg->u.start.threads >= 1 &&
+               msg->u.start.strict <= 1 && msg->u.start.network <= 1 && msg->u.start.threads >= 1 &&
                msg->u.start.threads <= LIMIT_FUNCTION_THREADS && msg->u.start.stack_bytes > 0;
     case LAUNCH_BUILD:
         return build_ok(&msg->u.build);
+    case LAUNCH_CUT:
+        return msg->u.cut.count <= LAUNCH_CUT_MOST;
     case LAUNCH_DIED:
         return msg->u.died.cause <= LAUNCH_CAUSE_NOT_ISOLATED &&
                msg->u.died.killer <= LAUNCH_KILLER_HOST &&

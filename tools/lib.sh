@@ -8,7 +8,7 @@ die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 # Debian packages by purpose.
 packages_build="gcc libc6-dev meson ninja-build pkg-config libuv1-dev libseccomp-dev libcgroup-dev
   libjansson-dev libinih-dev uthash-dev libarchive-dev libsystemd-dev libxxhash-dev
-  libssl-dev libcurl4-openssl-dev node-llhttp"
+  libssl-dev libcurl4-openssl-dev libc-ares-dev node-llhttp"
 packages_test="libcmocka-dev zlib1g-dev curl binutils strace g++ clang
   libxml2-dev libglib2.0-dev"
 # Libraries of tests/libraries. tools/trees fetches their source trees.

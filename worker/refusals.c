@@ -27,6 +27,7 @@
 #include "environment.h"
 #include "filter.h"
 #include "hearth.h"
+#include "network.h"
 
 #ifndef SYS_SECCOMP
 #define SYS_SECCOMP 1 /* asm-generic/siginfo.h; the C library has no name for it */
@@ -180,6 +181,26 @@ describe_lock(long command, struct flock *lock)
     return 0;
 }
 
+/* The word that it lies in: the kernel looks at no other. */
+static const void *
+aligned(const void *at)
+{
+    return (const void *)((uintptr_t)at & ~(uintptr_t)3);
+}
+
+static long
+connect_to(int fd, const void *address, size_t n)
+{
+    struct sockaddr_storage copy = {0};
+
+    if (n > sizeof copy)
+        return -EINVAL;
+    if (n > 0 && (!is_readable(aligned(address)) || !is_readable(aligned((const char *)address + n - 1))))
+        return -EFAULT;
+    memcpy(&copy, address, n);
+    return wrk_network_connect(fd, &copy, (socklen_t)n);
+}
+
 static long
 emulate(int number, ucontext_t *uc)
 {
@@ -190,6 +211,11 @@ emulate(int number, ucontext_t *uc)
         return describe_system((struct sysinfo *)argument(uc, 0));
     case SYS_sched_getaffinity:
         return describe_cores((size_t)argument(uc, 1), (unsigned char *)argument(uc, 2));
+    case SYS_socket:
+        return wrk_network_socket((int)argument(uc, 0), (int)argument(uc, 1), (int)argument(uc, 2));
+    case SYS_connect:
+        return connect_to((int)argument(uc, 0), (const void *)argument(uc, 1),
+                          (size_t)(socklen_t)argument(uc, 2));
     case SYS_fcntl:
         return describe_lock(argument(uc, 1), (struct flock *)argument(uc, 2));
     default:

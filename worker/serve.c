@@ -10,6 +10,7 @@
 #include "bell.h"
 #include "clock.h"
 #include "heap.h"
+#include "network.h"
 #include "print.h"
 #include "profile.h"
 #include "recycle.h"
@@ -119,6 +120,7 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
 
     call.chan = chan;
     call.arena = &arena;
+    wrk_network_watch(&call);
     for (;;) {
         struct frame frame;
 

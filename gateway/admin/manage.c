@@ -12,6 +12,7 @@
 #include "function.h"
 #include "instance.h"
 #include "loop.h"
+#include "network.h"
 #include "query.h"
 #include "settings_json.h"
 #include "show.h"
@@ -102,13 +103,44 @@ gw_manage_versions(struct gw_request *req)
         gw_request_json(req, 200, gw_show_versions(f));
 }
 
+/* A request for the instances that waits for a look at their connections. */
+struct look {
+    struct gw_network_waiter waiter;
+    struct gw_request *req;
+    struct gw_function *function; /* held */
+};
+
+static void
+on_looked(struct gw_network_waiter *waiter)
+{
+    struct look *look = container_of(waiter, struct look, waiter);
+
+    gw_request_json(look->req, 200, gw_show_instances(look->function));
+    gw_function_release(waiter->gw, look->function);
+    free(look);
+}
+
 void
 gw_manage_instances(struct gw_request *req)
 {
     struct gw_function *f = gw_request_function(req);
 
-    if (f != NULL)
-        gw_request_json(req, 200, gw_show_instances(f));
+    struct look *look;
+
+    if (f == NULL)
+        return;
+    look = calloc(1, sizeof *look);
+    if (look != NULL) {
+        look->req = req;
+        look->function = f;
+        look->waiter.done = on_looked;
+        if (gw_network_look(req->gw, f, &look->waiter)) {
+            f->refs++;
+            return;
+        }
+        free(look);
+    }
+    gw_request_json(req, 200, gw_show_instances(f));
 }
 
 void
@@ -338,6 +370,21 @@ tell_changed(const struct gw_function *f, json_t *changed)
         gw_event(f->name, "settings_changed", ",\"settings\":[%s]", names);
 }
 
+/* ended: connections to destinations that were removed. */
+static void
+tell_network(json_t *applied, bool renewed, unsigned ended)
+{
+    if (json_object_get(applied, "network") == NULL)
+        return;
+    if (renewed) /* a function without destinations has other filters */
+        (void)json_object_set_new(applied, "network", json_string("new instances"));
+    else if (ended > 0)
+        (void)json_object_set_new(
+            applied, "network",
+            json_sprintf("at once; %u open connection%s to removed destinations ended", ended,
+                         ended == 1 ? "" : "s"));
+}
+
 static void
 on_patch_stored(uv_work_t *work, int status)
 {
@@ -346,6 +393,8 @@ on_patch_stored(uv_work_t *work, int status)
     struct gw *gw = job->req->gw;
     struct gw_settings was = f->settings;
     struct gw_patch *patch = job->patch;
+    bool renewed;
+    unsigned ended;
     gw_locked struct gw *held = gw_lock(gw);
 
     (void)status;
@@ -357,12 +406,15 @@ on_patch_stored(uv_work_t *work, int status)
     tell_changed(f, job->changed);
     f->settings = job->settings;
     job->settings = was;
-    gw_function_apply(gw, f, renews_instances(job->changed));
+    renewed = !gw_settings_same_instance(&was, &f->settings);
+    gw_function_apply(gw, f, renewed || renews_instances(job->changed));
     gw_instances_follow_settings(f);
     patch->req = job->req;
     patch->waiter.done = on_limited;
     patch->waiting = 1; /* one for this function, until all limits are sent */
     patch->applied = applied_json(job->changed);
+    ended = gw_network_follow(f);
+    tell_network(patch->applied, renewed, ended);
     patch->each = json_array();
     if (f->settings.numbers.memory != was.numbers.memory ||
         f->settings.numbers.cpu != was.numbers.cpu)

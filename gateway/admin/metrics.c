@@ -14,6 +14,7 @@
 #include "instance.h"
 #include "loop.h"
 #include "memory_use.h"
+#include "network.h"
 
 #define NS_PER_S 1e9
 
@@ -123,6 +124,25 @@ print_refused(FILE *out, const char *name, struct gw_function *f)
     for (int i = 0; f->refused != NULL && i < SBX_SYSCALLS; i++)
         sum += f->refused[i];
     print_value(out, name, f, (double)sum);
+}
+
+/* ---- connections ---- */
+
+static void
+print_open_connections(FILE *out, const char *name, struct gw_function *f)
+{
+    print_value(out, name, f, gw_network_count(f));
+}
+
+static void
+print_connects(FILE *out, const char *name, struct gw_function *f)
+{
+    const struct gw_network_counts *n = &f->network;
+
+    print_labelled(out, name, f, "result", "opened", (double)n->opened);
+    print_labelled(out, name, f, "result", "failed", (double)n->failed);
+    print_labelled(out, name, f, "result", "refused", (double)n->refused);
+    print_labelled(out, name, f, "result", "limited", (double)n->limited);
 }
 
 /* ---- memory ---- */
@@ -380,6 +400,12 @@ static const struct metric metrics[] = {
     FUNCTION("instances", "gauge", "function, state", "Instances by state.", print_instances),
     FUNCTION("instance_ends_total", "counter", "function, reason", "Ends of instances by reason.",
              print_ends),
+    FUNCTION("function_connections", "gauge", "function",
+             "Connections that instances have open.", print_open_connections),
+    FUNCTION("connects_total", "counter", "function, result",
+             "Connections that instances asked for: opened; failed; refused, since network does not "
+             "list them; limited, since too many were open.",
+             print_connects),
     FUNCTION("refused_syscalls_total", "counter", "function",
              "System calls that were refused; the function goes on.", print_refused),
     FUNCTION("memory_limit_bytes", "gauge", "function", "Memory limit of one instance.",

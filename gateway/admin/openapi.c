@@ -44,13 +44,15 @@ setting_json(const struct sch_setting *row)
         [SCH_SETTING_COUNT] = "\"integer\"",
         [SCH_SETTING_CORES] = "[\"number\", \"null\"]",
         [SCH_SETTING_FLAG] = "\"boolean\"",
-        [SCH_SETTING_WORD] = "[\"string\", \"array\"]",
         [SCH_SETTING_LIST] = "\"array\"",
         [SCH_SETTING_MAP] = "\"object\"",
     };
     json_t *schema = json_object();
 
-    (void)json_object_set_new(schema, "type", json_loads(types[row->kind], JSON_DECODE_ANY, NULL));
+    (void)json_object_set_new(schema, "type",
+                              json_loads(strcmp(row->name, "network") == 0 ? "[\"string\", \"array\"]"
+                                                                           : types[row->kind],
+                                         JSON_DECODE_ANY, NULL));
     (void)json_object_set_new(schema, "description",
                               json_sprintf("%s: %s", row->text, row->allowed));
     if (row->kind <= SCH_SETTING_COUNT)

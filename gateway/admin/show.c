@@ -4,6 +4,7 @@
 #include "filter.h"
 #include "instance.h"
 #include "loop.h"
+#include "network.h"
 #include "settings_json.h"
 
 static json_t *
@@ -76,6 +77,18 @@ latency_json(const struct gw_function *f)
     return json_pack("{s:f,s:f}", "p50", p50, "p99", p99);
 }
 
+/* per_call: of the last hundred calls or more; null where there were fewer. */
+static json_t *
+network_json(const struct gw_function *f)
+{
+    const struct gw_network_counts *n = &f->network;
+
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:o}", "open", (json_int_t)gw_network_count(f), "opened",
+                     (json_int_t)n->opened, "failed", (json_int_t)n->failed, "refused",
+                     (json_int_t)n->refused, "limited", (json_int_t)n->limited, "per_call",
+                     n->window_calls > 0 ? json_real(n->per_call) : json_null());
+}
+
 json_t *
 gw_show_function(const struct gw_function *f)
 {
@@ -86,12 +99,12 @@ gw_show_function(const struct gw_function *f)
                   "queue", (json_int_t)n->queue, "queue_timeout", (json_int_t)n->queue_timeout_ms,
                   "max_body", (json_int_t)n->max_body);
 
-    return json_pack("{s:s,s:I,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o}", "name", f->name, "version",
+    return json_pack("{s:s,s:I,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "name", f->name, "version",
                      (json_int_t)f->live, "limits", limits, "settings",
                      gw_settings_json(&f->settings), "instances", states_json(f), "waiting",
                      (json_int_t)f->sch.waiting.count, "calls", (json_int_t)f->calls, "errors",
                      errors_json(f), "refused", refused_json(f), "memory", gw_show_memory_now(f),
-                     "latency", latency_json(f));
+                     "latency", latency_json(f), "connections", network_json(f));
 }
 
 static const char *
@@ -103,6 +116,25 @@ state_of(const struct gw_instance *inst)
                                                                    : SCH_SLOT_STARTING);
 }
 
+/* bytes is null where the kernel does not count them (unix sockets). */
+static json_t *
+connections_json(const struct gw_instance *inst)
+{
+    json_t *list = json_array();
+
+    for (const struct gw_connection *c = inst->connections; c != NULL; c = c->next) {
+        bool counted = c->sent != UINT64_MAX;
+
+        (void)json_array_append_new(
+            list, json_pack("{s:s,s:I,s:I,s:o,s:o}", "destination", c->text, "age",
+                            (json_int_t)(gw_now_ms() - c->opened_ms), "calls",
+                            (json_int_t)(inst->calls - c->calls), "sent",
+                            counted ? json_integer((json_int_t)c->sent) : json_null(), "received",
+                            counted ? json_integer((json_int_t)c->received) : json_null()));
+    }
+    return list;
+}
+
 json_t *
 gw_show_instances(const struct gw_function *f)
 {
@@ -111,12 +143,13 @@ gw_show_instances(const struct gw_function *f)
     for (const struct gw_instance *i = f->instances; i != NULL; i = i->next)
         (void)json_array_append_new(
             list,
-            json_pack("{s:I,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f}", "id", (json_int_t)i->id, "state",
+            json_pack("{s:I,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:o}", "id", (json_int_t)i->id, "state",
                       state_of(i), "version", (json_int_t)i->version, "pid", (json_int_t)i->pid,
                       "age", (json_int_t)(gw_now_ms() - i->born_ms), "calls", (json_int_t)i->calls,
                       "memory", (json_int_t)gw_instance_read(i->memory_fd), "memory_peak",
                       (json_int_t)gw_instance_peak(i), "memory_limit", (json_int_t)i->limit_bytes,
-                      "cpu", (double)gw_instance_cpu_us(i) / 1000.0));
+                      "cpu", (double)gw_instance_cpu_us(i) / 1000.0, "connections",
+                      connections_json(i)));
     return json_pack("{s:o}", "instances", list);
 }
 

@@ -108,6 +108,14 @@ static const struct option options[] = {
      "form of the daemon's own log; auto: journal under systemd, else text", RESTART},
     {"access_log", CHOICE, AT(access_log), 0, 0, "off, common, combined or json",
      "a line for each request, in STATE/access.log; a reload opens it anew", RELOAD},
+    {"resolver", TEXT, AT(resolver), 0, 0, "ADDRESS or ADDRESS:PORT, several with commas",
+     "name servers for the destinations of functions (default: those of the host)", RESTART},
+    {"network_allow", TEXT, AT(network_allow), 0, 0, "any of metadata, listeners",
+     "what a function may connect to if it is named: link-local addresses such as "
+     "169.254.169.254, and hearthd itself",
+     RESTART},
+    {"network_connections", COUNT, AT(network_connections), 1, 100000, "1 to 100000",
+     "maximum number of open connections of all instances", RESTART},
     {"otlp", TEXT, AT(otlp), 0, 0, "http://HOST:PORT or https://HOST:PORT",
      "collector that traces are sent to (OpenTelemetry, OTLP over HTTP)", RESTART},
     {"trace_percent", COUNT, AT(trace_percent), 0, 100, "0 to 100",
@@ -154,6 +162,7 @@ gw_config_default(struct gw_config *config)
         .body_timeout_ms = 30000,
         .write_timeout_ms = 30000,
         .trace_percent = 100,
+        .network_connections = 1024,
         .keepalive_timeout_ms = 120000,
     };
 }

@@ -43,6 +43,9 @@ struct gw_config {
     char tls_cert[256], tls_key[256]; /* "": no TLS */
     int64_t log_format;               /* enum gw_log_format */
     int64_t access_log;               /* enum gw_access_format */
+    char resolver[256];               /* name server for functions; "": those of the host */
+    char network_allow[64];           /* destinations that no list may name otherwise */
+    int64_t network_connections;      /* of all instances */
     char otlp[256];                   /* URL of the collector; "": no traces */
     int64_t trace_percent;
     char insecure[256]; /* layers to do without, "cgroup, users" */

@@ -39,6 +39,14 @@ struct gw_peaks {
     uint64_t counts[GW_PEAKS];
 };
 
+/* Connections of a function's instances, since the gateway started. */
+struct gw_network_counts {
+    uint64_t opened, failed, refused, limited;
+    uint64_t window_calls, window_opened; /* at the begin of the window that is being counted */
+    double per_call;                      /* connections, in the window before */
+    bool told;
+};
+
 struct gw_env {
     char *bytes; /* "NAME=value", each ended by a NUL; NULL for none */
     uint32_t len;
@@ -52,6 +60,8 @@ struct gw_settings {
     uint64_t syscalls;     /* bits: sbx_extra_bit */
     struct gw_env env;     /* owned */
     char cors[LIMIT_CORS]; /* origins, separated by commas; "": none */
+    char network[LIMIT_NETWORK]; /* destinations, as destination_format writes them, separated by
+                                    commas; "": none */
 };
 
 struct gw_version {
@@ -98,6 +108,7 @@ struct gw_function {
     int64_t auto_ms;              /* when memory "auto" looked last */
     uint64_t reclaimed;           /* bytes that instances gave back between two calls */
     struct memory_use *memory;    /* NULL: nothing was measured so far */
+    struct gw_network_counts network;
     uint64_t *refused;            /* counts by system-call number; NULL: none was refused */
 };
 

@@ -10,6 +10,7 @@
 
 #include "build.h"
 #include "cleanup.h"
+#include "destination.h"
 #include "filter.h"
 #include "function.h"
 #include "name.h"
@@ -120,7 +121,7 @@ gw_settings_same_instance(const struct gw_settings *a, const struct gw_settings 
 {
     return a->numbers.tmp == b->numbers.tmp && a->numbers.threads == b->numbers.threads &&
            a->numbers.stack == b->numbers.stack && a->numbers.strict == b->numbers.strict &&
-           a->syscalls == b->syscalls && a->env.len == b->env.len &&
+           a->syscalls == b->syscalls && (a->network[0] == '\0') == (b->network[0] == '\0') && a->env.len == b->env.len &&
            (a->env.len == 0 || memcmp(a->env.bytes, b->env.bytes, a->env.len) == 0);
 }
 
@@ -216,18 +217,58 @@ clear_cors(struct gw_settings *settings)
     settings->cors[0] = '\0';
 }
 
+/* "a,b" as a list */
 static json_t *
-cors_json(const struct gw_settings *settings)
+words_json(const char *words)
 {
     json_t *list = json_array();
 
-    for (const char *at = settings->cors; *at != '\0';) {
+    for (const char *at = words; *at != '\0';) {
         size_t n = strcspn(at, ",");
 
         (void)json_array_append_new(list, json_stringn(at, n));
         at += n + (at[n] == ',');
     }
     return list;
+}
+
+static json_t *
+cors_json(const struct gw_settings *settings)
+{
+    return words_json(settings->cors);
+}
+
+/* ---- network ---- */
+
+static int
+add_destination(struct gw_settings *settings, const char *text, size_t n)
+{
+    char form[DESTINATION_TEXT];
+    struct destination d;
+    size_t used = strlen(settings->network);
+
+    if (n == 4 && memcmp(text, "none", 4) == 0)
+        return used == 0 ? 0 : -EINVAL;
+    if (destination_parse(text, n, &d) < 0)
+        return -EINVAL;
+    destination_format(&d, form);
+    if (used + strlen(form) + 2 > sizeof settings->network)
+        return -EINVAL;
+    (void)snprintf(settings->network + used, sizeof settings->network - used, "%s%s",
+                   used > 0 ? "," : "", form);
+    return 0;
+}
+
+static void
+clear_network(struct gw_settings *settings)
+{
+    settings->network[0] = '\0';
+}
+
+static json_t *
+network_json(const struct gw_settings *settings)
+{
+    return settings->network[0] == '\0' ? json_string("none") : words_json(settings->network);
 }
 
 /* ---- env ---- */
@@ -339,6 +380,7 @@ static const struct other {
     {"libs", clear_libs, add_lib, NULL, NULL, libs_json},
     {"syscalls", clear_syscalls, add_syscall, NULL, NULL, syscalls_json},
     {"cors", clear_cors, add_origin, NULL, NULL, cors_json},
+    {"network", clear_network, add_destination, NULL, NULL, network_json},
     {"env", gw_settings_clear, NULL, env_from_text, env_from_json, env_to_json},
 };
 
@@ -392,8 +434,6 @@ from_text(struct gw_settings *settings, const struct sch_setting *row, const cha
         return list_from_text(settings, other_of(row), text);
     case SCH_SETTING_MAP:
         return other_of(row)->from_text(settings, text);
-    case SCH_SETTING_WORD:
-        return strcmp(text, row->allowed) == 0 ? 0 : -EINVAL;
     default:
         return sch_setting_from_text(row, text, host_memory, &settings->numbers);
     }
@@ -404,7 +444,7 @@ to_default(struct gw_settings *settings, const struct sch_setting *row)
 {
     if (row->kind == SCH_SETTING_LIST || row->kind == SCH_SETTING_MAP)
         other_of(row)->clear(settings);
-    else if (row->kind != SCH_SETTING_WORD)
+    else
         return sch_setting_from_number(row, row->default_value, 0, &settings->numbers);
     return 0;
 }
@@ -521,8 +561,6 @@ gw_settings_json(const struct gw_settings *settings)
 
         if (row->kind == SCH_SETTING_LIST || row->kind == SCH_SETTING_MAP) {
             value = other_of(row)->json(settings);
-        } else if (row->kind == SCH_SETTING_WORD) {
-            value = json_string(row->allowed);
         } else if (sch_setting_is_auto(row, &settings->numbers)) {
             value = json_string("auto");
         } else if (row->kind == SCH_SETTING_CORES) {

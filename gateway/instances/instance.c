@@ -15,6 +15,7 @@
 #include "function.h"
 #include "http.h"
 #include "log.h"
+#include "network.h"
 #include "text.h"
 
 #define START_MS  10000 /* to load the object and run hearth_init */
@@ -104,6 +105,7 @@ fill_start(struct launch_start *start, const struct gw_settings *settings)
     start->threads = (uint32_t)settings->numbers.threads;
     start->stack_bytes = (uint64_t)settings->numbers.stack;
     start->strict = settings->numbers.strict != 0;
+    start->network = settings->network[0] != '\0';
 }
 
 struct gw_instance *
@@ -130,7 +132,11 @@ gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool 
     msg.u.start.staged = staged;
     msg.u.start.memory_limit = (uint64_t)inst->limit_bytes;
     fill_start(&msg.u.start, gw_instance_settings(inst));
+    inst->has_network = msg.u.start.network != 0;
+    if (inst->has_network)
+        gw_network_publish(inst); /* first: its worker may ask at once */
     if (launch_client_send(&gw->instances->launcher, &msg) < 0) {
+        gw_network_forget(inst);
         gw_instance_let_go(inst);
         return NULL;
     }
@@ -321,6 +327,7 @@ reap(struct gw_instance *inst)
     struct gw_function *f = inst->function;
 
     gw_timer_unset(gw_main_loop(gw), &inst->timer);
+    gw_network_forget(inst);
     gw_instance_stop_log(inst);
     HASH_DEL(gw->instances->table, inst);
     *(inst->prev != NULL ? &inst->prev->next : &f->instances) = inst->next;

@@ -137,6 +137,9 @@ struct gw_instance {
     uint64_t trimmed_calls;         /* `calls` at the last look whether it is worth it */
     int64_t fresh_bytes;            /* what it used before its first call */
     uint32_t refusals_seen;         /* the channel's count at the last report: see refusals.c */
+    struct gw_connection *connections; /* open ones: network.h */
+    bool has_network;                  /* it was started with destinations */
+    bool policy_unsent;                /* the socket to the broker was full */
     struct gw_refused *refused;     /* counts by number; NULL: nothing was refused so far */
     bool partials_taken;            /* unfinished lines are in the journal already */
     bool log_watched;

@@ -56,6 +56,7 @@ launcher_take_slot(struct launcher *l, enum launcher_kind kind, uint64_t id,
                                  .id = id,
                                  .pidfd = -1,
                                  .control = -1,
+                                 .broker = -1,
                                  .object = -1,
                                  .said = -1,
                                  .kept = -1,
@@ -66,7 +67,7 @@ launcher_take_slot(struct launcher *l, enum launcher_kind kind, uint64_t id,
 void
 launcher_free_slot(struct launcher *l, struct launcher_child *c)
 {
-    int fds[] = {c->pidfd, c->control, c->object, c->said, c->kept};
+    int fds[] = {c->pidfd, c->control, c->broker, c->object, c->said, c->kept};
 
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
         if (fds[i] >= 0)

@@ -20,6 +20,7 @@
 #include "inherit.h"
 #include "landlock.h"
 #include "launcher/blanks.h"
+#include "launcher/broker.h"
 #include "launcher/child.h"
 #include "launcher/report.h"
 #include "launcher/watch.h"
@@ -75,9 +76,10 @@ gateway_argv(const struct launcher *l, char **argv, struct own_arguments *own)
 static int
 arrange_fds(const struct launcher *l, int sock)
 {
-    int from[LIMIT_THREADS + 3], n = 0;
+    int from[LIMIT_THREADS + 4], n = 0;
 
     from[n++] = sock;
+    from[n++] = l->broker_gateway[0];
     for (int i = 0; i < l->listeners_count; i++)
         from[n++] = l->listeners[i];
     if (l->admin_listener >= 0)
@@ -126,8 +128,10 @@ int
 launcher_gateway_start(struct launcher *l, struct hearth_err *err)
 {
     struct timeval send_timeout = {.tv_sec = 5};
-    int pair[2];
+    int pair[2], status = launcher_broker_for_gateway(l, err);
 
+    if (status < 0)
+        return status;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return err_set(err, errno, "make a socket pair");
     l->gateway_pid = fork();

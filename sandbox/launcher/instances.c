@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "inherit.h"
 #include "launcher/blanks.h"
+#include "launcher/broker.h"
 #include "launcher/child.h"
 #include "launcher/extra_filters.h"
 #include "launcher/gateway.h"
@@ -26,6 +27,9 @@
 #include "launcher/spawn.h"
 #include "launcher/worker.h"
 #include "state_paths.h"
+
+/* Client libraries look up names in threads, also where the function has no threads of its own. */
+#define RESOLVER_THREADS 3
 
 static struct launcher_child *
 find(struct launcher *l, uint64_t id)
@@ -178,12 +182,14 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
     struct sbx_wider wider = {.calls = start->calls & sbx_extra_unusual(),
                               .threads = start->threads - 1,
                               .files = start->tmp_bytes > 0,
-                              .strict = start->strict != 0};
+                              .strict = start->strict != 0,
+                              .network = start->network != 0};
     struct launcher_recipe recipe = {
         .limits = {.memory = start->memory_limit,
                    .cpu_most = start->cpu,
                    /* one more: a thread that was joined counts until the kernel has freed it */
-                   .pids = wider.threads > 0 ? start->threads + 1 : LAUNCHER_WORKER_PIDS,
+                   .pids = wider.threads > 0 ? start->threads + 1 + RESOLVER_THREADS * start->network
+                                             : LAUNCHER_WORKER_PIDS,
                    .cpu_weight = weight_of(start->memory_limit)},
         .tmp_bytes = start->tmp_bytes,
     };
@@ -196,6 +202,8 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
         status = err_set(err, EINVAL, "allow system calls that no function may make");
     if (status == 0)
         status = launcher_find_filters(l, &wider, &recipe.filters, err);
+    if (status == 0 && wider.network)
+        status = launcher_broker_pair(l, &fds->broker_theirs, &fds->broker_ours, err);
     if (status < 0)
         return status;
     *c = is_default ? launcher_blank_take(l, fds) : NULL;
@@ -214,6 +222,8 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
     }
     if (status == 0)
         status = set_stack(*c, start->stack_bytes, err);
+    if (status == 0 && wider.network)
+        status = launcher_broker_attach(l, msg->id, fds->broker_ours, err);
     return status == 0 ? launcher_send_task(*c, fds, err) : status;
 }
 
@@ -237,6 +247,7 @@ launcher_start(struct launcher *l, const struct launch_message *msg)
         return;
     }
     c->control = take_fd(&fds.control_ours);
+    c->broker = take_fd(&fds.broker_ours);
 }
 
 void
@@ -248,6 +259,15 @@ launcher_kill(struct launcher *l, const struct launch_message *msg)
         return; /* it has ended: LAUNCH_DIED was sent, or will be */
     c->asked = true;
     launcher_kill_child(c);
+}
+
+void
+launcher_cut_instance(struct launcher *l, const struct launch_message *msg)
+{
+    const struct launcher_child *c = find(l, msg->id);
+
+    if (c != NULL)
+        launcher_cut(l, c, &msg->u.cut);
 }
 
 void

@@ -5,7 +5,7 @@
  *
  * Data only. What each file does with it is in that file's own header. Calls go one way:
  *   main, start, loop | instances, builds | gateway | blanks | worker, extra_filters |
- *   child | jail, spawn, sockets, report, watch
+ *   exporter, broker | service | child | jail, spawn, sockets, report, watch
  */
 #ifndef SANDBOX_LAUNCHER_H
 #define SANDBOX_LAUNCHER_H
@@ -29,6 +29,7 @@
 #define LAUNCHER_UID_BUILD    (LAUNCHER_UID_BASE + LIMIT_INSTANCES)
 #define LAUNCHER_UID_GATEWAY  (LAUNCHER_UID_BASE - 1) /* where the host has no user "hearth" */
 #define LAUNCHER_UID_EXPORTER (LAUNCHER_UID_BASE - 2)
+#define LAUNCHER_UID_BROKER   (LAUNCHER_UID_BASE - 3)
 #define LAUNCHER_BUILDS       8
 
 struct launcher;
@@ -47,6 +48,7 @@ struct launcher_child {
     pid_t pid;
     int pidfd;
     int control;
+    int broker; /* the broker's end of its socket; -1: it has none */
     struct sbx_cgroup *leaf;
     bool asked;
     bool unfiltered;        /* it said that it was ready without its filters, and is ended */
@@ -61,13 +63,14 @@ struct launcher_child {
 struct launcher_worker_fds {
     int channel, log_read, log_write, control_ours, control_theirs, object;
     int files; /* the folder of the version's files; -1: none */
+    int broker_ours, broker_theirs; /* of a function with destinations; -1: none */
     int memory, peak, cpu;
     int bells_count, bells[LIMIT_THREADS];
 };
 #define LAUNCHER_NO_FDS                                                                            \
     {                                                                                              \
         .channel = -1, .log_read = -1, .log_write = -1, .control_ours = -1, .control_theirs = -1,  \
-        .object = -1, .files = -1, .memory = -1, .peak = -1, .cpu = -1                             \
+        .object = -1, .files = -1, .broker_ours = -1, .broker_theirs = -1, .memory = -1, .peak = -1, .cpu = -1                             \
     }
 
 #define LAUNCHER_BLANKS 64
@@ -111,6 +114,7 @@ struct launcher_options {
     const char *config;             /* NULL: none */
     const char *tls_cert, *tls_key; /* paths, to be opened again on a reload; NULL: none */
     const char *otlp, *log_format;  /* NULL: not set */
+    const char *resolver, *network_allow, *network_connections; /* for the broker; NULL: not set */
     const char *insecure;           /* layers to do without where they cannot be set up */
     const char *threads;
     const char *blanks;  /* "MIN:MAX" */
@@ -151,6 +155,11 @@ struct launcher {
     pid_t exporter_pid;
     int exporter_pidfd, exporter_socks[2]; /* the gateway's end, and its own; -1: none */
     struct launcher_restarts exporter_restarts;
+    /* of the broker: see broker.c */
+    pid_t broker_pid;
+    int broker_pidfd, broker_sock;
+    int broker_gateway[2]; /* the gateway's end, and its own */
+    struct launcher_restarts broker_restarts;
     bool stopping, notified;
     int exit_status;
     struct launcher_child children[LIMIT_INSTANCES + LAUNCHER_BUILDS];

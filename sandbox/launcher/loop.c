@@ -12,6 +12,7 @@
 
 #include "cleanup.h"
 #include "launcher/blanks.h"
+#include "launcher/broker.h"
 #include "launcher/builds.h"
 #include "launcher/child.h"
 #include "launcher/exporter.h"
@@ -57,6 +58,9 @@ on_gateway_message(struct launcher *l)
             return;
         case LAUNCH_CHECK:
             launcher_check(l, &msg);
+            return;
+        case LAUNCH_CUT:
+            launcher_cut_instance(l, &msg);
             return;
         case LAUNCH_BUILD:
             launcher_build(l, &msg);
@@ -186,6 +190,8 @@ on_event(struct launcher *l, uint64_t tag)
         on_gateway_message(l);
     else if (tag == LAUNCHER_TAG_GATEWAY_END && l->gateway_pidfd >= 0)
         launcher_gateway_ended(l);
+    else if (tag == LAUNCHER_TAG_BROKER && l->broker_pidfd >= 0)
+        launcher_broker_ended(l);
     else if (tag == LAUNCHER_TAG_EXPORTER && l->exporter_pidfd >= 0)
         launcher_exporter_ended(l);
     else if (tag >= LAUNCHER_TAG_CHILD)
@@ -223,5 +229,6 @@ launcher_run(struct launcher *l)
         blank_ms = n > 0 ? 1 : launcher_blanks_fill(l); /* only when idle */
     }
     launcher_exporter_close(l);
+    launcher_broker_close(l);
     return l->exit_status;
 }

@@ -56,6 +56,9 @@ main(int argc, char **argv)
         .insecure = value_of(argc - 8, argv + 8, "--insecure="),
         .otlp = value_of(argc - 8, argv + 8, "--otlp="),
         .log_format = value_of(argc - 8, argv + 8, "--log_format="),
+        .resolver = value_of(argc - 8, argv + 8, "--resolver="),
+        .network_allow = value_of(argc - 8, argv + 8, "--network_allow="),
+        .network_connections = value_of(argc - 8, argv + 8, "--network_connections="),
     };
     if (launcher_open(&l, &err) < 0) {
         log_error("%s", err.text);

@@ -29,7 +29,8 @@
 
 static_assert(INHERIT_BUILDER_CONTROL == (int)INHERIT_WORKER_CONTROL, "one place for both");
 static_assert(INHERIT_BUILDER_OBJECT == (int)INHERIT_WORKER_CHANNEL, "sbx_inherit.first");
-static_assert(FDS_SPARE >= INHERIT_WORKER_BELLS + LIMIT_THREADS, "out of the way of all");
+static_assert(FDS_SPARE > INHERIT_WORKER_BROKER, "out of the way of all");
+static_assert(INHERIT_WORKER_BROKER == INHERIT_WORKER_BELLS + LIMIT_THREADS, "the open files end");
 
 /* Puts the inherited descriptors at 0 and up. All descriptors that are still needed are moved to
  * high numbers first, so that no target overwrites a source. */
@@ -56,6 +57,9 @@ arrange_fds(struct sbx_spawn *spawn, struct hearth_err *err)
     for (int i = 0; i < count; i++)
         if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, FDS_SPARE)) < 0)
             return err_set(err, errno, "move a descriptor");
+    if (spawn->source < 0 && in->broker >= 0 &&
+        (in->broker = fcntl(in->broker, F_DUPFD_CLOEXEC, FDS_SPARE)) < 0)
+        return err_set(err, errno, "move a descriptor");
     in->control = from[INHERIT_WORKER_CONTROL];
     spawn->program = fcntl(spawn->program, F_DUPFD_CLOEXEC, FDS_SPARE);
     spawn->life = fcntl(spawn->life, F_DUPFD_CLOEXEC, FDS_SPARE);
@@ -64,6 +68,8 @@ arrange_fds(struct sbx_spawn *spawn, struct hearth_err *err)
     for (int i = 0; i < count; i++)
         if (from[i] >= 0 && dup2(from[i], i) < 0)
             return err_set(err, errno, "arrange descriptor %d", i);
+    if (spawn->source < 0 && in->broker >= 0 && dup2(in->broker, INHERIT_WORKER_BROKER) < 0)
+        return err_set(err, errno, "arrange the socket to the broker");
     return 0;
 }
 
@@ -74,9 +80,13 @@ close_others_on_exec(const struct sbx_spawn *spawn, struct hearth_err *err)
     bool builder = spawn->source >= 0;
     unsigned none = builder ? INHERIT_BUILDER_COUNT : INHERIT_WORKER_COUNT;
     unsigned bells = INHERIT_WORKER_BELLS, behind = bells + (unsigned)spawn->inherit.bells_count;
+    unsigned broker = INHERIT_WORKER_BROKER;
 
-    if ((!builder && syscall(SYS_close_range, none, bells - 1, CLOSE_RANGE_CLOEXEC) != 0) ||
-        syscall(SYS_close_range, builder ? none : behind, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
+    if ((!builder && (syscall(SYS_close_range, none, bells - 1, CLOSE_RANGE_CLOEXEC) != 0 ||
+                      (behind < broker &&
+                       syscall(SYS_close_range, behind, broker - 1, CLOSE_RANGE_CLOEXEC) != 0))) ||
+        syscall(SYS_close_range, builder ? none : broker + (spawn->inherit.broker >= 0), ~0U,
+                CLOSE_RANGE_CLOEXEC) != 0)
         return err_set(err, errno, "close what is not the child's");
     return 0;
 }
@@ -106,7 +116,7 @@ set_limits(const struct sbx_spawn *spawn, struct hearth_err *err)
         /* not 0: that does not stop a handler of core dumps (kernel.core_pattern with '|'). 1
          * does, and is too small for a file (fs/coredump.c) */
         {RLIMIT_CORE, 1},
-        {RLIMIT_NOFILE, 64 + LIMIT_THREADS},
+        {RLIMIT_NOFILE, INHERIT_WORKER_BROKER},
         {RLIMIT_MEMLOCK, 0},
         {RLIMIT_MSGQUEUE, 0},
         {RLIMIT_RTPRIO, 0},

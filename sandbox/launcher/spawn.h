@@ -19,6 +19,7 @@ struct sbx_inherit {
     int control;
     int first;   /* a worker's channel, a builder's object */
     int filters; /* of a worker */
+    int broker;  /* of a worker with destinations; -1: none */
     int plan;    /* of a builder; and its function's object files of before, and those it keeps */
     int cache;
     int kept;

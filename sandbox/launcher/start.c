@@ -264,6 +264,7 @@ launcher_open(struct launcher *l, struct hearth_err *err)
         return err_set(err, errno, "open a pidfd and /dev/null");
     l->gateway_pidfd = l->gateway_sock = -1;
     l->exporter_pidfd = l->exporter_socks[0] = l->exporter_socks[1] = -1;
+    l->broker_pidfd = l->broker_sock = l->broker_gateway[0] = l->broker_gateway[1] = -1;
     l->without_users = !has_users() && is_waived(l, "users");
     choose_user(l);
     launcher_children_init(l);

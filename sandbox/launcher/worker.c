@@ -52,7 +52,8 @@ launcher_worker_fds_close(struct launcher_worker_fds *fds)
 {
     int all[] = {
         fds->channel, fds->log_read, fds->log_write, fds->control_ours, fds->control_theirs,
-        fds->object,  fds->memory,   fds->peak,      fds->cpu,          fds->files};
+        fds->object,  fds->memory,   fds->peak,      fds->cpu,          fds->files,
+        fds->broker_ours, fds->broker_theirs};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i] >= 0)
@@ -138,6 +139,7 @@ spawn_worker(struct launcher *l, const struct launcher_recipe *recipe, struct la
                     .control = fds->control_theirs,
                     .first = fds->channel,
                     .filters = recipe->filters,
+                    .broker = fds->broker_theirs,
                     .bells_count = fds->bells_count},
         .program = l->worker_program,
         .source = -1,

@@ -18,6 +18,8 @@ enum sbx_profile {
     SBX_PROFILE_GATEWAY = 8,  /* the gateway */
     SBX_PROFILE_FILES = 16,   /* in addition to LOAD: a worker with a /tmp */
     SBX_PROFILE_THREADS = 32, /* in addition to LOAD: a worker with threads */
+    SBX_PROFILE_NETWORK = 64, /* in addition to LOAD: a worker with destinations */
+    SBX_PROFILE_BROKER = 128, /* the broker */
 };
 
 /* The file that a worker gets, and maps at SBX_FILTER_AT, read-only: a header, then the programs.
@@ -40,6 +42,7 @@ struct sbx_filter_file {
     struct sbx_filter_program load, run;
     uint32_t threads; /* that the function may have */
     uint32_t strict;  /* 1: what is refused is deadly */
+    uint32_t network; /* 1: it has a socket to the broker */
     /* by number: what a call is answered that the programs do not allow: an errno, or one of
      * the values below */
     uint8_t answers[SBX_SYSCALLS];
@@ -60,6 +63,7 @@ struct sbx_wider {
     uint32_t threads; /* beyond the first */
     bool files;       /* of a /tmp */
     bool strict;      /* what is refused is deadly */
+    bool network;     /* it may ask the broker for connections */
 };
 
 /* Makes that file: sealed, in memory. The caller owns it. */

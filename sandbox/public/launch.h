@@ -12,7 +12,7 @@
 
 #include "limits.h"
 
-#define LAUNCH_VERSION 4
+#define LAUNCH_VERSION 5
 
 enum launch_type {
     /* gateway to launcher */
@@ -22,6 +22,7 @@ enum launch_type {
     LAUNCH_LIMIT,  /* a new memory limit for instance `id` */
     LAUNCH_CHECK,  /* instance `id` reported ready: are its filters loaded? */
     LAUNCH_BUILD,  /* compile; `id` is that of the build */
+    LAUNCH_CUT,    /* shut down sockets of instance `id` */
     /* launcher to gateway */
     LAUNCH_STARTED, /* with descriptors: see below */
     LAUNCH_DIED,    /* instance `id` is gone, or could not be made */
@@ -60,6 +61,7 @@ struct launch_start {
     uint32_t threads; /* 1 to LIMIT_FUNCTION_THREADS */
     uint32_t strict;  /* 1: refused calls are deadly */
     uint32_t cpu;     /* as in launch_limit */
+    uint32_t network; /* 1: it may ask the broker for connections */
 };
 
 struct launch_started {
@@ -81,6 +83,14 @@ struct launch_build {
     uint32_t version; /* its staged folder holds source/ */
     uint32_t libs;
     char lib[LIMIT_LIBS][LIMIT_LIB_NAME + 1];
+};
+
+#define LAUNCH_CUT_MOST 32
+
+struct launch_cut {
+    uint32_t count;
+    uint32_t none;
+    uint64_t inode[LAUNCH_CUT_MOST];
 };
 
 enum launch_cause {
@@ -138,6 +148,7 @@ struct launch_message {
         struct launch_build build;
         struct launch_built built;
         struct launch_died died;
+        struct launch_cut cut;
     } u;
 };
 

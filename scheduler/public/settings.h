@@ -31,6 +31,7 @@ struct sch_settings {
     int64_t threads;        /* of an instance, its first included */
     int64_t stack;          /* bytes, of an instance's first thread */
     int64_t strict;         /* 1: system calls that would be refused are deadly */
+    int64_t connections;    /* open ones of an instance */
 };
 
 enum sch_setting_kind {
@@ -39,7 +40,6 @@ enum sch_setting_kind {
     SCH_SETTING_COUNT, /* a number */
     SCH_SETTING_CORES, /* cores: "0.5", or a number; 0: none, written null */
     SCH_SETTING_FLAG,  /* true or false; 1 or 0 in struct sch_settings */
-    SCH_SETTING_WORD,  /* one of the words in `allowed` */
     SCH_SETTING_LIST,  /* names */
     SCH_SETTING_MAP,   /* names and texts */
 };

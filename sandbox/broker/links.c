@@ -1,0 +1,239 @@
+/* links.c: the instances, and the questions of their workers: one at a time of each, so that none
+ * that asks without end holds up the others. */
+#include "broker/private.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fd_passing.h"
+
+#define QUESTIONS 16 /* about names, of one instance */
+
+struct question {
+    struct broker *broker;
+    struct instance *instance;
+    int fd;
+};
+
+void
+links_hold(struct instance *inst)
+{
+    inst->refs++;
+}
+
+void
+links_let_go(struct broker *b, struct instance *inst)
+{
+    (void)b;
+    if (--inst->refs == 0)
+        free(inst);
+}
+
+struct instance *
+links_instance(struct broker *b, uint64_t id)
+{
+    struct instance *inst = NULL;
+
+    HASH_FIND(hh, b->instances, &id, sizeof id, inst);
+    if (inst != NULL)
+        return inst;
+    inst = calloc(1, sizeof *inst);
+    if (inst == NULL)
+        return NULL;
+    inst->id = id;
+    inst->fd = -1;
+    inst->refs = 1;
+    HASH_ADD(hh, b->instances, id, sizeof inst->id, inst);
+    return inst;
+}
+
+void
+links_answer(struct instance *inst, int status, int fd)
+{
+    const struct broker_reply reply = {.status = status};
+
+    if (inst->fd >= 0)
+        (void)fd_send(inst->fd, &reply, sizeof reply, &fd, fd >= 0, MSG_DONTWAIT);
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+    struct instance *inst = handle->data;
+
+    (void)close(inst->fd);
+    inst->fd = -1;
+    links_let_go(handle->loop->data, inst);
+}
+
+static void
+end(struct broker *b, struct instance *inst)
+{
+    if (inst->ended)
+        return;
+    inst->ended = true;
+    report_refusals_left(b, inst);
+    while (inst->connections != NULL) {
+        if (inst->connections->opened)
+            report_connection(b, inst->connections, BROKER_CLOSED, 0, 0, 0);
+        table_remove(b, inst->connections);
+    }
+    HASH_DEL(b->instances, inst);
+    if (inst->polled) {
+        links_hold(inst);
+        uv_close((uv_handle_t *)&inst->poll, on_closed);
+    } else if (inst->fd >= 0) {
+        (void)close(inst->fd);
+        inst->fd = -1;
+    }
+    links_let_go(b, inst);
+}
+
+/* ---- names ---- */
+
+static void
+answer_addresses(int fd, int status, const struct names_answer *found)
+{
+    struct broker_addresses answer = {.status = status};
+
+    if (found != NULL) {
+        answer.count = found->count;
+        memcpy(answer.list, found->list, sizeof answer.list);
+    }
+    (void)send(fd, &answer, sizeof answer, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)close(fd);
+}
+
+static void
+on_name(void *user, const struct names_answer *found)
+{
+    struct question *q = user;
+
+    answer_addresses(q->fd, found->status, found);
+    q->instance->questions--;
+    links_let_go(q->broker, q->instance);
+    free(q);
+}
+
+/* Takes over fd, on which the answer is awaited. */
+static void
+resolve(struct broker *b, struct instance *inst, int fd, const struct broker_resolve *msg)
+{
+    char host[DESTINATION_HOST], text[DESTINATION_TEXT];
+    size_t n = strnlen(msg->host, sizeof msg->host);
+    struct question *q;
+
+    if (destination_host(msg->host, n, host) < 0) {
+        answer_addresses(fd, EAI_NONAME, NULL);
+        return;
+    }
+    if (!rules_list_has_name(inst->policy.list, host)) {
+        (void)strcpy(text, host);
+        report_refusal(b, inst, BROKER_REFUSED, EACCES, text);
+        answer_addresses(fd, EAI_SYSTEM, NULL);
+        return;
+    }
+    q = inst->questions < QUESTIONS ? calloc(1, sizeof *q) : NULL;
+    if (q == NULL) {
+        answer_addresses(fd, EAI_AGAIN, NULL);
+        return;
+    }
+    *q = (struct question){.broker = b, .instance = inst, .fd = fd};
+    inst->questions++;
+    links_hold(inst);
+    names_find(b, host, on_name, q);
+}
+
+/* ---- questions ---- */
+
+static void
+on_question(uv_poll_t *poll, int status, int events)
+{
+    struct instance *inst = poll->data;
+    struct broker *b = poll->loop->data;
+    union broker_message msg;
+    int fd = -1;
+    unsigned n = 1;
+    bool all = true;
+    ssize_t got;
+
+    (void)events;
+    got = status < 0 ? 0 : fd_receive(inst->fd, &msg, sizeof msg, &fd, &n, &all, MSG_DONTWAIT);
+    if (got == -EAGAIN || got == -EMFILE)
+        return;
+    if (got <= 0) {
+        end(b, inst);
+        return;
+    }
+    if (!all || !broker_is(&msg, (size_t)got, BROKER_SOCKET, BROKER_RESOLVE) ||
+        (n == 1) != (msg.head.type != BROKER_SOCKET)) {
+        if (n == 1)
+            (void)close(fd);
+        links_answer(inst, -EINVAL, -1);
+    } else if (msg.head.type == BROKER_SOCKET) {
+        connect_socket(b, inst, &msg.socket);
+    } else if (msg.head.type == BROKER_CONNECT) {
+        connect_ask(b, inst, fd, &msg.connect);
+    } else {
+        resolve(b, inst, fd, &msg.resolve);
+    }
+}
+
+/* Both the socket and the policy are here. */
+static void
+listen_to(struct broker *b, struct instance *inst)
+{
+    if (inst->polled || !inst->known || inst->fd < 0)
+        return;
+    if (uv_poll_init(&b->loop, &inst->poll, inst->fd) != 0)
+        return;
+    inst->polled = true;
+    inst->poll.data = inst;
+    (void)uv_poll_start(&inst->poll, UV_READABLE | UV_DISCONNECT, on_question);
+}
+
+void
+links_attach(struct broker *b, uint64_t id, int fd)
+{
+    struct instance *inst = links_instance(b, id);
+
+    if (inst == NULL || inst->fd >= 0) {
+        (void)close(fd);
+        return;
+    }
+    inst->fd = fd;
+    listen_to(b, inst);
+}
+
+void
+links_on_gateway(struct broker *b, const union broker_message *msg)
+{
+    struct instance *inst = NULL;
+
+    switch (msg->head.type) {
+    case BROKER_POLICY:
+        inst = links_instance(b, msg->head.id);
+        if (inst == NULL || memchr(msg->policy.list, '\0', sizeof msg->policy.list) == NULL)
+            return;
+        inst->policy = msg->policy;
+        inst->known = true;
+        listen_to(b, inst);
+        break;
+    case BROKER_FORGET:
+    case BROKER_LOOK:
+        HASH_FIND(hh, b->instances, &msg->head.id, sizeof msg->head.id, inst);
+        if (inst != NULL && msg->head.type == BROKER_LOOK)
+            table_look(b, inst);
+        else if (inst != NULL)
+            end(b, inst);
+        if (msg->head.type == BROKER_LOOK)
+            report_head(b, BROKER_LOOKED, msg->head.id);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,221 @@
+/* broker.c: see broker.h. The broker's ends of all its sockets stay open here, so that they survive
+ * its end: the next broker gets them again. The connections are the workers' own.
+ */
+#include "launcher/broker.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker_protocol.h"
+#include "cleanup.h"
+#include "fd_passing.h"
+#include "launcher/report.h"
+#include "launcher/service.h"
+#include "launcher/watch.h"
+#include "log.h"
+
+#define RESTARTS_WINDOW_MS 60000
+#define MEMORY_BYTES       (512 << 20)
+#define LISTENERS          4 /* that are named to it */
+
+/* "ADDRESS:PORT" of a bound socket. False where it is none of the internet. */
+static bool
+name_listener(int fd, char *text, size_t n)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(void *)&sa;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(void *)&sa;
+    char address[INET6_ADDRSTRLEN];
+
+    if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
+        return false;
+    if (sa.ss_family == AF_INET)
+        (void)snprintf(text, n, "--own=%s:%u",
+                       inet_ntop(AF_INET, &v4->sin_addr, address, sizeof address),
+                       ntohs(v4->sin_port));
+    else if (sa.ss_family == AF_INET6)
+        (void)snprintf(text, n, "--own=[%s]:%u",
+                       inet_ntop(AF_INET6, &v6->sin6_addr, address, sizeof address),
+                       ntohs(v6->sin6_port));
+    else
+        return false;
+    return true;
+}
+
+static int
+send_fd(const struct launcher *l, unsigned type, uint64_t id, int fd, struct hearth_err *err)
+{
+    struct broker_head head = {
+        .version = BROKER_VERSION, .type = (uint16_t)type, .length = sizeof head, .id = id};
+    int status = fd_send(l->broker_sock, &head, sizeof head, &fd, 1, MSG_DONTWAIT);
+
+    return status == 0 ? 0 : err_set(err, -status, "send the broker a socket");
+}
+
+static int
+start(struct launcher *l, struct hearth_err *err)
+{
+    char own[LISTENERS][320], most[64], form[64], allow[128], resolver[300];
+    char *argv[LISTENERS + 6] = {(char *)"hearth-broker"};
+    const struct launcher_options *o = &l->options;
+    const struct launcher_socket_file *files[] = {&l->listen_file, &l->admin_file};
+    int pair[2], n = 1, named = 0, status;
+
+    if (l->listeners_count > 0 && name_listener(l->listeners[0], own[named], sizeof own[0]))
+        argv[n++] = own[named++];
+    if (l->admin_listener >= 0 && name_listener(l->admin_listener, own[named], sizeof own[0]))
+        argv[n++] = own[named++];
+    for (int i = 0; i < 2; i++)
+        if (files[i]->path != NULL) {
+            (void)snprintf(own[named], sizeof own[0], "--own=unix:%s", files[i]->path);
+            argv[n++] = own[named++];
+        }
+    (void)snprintf(form, sizeof form, "--log_format=%s",
+                   o->log_format != NULL ? o->log_format : "text");
+    (void)snprintf(most, sizeof most, "--most=%s",
+                   o->network_connections != NULL ? o->network_connections : "1024");
+    (void)snprintf(allow, sizeof allow, "--allow=%s",
+                   o->network_allow != NULL ? o->network_allow : "");
+    (void)snprintf(resolver, sizeof resolver, "--resolver=%s",
+                   o->resolver != NULL ? o->resolver : "");
+    argv[n++] = form;
+    argv[n++] = most;
+    argv[n++] = allow;
+    argv[n++] = resolver;
+    argv[n] = NULL;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return err_set(err, errno, "make the socket of the broker");
+    if (l->broker_sock >= 0)
+        (void)close(l->broker_sock);
+    l->broker_sock = pair[0];
+    status = launcher_service_start(l,
+                                    &(struct launcher_service){.program = "hearth-broker",
+                                                               .argv = argv,
+                                                               .sock = pair[1],
+                                                               .uid = LAUNCHER_UID_BROKER,
+                                                               .memory = MEMORY_BYTES,
+                                                               .threads = 4},
+                                    LAUNCHER_TAG_BROKER, &l->broker_pid, &l->broker_pidfd, err);
+    (void)close(pair[1]);
+    if (status == 0 && l->broker_gateway[1] >= 0)
+        status = send_fd(l, BROKER_GATEWAY, 0, l->broker_gateway[1], err);
+    for (uint32_t i = 0; i < l->workers_top && status == 0; i++)
+        if (l->children[i].kind == LAUNCHER_WORKER && l->children[i].broker >= 0)
+            status = send_fd(l, BROKER_INSTANCE, l->children[i].id, l->children[i].broker, err);
+    return status;
+}
+
+int
+launcher_broker_for_gateway(struct launcher *l, struct hearth_err *err)
+{
+    for (int i = 0; i < 2; i++)
+        if (l->broker_gateway[i] >= 0)
+            (void)close(take_fd(&l->broker_gateway[i]));
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->broker_gateway) != 0)
+        return err_set(err, errno, "make the socket of the broker");
+    return l->broker_pid > 0 ? send_fd(l, BROKER_GATEWAY, 0, l->broker_gateway[1], err) : 0;
+}
+
+int
+launcher_broker_pair(struct launcher *l, int *theirs, int *ours, struct hearth_err *err)
+{
+    int pair[2], status = l->broker_pid > 0 ? 0 : start(l, err);
+
+    if (status < 0)
+        return status;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return err_set(err, errno, "make the socket of the broker");
+    *theirs = pair[0];
+    *ours = pair[1];
+    return 0;
+}
+
+int
+launcher_broker_attach(struct launcher *l, uint64_t id, int ours, struct hearth_err *err)
+{
+    return send_fd(l, BROKER_INSTANCE, id, ours, err);
+}
+
+void
+launcher_broker_ended(struct launcher *l)
+{
+    struct hearth_err err = {0};
+    int status = 0;
+
+    if (waitpid(l->broker_pid, &status, WNOHANG) != l->broker_pid)
+        return;
+    (void)close(take_fd(&l->broker_pidfd));
+    l->broker_pid = 0;
+    if (l->stopping)
+        return;
+    log_warning("the broker ended with %s %d", WIFEXITED(status) ? "status" : "signal",
+                WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    if (!launcher_may_restart(&l->broker_restarts, RESTARTS_WINDOW_MS))
+        log_error("the broker keeps ending: the next one is started for the next instance with "
+                  "destinations");
+    else if (start(l, &err) < 0)
+        log_error("%s", err.text);
+}
+
+void
+launcher_broker_close(struct launcher *l)
+{
+    if (l->broker_pid <= 0)
+        return;
+    (void)kill(l->broker_pid, SIGKILL);
+    (void)waitpid(l->broker_pid, NULL, 0);
+    l->broker_pid = 0;
+}
+
+static bool
+is_named(const char *link, const struct launch_cut *cut)
+{
+    uint64_t inode;
+
+    if (sscanf(link, "socket:[%" SCNu64 "]", &inode) != 1)
+        return false;
+    for (uint32_t i = 0; i < cut->count; i++)
+        if (cut->inode[i] == inode)
+            return true;
+    return false;
+}
+
+/* The sockets are the worker's own: a copy of its descriptor is taken, and shut down. */
+void
+launcher_cut(struct launcher *l, const struct launcher_child *c, const struct launch_cut *cut)
+{
+    char path[64], link[64];
+    cleanup_dir DIR *dir = NULL;
+    struct dirent *e;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)c->pid);
+    dir = opendir(path);
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof link - 1);
+        cleanup_close int fd = -1;
+
+        link[n > 0 ? n : 0] = '\0';
+        if (!is_named(link, cut))
+            continue;
+        fd = (int)syscall(SYS_pidfd_getfd, c->pidfd, atoi(e->d_name), 0);
+        if (fd < 0 || shutdown(fd, SHUT_RDWR) != 0)
+            launcher_log_error(l, "a connection of instance %" PRIu64 " could not be ended: %s",
+                               c->id, strerror(errno));
+    }
+    if (dir == NULL)
+        launcher_log_error(l, "the connections of instance %" PRIu64 " could not be ended: %s",
+                           c->id, strerror(errno));
+}

@@ -1,0 +1,20 @@
+/* broker.h: the broker, a process without privilege that makes the connections of functions. It is
+ * started for the first instance with destinations. */
+#ifndef SANDBOX_LAUNCHER_BROKER_H
+#define SANDBOX_LAUNCHER_BROKER_H
+
+#include "launcher/launcher.h"
+
+/* A socket to the broker for the gateway that is about to start: l->broker_gateway[0]. */
+int launcher_broker_for_gateway(struct launcher *l, struct hearth_err *err);
+/* Makes the socket of a worker, and starts the broker if it does not run. theirs: the worker's end;
+ * ours: the broker's, which is kept as long as the worker lives. */
+int launcher_broker_pair(struct launcher *l, int *theirs, int *ours, struct hearth_err *err);
+/* Sends the broker's end of an instance. */
+int launcher_broker_attach(struct launcher *l, uint64_t id, int ours, struct hearth_err *err);
+void launcher_broker_ended(struct launcher *l);
+void launcher_broker_close(struct launcher *l);
+/* LAUNCH_CUT: shuts down sockets of an instance. */
+void launcher_cut(struct launcher *l, const struct launcher_child *c, const struct launch_cut *cut);
+
+#endif

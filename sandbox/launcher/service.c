@@ -1,0 +1,83 @@
+/* service.c: see service.h. */
+#include "launcher/service.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <linux/limits.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "capabilities.h"
+#include "cleanup.h"
+#include "launcher/jail.h"
+#include "launcher/watch.h"
+#include "log.h"
+#include "signals.h"
+
+#define SOCK 3
+
+static int
+become_user(const struct launcher *l, const struct launcher_service *service,
+            struct hearth_err *err)
+{
+    struct rlimit memory = {service->memory, service->memory}, none = {0, 0};
+    struct rlimit threads = {service->threads, service->threads};
+    const uid_t uid = service->uid;
+    int status;
+
+    if (setrlimit(RLIMIT_AS, &memory) != 0 || setrlimit(RLIMIT_CORE, &none) != 0 ||
+        (!l->without_users && setrlimit(RLIMIT_NPROC, &threads) != 0))
+        return err_set(err, errno, "limit %s", service->program);
+    status = capabilities_bound(err);
+    if (status < 0)
+        return status;
+    /* else there is only one user, see --insecure */
+    if (!l->without_users &&
+        (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0))
+        return err_set(err, errno, "become the user of %s", service->program);
+    status = capabilities_clear(err);
+    if (status < 0)
+        return status;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return err_set(err, errno, "give up new privileges");
+    return signals_reset(err);
+}
+
+static _Noreturn void
+child(const struct launcher *l, const struct launcher_service *service)
+{
+    char path[PATH_MAX];
+    struct hearth_err err = {0};
+    int status = sbx_jail_hide(&l->jail, &err);
+
+    (void)snprintf(path, sizeof path, "%s/libexec/hearth/%s", l->prefix, service->program);
+    if (status == 0 && (dup2(service->sock, SOCK) < 0 || dup2(l->null, 0) < 0 ||
+                        syscall(SYS_close_range, SOCK + 1, ~0U, 0) != 0))
+        status = err_set(&err, errno, "arrange the descriptors of %s", service->program);
+    if (status == 0)
+        status = become_user(l, service, &err);
+    if (status == 0) {
+        (void)execv(path, service->argv);
+        (void)err_set(&err, errno, "execute %s", path);
+    }
+    log_error("%s", err.text);
+    _exit(1);
+}
+
+int
+launcher_service_start(struct launcher *l, const struct launcher_service *service, uint64_t tag,
+                       pid_t *pid, int *pidfd, struct hearth_err *err)
+{
+    *pid = fork();
+    if (*pid == 0)
+        child(l, service);
+    if (*pid < 0)
+        return err_set(err, errno, "start %s", service->program);
+    *pidfd = (int)syscall(SYS_pidfd_open, *pid, 0);
+    if (*pidfd < 0 || launcher_watch(l, *pidfd, tag) < 0)
+        return err_set(err, errno, "watch %s", service->program);
+    return 0;
+}
