@@ -1,6 +1,6 @@
-/* broker_protocol.h: the messages of the broker, the process that makes the connections of functions:
- * sandbox/broker. Each side has a SOCK_SEQPACKET pair with it; one message in a packet. What a
- * worker sends is hostile: each is copied by the kernel before it is checked.
+/* broker_protocol.h: the messages of the broker, the process that makes the connections of
+ * functions: sandbox/broker. Each side has a SOCK_SEQPACKET pair with it; one message in a packet.
+ * What a worker sends is hostile: each is copied by the kernel before it is checked.
  */
 #ifndef COMMON_BROKER_PROTOCOL_H
 #define COMMON_BROKER_PROTOCOL_H

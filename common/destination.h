@@ -16,10 +16,10 @@ enum destination_kind { DESTINATION_NAME, DESTINATION_ADDRESS, DESTINATION_UNIX 
 
 struct destination {
     enum destination_kind kind;
-    uint16_t port;                /* of the first two */
-    char host[DESTINATION_HOST];  /* NAME: lower case, without a dot at the end */
-    struct in6_addr address;      /* ADDRESS: IPv4 as ::ffff:a.b.c.d */
-    char path[DESTINATION_PATH];  /* UNIX: absolute, without "." and ".."; /run for /var/run */
+    uint16_t port;               /* of the first two */
+    char host[DESTINATION_HOST]; /* NAME: lower case, without a dot at the end */
+    struct in6_addr address;     /* ADDRESS: IPv4 as ::ffff:a.b.c.d */
+    char path[DESTINATION_PATH]; /* UNIX: absolute, without "." and ".."; /run for /var/run */
 };
 
 /* Reads n bytes. 0, or -EINVAL. */

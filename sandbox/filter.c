@@ -112,13 +112,13 @@ add_socket_options(scmp_filter_ctx ctx, uint32_t action, int nr)
     static const struct {
         int level, name;
     } options[] = {
-        {SOL_SOCKET, SO_KEEPALIVE},     {SOL_SOCKET, SO_RCVTIMEO},      {SOL_SOCKET, SO_SNDTIMEO},
-        {SOL_SOCKET, SO_RCVBUF},        {SOL_SOCKET, SO_SNDBUF},        {SOL_SOCKET, SO_LINGER},
-        {SOL_SOCKET, SO_REUSEADDR},     {SOL_SOCKET, SO_OOBINLINE},     {SOL_SOCKET, SO_RCVLOWAT},
-        {IPPROTO_TCP, TCP_NODELAY},     {IPPROTO_TCP, TCP_KEEPIDLE},    {IPPROTO_TCP, TCP_KEEPINTVL},
-        {IPPROTO_TCP, TCP_KEEPCNT},     {IPPROTO_TCP, TCP_USER_TIMEOUT}, {IPPROTO_TCP, TCP_QUICKACK},
-        {IPPROTO_TCP, TCP_CORK},        {IPPROTO_TCP, TCP_NOTSENT_LOWAT}, {IPPROTO_IP, IP_TOS},
-        {IPPROTO_IPV6, IPV6_TCLASS},    {IPPROTO_IPV6, IPV6_V6ONLY},
+        {SOL_SOCKET, SO_KEEPALIVE},  {SOL_SOCKET, SO_RCVTIMEO},        {SOL_SOCKET, SO_SNDTIMEO},
+        {SOL_SOCKET, SO_RCVBUF},     {SOL_SOCKET, SO_SNDBUF},          {SOL_SOCKET, SO_LINGER},
+        {SOL_SOCKET, SO_REUSEADDR},  {SOL_SOCKET, SO_OOBINLINE},       {SOL_SOCKET, SO_RCVLOWAT},
+        {IPPROTO_TCP, TCP_NODELAY},  {IPPROTO_TCP, TCP_KEEPIDLE},      {IPPROTO_TCP, TCP_KEEPINTVL},
+        {IPPROTO_TCP, TCP_KEEPCNT},  {IPPROTO_TCP, TCP_USER_TIMEOUT},  {IPPROTO_TCP, TCP_QUICKACK},
+        {IPPROTO_TCP, TCP_CORK},     {IPPROTO_TCP, TCP_NOTSENT_LOWAT}, {IPPROTO_IP, IP_TOS},
+        {IPPROTO_IPV6, IPV6_TCLASS}, {IPPROTO_IPV6, IPV6_V6ONLY},
     };
     int status = 0;
 
@@ -140,8 +140,7 @@ add_network_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_wh
             ctx, action, nr, 1,
             SCMP_A0(SCMP_CMP_MASKED_EQ, UINT64_C(0xffffffff), INHERIT_WORKER_BROKER));
     case SBX_NO_ADDRESS:
-        return seccomp_rule_add(ctx, action, nr, 2,
-                                SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0),
+        return seccomp_rule_add(ctx, action, nr, 2, SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0),
                                 SCMP_A4(SCMP_CMP_EQ, 0));
     case SBX_SOCKET_OPTION:
         return add_socket_options(ctx, action, nr);
@@ -407,9 +406,9 @@ int
 sbx_filter_worker_file(const struct sbx_wider *wider, int *fd, struct hearth_err *err)
 {
     cleanup_close int made = memfd_create("hearth-filters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    unsigned also =
-        (wider->files ? SBX_PROFILE_FILES : 0) | (wider->threads > 0 ? SBX_PROFILE_THREADS : 0) |
-        (wider->network ? SBX_PROFILE_NETWORK : 0);
+    unsigned also = (wider->files ? SBX_PROFILE_FILES : 0) |
+                    (wider->threads > 0 ? SBX_PROFILE_THREADS : 0) |
+                    (wider->network ? SBX_PROFILE_NETWORK : 0);
     struct sbx_filter_file head = {
         .threads = wider->threads + 1, .strict = wider->strict, .network = wider->network};
     int status;

@@ -21,7 +21,8 @@
 const struct sbx_rule sbx_rules[] = {
     /* the channel */
     {"futex", L | B | G | C, SBX_ALWAYS, 0, "sleep for and wake the other side of the channel"},
-    {"write", L | B | G | C, SBX_ALWAYS, 0, "the doorbell; output of the function, which is its log"},
+    {"write", L | B | G | C, SBX_ALWAYS, 0,
+     "the doorbell; output of the function, which is its log"},
     {"writev", L | B | G | C, SBX_ALWAYS, 0, "buffered output; responses to clients"},
     {"pread64", L | B | G | C, SBX_ALWAYS, 0, "memory in use, from the open file; ELF headers"},
     {"close", L | B | G | C, SBX_ALWAYS, 0, "descriptors of the loader"},
@@ -144,7 +145,8 @@ const struct sbx_rule sbx_rules[] = {
     {"openat", L | B | G | C, SBX_ALWAYS, 0, "files of its root, of the jail, of the state folder"},
     {"stat", L, SBX_ALWAYS, 0, "files of its root"},
     {"lstat", L, SBX_ALWAYS, 0, "files of its root"},
-    {"newfstatat", L | B | G | C, SBX_ALWAYS, 0, "files of its root, of the jail, of the state folder"},
+    {"newfstatat", L | B | G | C, SBX_ALWAYS, 0,
+     "files of its root, of the jail, of the state folder"},
     {"statx", L, SBX_ALWAYS, 0, "files of its root"},
     {"statfs", L, SBX_ALWAYS, 0, "files of its root"},
     {"fstatfs", L, SBX_ALWAYS, 0, "files of its root"},

@@ -19,7 +19,8 @@ packages_libraries="ca-certificates duktape-dev libarchive-dev libbrotli-dev lib
   libsqlite3-dev libssl-dev libunistring-dev libxml2-dev libyaml-dev libzstd-dev
   zlib1g-dev"
 # Clients, proxies and checkers of test_tools.c and test_telemetry.c.
-packages_tools="wget apache2-utils wrk python3 nodejs nginx-light haproxy openssl prometheus"
+packages_tools="wget apache2-utils wrk python3 nodejs nginx-light haproxy openssl prometheus
+  postgresql redis-server"
 packages_browser="chromium nodejs python3-jsonschema"
 packages_vm="qemu-system-x86 cpio busybox-static apt"
 packages_style="clang-format clang-tidy"

@@ -114,8 +114,10 @@ ask(const void *question, size_t n, const int *with, int *fd)
 long
 wrk_network_socket(int domain, int type, int protocol)
 {
-    struct broker_socket question = {
-        .head = BROKER_HEAD(BROKER_SOCKET, question, 0), .domain = domain, .type = type, .protocol = protocol};
+    struct broker_socket question = {.head = BROKER_HEAD(BROKER_SOCKET, question, 0),
+                                     .domain = domain,
+                                     .type = type,
+                                     .protocol = protocol};
     int fd = -1;
     long status = ask(&question, sizeof question, NULL, &fd);
 
@@ -183,8 +185,7 @@ __attribute__((visibility("default"))) int getaddrinfo(const char *restrict node
                                                        const struct addrinfo *restrict hints,
                                                        struct addrinfo **restrict result);
 
-typedef int getaddrinfo_fn(const char *, const char *, const struct addrinfo *,
-                           struct addrinfo **);
+typedef int getaddrinfo_fn(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
 static getaddrinfo_fn *
 library_getaddrinfo(void)
@@ -199,10 +200,11 @@ library_getaddrinfo(void)
 static int
 say_no_network(const char *node, const char *service)
 {
-    (void)hearth_log(NULL, HEARTH_WARNING,
-                     "%s%s%s was looked up, and this function has no network: setting network lists "
-                     "what it may connect to, as HOST:PORT",
-                     node, service != NULL ? ":" : "", service != NULL ? service : "");
+    (void)hearth_log(
+        NULL, HEARTH_WARNING,
+        "%s%s%s was looked up, and this function has no network: setting network lists "
+        "what it may connect to, as HOST:PORT",
+        node, service != NULL ? ":" : "", service != NULL ? service : "");
     errno = EACCES;
     return EAI_SYSTEM;
 }
@@ -222,8 +224,8 @@ ask_addresses(const char *node, struct broker_addresses *answer)
         return EAI_SYSTEM;
     status = fd_send(INHERIT_WORKER_BROKER, &question, sizeof question, &pair[1], 1, 0);
     (void)close(pair[1]);
-    if (status == 0 && poll(&(struct pollfd){.fd = pair[0], .events = POLLIN}, 1,
-                            (int)question.left_ms) == 1)
+    if (status == 0 &&
+        poll(&(struct pollfd){.fd = pair[0], .events = POLLIN}, 1, (int)question.left_ms) == 1)
         got = recv(pair[0], answer, sizeof *answer, MSG_WAITALL);
     (void)close(pair[0]);
     if (got != (ssize_t)sizeof *answer || answer->count > BROKER_ADDRESSES)
@@ -246,8 +248,8 @@ append(const struct in6_addr *address, const char *service, const struct addrinf
     if (hints->ai_family != AF_UNSPEC && hints->ai_family != (v4 ? AF_INET : AF_INET6))
         return 0;
     (void)inet_ntop(v4 ? AF_INET : AF_INET6, address->s6_addr + (v4 ? 12 : 0), text, sizeof text);
-    wanted.ai_flags = (hints->ai_flags & ~(AI_ADDRCONFIG | AI_CANONNAME | AI_V4MAPPED | AI_ALL)) |
-                      AI_NUMERICHOST;
+    wanted.ai_flags =
+        (hints->ai_flags & ~(AI_ADDRCONFIG | AI_CANONNAME | AI_V4MAPPED | AI_ALL)) | AI_NUMERICHOST;
     status = library_getaddrinfo()(text, service, &wanted, *end);
     while (status == 0 && **end != NULL)
         *end = &(**end)->ai_next;

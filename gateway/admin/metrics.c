@@ -400,12 +400,13 @@ static const struct metric metrics[] = {
     FUNCTION("instances", "gauge", "function, state", "Instances by state.", print_instances),
     FUNCTION("instance_ends_total", "counter", "function, reason", "Ends of instances by reason.",
              print_ends),
-    FUNCTION("function_connections", "gauge", "function",
-             "Connections that instances have open.", print_open_connections),
-    FUNCTION("connects_total", "counter", "function, result",
-             "Connections that instances asked for: opened; failed; refused, since network does not "
-             "list them; limited, since too many were open.",
-             print_connects),
+    FUNCTION("function_connections", "gauge", "function", "Connections that instances have open.",
+             print_open_connections),
+    FUNCTION(
+        "connects_total", "counter", "function, result",
+        "Connections that instances asked for: opened; failed; refused, since network does not "
+        "list them; limited, since too many were open.",
+        print_connects),
     FUNCTION("refused_syscalls_total", "counter", "function",
              "System calls that were refused; the function goes on.", print_refused),
     FUNCTION("memory_limit_bytes", "gauge", "function", "Memory limit of one instance.",

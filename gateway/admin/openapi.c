@@ -49,10 +49,10 @@ setting_json(const struct sch_setting *row)
     };
     json_t *schema = json_object();
 
-    (void)json_object_set_new(schema, "type",
-                              json_loads(strcmp(row->name, "network") == 0 ? "[\"string\", \"array\"]"
-                                                                           : types[row->kind],
-                                         JSON_DECODE_ANY, NULL));
+    (void)json_object_set_new(
+        schema, "type",
+        json_loads(strcmp(row->name, "network") == 0 ? "[\"string\", \"array\"]" : types[row->kind],
+                   JSON_DECODE_ANY, NULL));
     (void)json_object_set_new(schema, "description",
                               json_sprintf("%s: %s", row->text, row->allowed));
     if (row->kind <= SCH_SETTING_COUNT)

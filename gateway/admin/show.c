@@ -99,8 +99,8 @@ gw_show_function(const struct gw_function *f)
                   "queue", (json_int_t)n->queue, "queue_timeout", (json_int_t)n->queue_timeout_ms,
                   "max_body", (json_int_t)n->max_body);
 
-    return json_pack("{s:s,s:I,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "name", f->name, "version",
-                     (json_int_t)f->live, "limits", limits, "settings",
+    return json_pack("{s:s,s:I,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "name", f->name,
+                     "version", (json_int_t)f->live, "limits", limits, "settings",
                      gw_settings_json(&f->settings), "instances", states_json(f), "waiting",
                      (json_int_t)f->sch.waiting.count, "calls", (json_int_t)f->calls, "errors",
                      errors_json(f), "refused", refused_json(f), "memory", gw_show_memory_now(f),
@@ -143,13 +143,13 @@ gw_show_instances(const struct gw_function *f)
     for (const struct gw_instance *i = f->instances; i != NULL; i = i->next)
         (void)json_array_append_new(
             list,
-            json_pack("{s:I,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:o}", "id", (json_int_t)i->id, "state",
-                      state_of(i), "version", (json_int_t)i->version, "pid", (json_int_t)i->pid,
-                      "age", (json_int_t)(gw_now_ms() - i->born_ms), "calls", (json_int_t)i->calls,
-                      "memory", (json_int_t)gw_instance_read(i->memory_fd), "memory_peak",
-                      (json_int_t)gw_instance_peak(i), "memory_limit", (json_int_t)i->limit_bytes,
-                      "cpu", (double)gw_instance_cpu_us(i) / 1000.0, "connections",
-                      connections_json(i)));
+            json_pack("{s:I,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:o}", "id", (json_int_t)i->id,
+                      "state", state_of(i), "version", (json_int_t)i->version, "pid",
+                      (json_int_t)i->pid, "age", (json_int_t)(gw_now_ms() - i->born_ms), "calls",
+                      (json_int_t)i->calls, "memory", (json_int_t)gw_instance_read(i->memory_fd),
+                      "memory_peak", (json_int_t)gw_instance_peak(i), "memory_limit",
+                      (json_int_t)i->limit_bytes, "cpu", (double)gw_instance_cpu_us(i) / 1000.0,
+                      "connections", connections_json(i)));
     return json_pack("{s:o}", "instances", list);
 }
 

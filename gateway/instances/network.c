@@ -15,10 +15,10 @@
 #include "log.h"
 #include "text.h"
 
-#define LOOK_MS    1000
-#define LOOK_BIT   (UINT64_C(1) << 63) /* no instance has such a number */
-#define WINDOW     100                 /* calls after which the connections are compared with them */
-#define OFTEN      0.5                 /* connections per call */
+#define LOOK_MS  1000
+#define LOOK_BIT (UINT64_C(1) << 63) /* no instance has such a number */
+#define WINDOW   100                 /* calls after which the connections are compared with them */
+#define OFTEN    0.5                 /* connections per call */
 
 static struct {
     uv_poll_t poll;

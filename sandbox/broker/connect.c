@@ -335,8 +335,8 @@ is_own_file(const struct broker *b, int file)
     struct stat st, own;
 
     for (unsigned i = 0; i < b->own_count; i++)
-        if (b->own[i].path[0] != '\0' && fstat(file, &st) == 0 &&
-            stat(b->own[i].path, &own) == 0 && st.st_dev == own.st_dev && st.st_ino == own.st_ino)
+        if (b->own[i].path[0] != '\0' && fstat(file, &st) == 0 && stat(b->own[i].path, &own) == 0 &&
+            st.st_dev == own.st_dev && st.st_ino == own.st_ino)
             return true;
     return false;
 }

@@ -67,7 +67,8 @@ read_bytes(const struct nlmsghdr *header, uint64_t *sent, uint64_t *received)
         if (a->rta_type != INET_DIAG_INFO)
             continue;
         memcpy(&info, RTA_DATA(a), n < sizeof info ? n : sizeof info);
-        *sent = info.tcpi_bytes_acked > 0 ? info.tcpi_bytes_acked - 1 : 0; /* the SYN counts as one */
+        *sent =
+            info.tcpi_bytes_acked > 0 ? info.tcpi_bytes_acked - 1 : 0; /* the SYN counts as one */
         *received = info.tcpi_bytes_received;
     }
 }
@@ -101,11 +102,11 @@ unix_is_open(int diag, const struct diag_socket *c)
     struct {
         struct nlmsghdr header;
         struct unix_diag_req body;
-    } request = {.body = {.sdiag_family = AF_UNIX,
-                          .udiag_states = ~0u,
-                          .udiag_ino = (uint32_t)c->inode,
-                          .udiag_cookie = {(uint32_t)INET_DIAG_NOCOOKIE,
-                                           (uint32_t)INET_DIAG_NOCOOKIE}}};
+    } request = {
+        .body = {.sdiag_family = AF_UNIX,
+                 .udiag_states = ~0u,
+                 .udiag_ino = (uint32_t)c->inode,
+                 .udiag_cookie = {(uint32_t)INET_DIAG_NOCOOKIE, (uint32_t)INET_DIAG_NOCOOKIE}}};
     _Alignas(struct nlmsghdr) char answer[1024];
 
     return ask(diag, &request, sizeof request, answer, sizeof answer) > 0;
@@ -115,8 +116,7 @@ bool
 diag_is_open(int diag, const struct diag_socket *c, uint64_t *sent, uint64_t *received)
 {
     *sent = *received = UINT64_MAX;
-    return c->family == AF_UNIX ? unix_is_open(diag, c)
-                                : internet_is_open(diag, c, sent, received);
+    return c->family == AF_UNIX ? unix_is_open(diag, c) : internet_is_open(diag, c, sent, received);
 }
 
 /* A socket of our own of each kind is asked about: a kernel without one of them (CONFIG_INET_DIAG,
@@ -153,8 +153,9 @@ diag_open(struct hearth_err *err)
     if (fd < 0)
         return err_set(err, errno, "ask the kernel about sockets");
     if (!answers(fd))
-        return err_set(err, ENOTSUP,
-                       "the kernel does not answer questions about sockets (inet_diag, tcp_diag and "
-                       "unix_diag are needed)");
+        return err_set(
+            err, ENOTSUP,
+            "the kernel does not answer questions about sockets (inet_diag, tcp_diag and "
+            "unix_diag are needed)");
     return take_fd(&fd);
 }

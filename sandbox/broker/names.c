@@ -1,7 +1,7 @@
-/* names.c: names to addresses. c-ares asks the servers of the host (/etc/resolv.conf, /etc/hosts) on
- * the loop, so a server that does not answer holds up nobody but who waits for its answer. Answers
- * are kept for their time to live, within bounds: at least long enough that a function can connect
- * to what it has just looked up, at most so long that a moved server is found again.
+/* names.c: names to addresses. c-ares asks the servers of the host (/etc/resolv.conf, /etc/hosts)
+ * on the loop, so a server that does not answer holds up nobody but who waits for its answer.
+ * Answers are kept for their time to live, within bounds: at least long enough that a function can
+ * connect to what it has just looked up, at most so long that a moved server is found again.
  */
 #include "broker/private.h"
 
@@ -12,14 +12,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define NAMES        256
-#define LEAST_MS     2000
-#define MOST_MS      60000
-#define NEGATIVE_MS  1000
-#define TRY_MS       2000
-#define TRIES        2
-#define TICK_MS      250
-#define CONFIG_FILE  "/etc/resolv.conf"
+#define NAMES       256
+#define LEAST_MS    2000
+#define MOST_MS     60000
+#define NEGATIVE_MS 1000
+#define TRY_MS      2000
+#define TRIES       2
+#define TICK_MS     250
+#define CONFIG_FILE "/etc/resolv.conf"
 
 struct waiter {
     struct waiter *next;
@@ -40,7 +40,7 @@ struct name {
 struct names {
     struct broker *broker;
     ares_channel channel;
-    char *server; /* not of the host; NULL */
+    char *server;           /* not of the host; NULL */
     struct timespec config; /* of CONFIG_FILE, as it was read */
     struct name *table;
     unsigned asked;

@@ -150,9 +150,8 @@ void
 report_refusals_left(struct broker *b, struct instance *inst)
 {
     struct refusals *r = &inst->refused;
-    struct broker_event event = {.head = BROKER_HEAD(0, event, inst->id),
-                                 .count = r->count,
-                                 .status = r->status};
+    struct broker_event event = {
+        .head = BROKER_HEAD(0, event, inst->id), .count = r->count, .status = r->status};
 
     if (r->count == 0)
         return;

@@ -84,10 +84,10 @@ table_remove(struct broker *b, struct connection *c)
         free(c);
 }
 
-/* The other side is known now, and which socket it is to the kernel. */
 void
 table_opened(struct broker *b, struct connection *c)
 {
+    table_prune(b, c->instance); /* a function that connects anew has often closed another one */
     c->opened = true;
     report_connection(b, c, BROKER_OPENED, 0, 0, 0);
 }

@@ -188,8 +188,9 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
         .limits = {.memory = start->memory_limit,
                    .cpu_most = start->cpu,
                    /* one more: a thread that was joined counts until the kernel has freed it */
-                   .pids = wider.threads > 0 ? start->threads + 1 + RESOLVER_THREADS * start->network
-                                             : LAUNCHER_WORKER_PIDS,
+                   .pids = wider.threads > 0
+                               ? start->threads + 1 + RESOLVER_THREADS * start->network
+                               : LAUNCHER_WORKER_PIDS,
                    .cpu_weight = weight_of(start->memory_limit)},
         .tmp_bytes = start->tmp_bytes,
     };

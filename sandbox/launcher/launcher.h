@@ -62,7 +62,7 @@ struct launcher_child {
 /* The descriptors of a worker, until they are sent to the gateway. */
 struct launcher_worker_fds {
     int channel, log_read, log_write, control_ours, control_theirs, object;
-    int files; /* the folder of the version's files; -1: none */
+    int files;                      /* the folder of the version's files; -1: none */
     int broker_ours, broker_theirs; /* of a function with destinations; -1: none */
     int memory, peak, cpu;
     int bells_count, bells[LIMIT_THREADS];
@@ -70,7 +70,8 @@ struct launcher_worker_fds {
 #define LAUNCHER_NO_FDS                                                                            \
     {                                                                                              \
         .channel = -1, .log_read = -1, .log_write = -1, .control_ours = -1, .control_theirs = -1,  \
-        .object = -1, .files = -1, .broker_ours = -1, .broker_theirs = -1, .memory = -1, .peak = -1, .cpu = -1                             \
+        .object = -1, .files = -1, .broker_ours = -1, .broker_theirs = -1, .memory = -1,           \
+        .peak = -1, .cpu = -1                                                                      \
     }
 
 #define LAUNCHER_BLANKS 64
@@ -115,7 +116,7 @@ struct launcher_options {
     const char *tls_cert, *tls_key; /* paths, to be opened again on a reload; NULL: none */
     const char *otlp, *log_format;  /* NULL: not set */
     const char *resolver, *network_allow, *network_connections; /* for the broker; NULL: not set */
-    const char *insecure;           /* layers to do without where they cannot be set up */
+    const char *insecure; /* layers to do without where they cannot be set up */
     const char *threads;
     const char *blanks;  /* "MIN:MAX" */
     const char *build;   /* "MILLISECONDS:BYTES" */

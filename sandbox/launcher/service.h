@@ -17,7 +17,7 @@ struct launcher_service {
 };
 
 /* Starts it and has its end watched with the tag. 0, its pid and pidfd; or a negative errno. */
-int launcher_service_start(struct launcher *l, const struct launcher_service *service,
-                           uint64_t tag, pid_t *pid, int *pidfd, struct hearth_err *err);
+int launcher_service_start(struct launcher *l, const struct launcher_service *service, uint64_t tag,
+                           pid_t *pid, int *pidfd, struct hearth_err *err);
 
 #endif

@@ -50,10 +50,10 @@ open_meters(const struct sbx_cgroup *leaf, int *memory, int *peak, int *cpu, str
 void
 launcher_worker_fds_close(struct launcher_worker_fds *fds)
 {
-    int all[] = {
-        fds->channel, fds->log_read, fds->log_write, fds->control_ours, fds->control_theirs,
-        fds->object,  fds->memory,   fds->peak,      fds->cpu,          fds->files,
-        fds->broker_ours, fds->broker_theirs};
+    int all[] = {fds->channel,      fds->log_read,       fds->log_write,
+                 fds->control_ours, fds->control_theirs, fds->object,
+                 fds->memory,       fds->peak,           fds->cpu,
+                 fds->files,        fds->broker_ours,    fds->broker_theirs};
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i] >= 0)
