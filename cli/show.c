@@ -101,6 +101,60 @@ print_settings(const json_t *settings)
     }
 }
 
+#define OFTEN 0.5 /* connections per call, as in the event connects_often */
+
+static void
+print_connections(const json_t *function)
+{
+    double per_call = cli_number(function, "connections.per_call");
+
+    if (cli_number(function, "connections.opened") + cli_number(function, "connections.failed") +
+            cli_number(function, "connections.refused") ==
+        0)
+        return;
+    (void)printf(
+        "connections: %.0f open; %.0f opened, %.0f failed, %.0f refused",
+        cli_number(function, "connections.open"), cli_number(function, "connections.opened"),
+        cli_number(function, "connections.failed"), cli_number(function, "connections.refused"));
+    if (per_call > OFTEN)
+        (void)printf("; %.2f per call: keep them open from call to call", per_call);
+    (void)printf("\n");
+}
+
+/* The connections of all instances. */
+static void
+print_open(const struct cli *cli, const json_t *instances)
+{
+    static const char *const heads[] = {">INSTANCE", "CONNECTED TO", ">AGE",
+                                        ">CALLS",    ">SENT",        ">RECEIVED"};
+    struct cli_table table;
+    char a[24], b[24], c[24];
+    json_t *instance, *connection;
+    size_t i, k, count = 0;
+
+    json_array_foreach (instances, i, instance)
+        count += json_array_size(json_object_get(instance, "connections"));
+    if (count == 0)
+        return;
+    (void)printf("\n");
+    cli_table_begin(&table, heads, 6);
+    json_array_foreach (instances, i, instance)
+        json_array_foreach (json_object_get(instance, "connections"), k, connection) {
+            bool counted = json_is_number(json_object_get(connection, "sent"));
+
+            cli_table_cell(&table, "%.0f", cli_number(instance, "id"));
+            cli_table_cell(&table, "%s", cli_text(connection, "destination"));
+            cli_table_cell(&table, "%s", cli_ms(cli_number(connection, "age"), a, sizeof a));
+            cli_table_cell(&table, "%.0f", cli_number(connection, "calls"));
+            cli_table_cell(&table, "%s",
+                           counted ? cli_bytes(cli_number(connection, "sent"), b, sizeof b) : "");
+            cli_table_cell(&table, "%s",
+                           counted ? cli_bytes(cli_number(connection, "received"), c, sizeof c)
+                                   : "");
+        }
+    cli_table_end(&table, cli);
+}
+
 static void
 print_instances(const struct cli *cli, const char *name)
 {
@@ -128,6 +182,7 @@ print_instances(const struct cli *cli, const char *name)
             cli_table_cell(&table, "%s", cli_ms(cli_number(instance, "cpu"), e, sizeof e));
         }
         cli_table_end(&table, cli);
+        print_open(cli, json_object_get(reply.json, "instances"));
     }
     cli_reply_free(&reply);
 }
@@ -156,6 +211,7 @@ cmd_describe(const struct cli *cli, int argc, char **argv)
             (void)printf("errors: %.0f %s\n", json_number_value(count), code);
         json_object_foreach (json_object_get(reply.json, "refused"), code, count)
             (void)printf("refused system calls: %.0f %s\n", json_number_value(count), code);
+        print_connections(reply.json);
         (void)printf("settings:\n");
         print_settings(reply.json);
         print_instances(cli, name);

@@ -208,27 +208,27 @@ opened(struct gw_instance *inst, const struct broker_event *event)
 static void
 refused(struct gw_instance *inst, const struct broker_event *event)
 {
-    const char *where = event->text;
+    const char *where = event->text, *s = event->count == 1 ? "" : "s";
 
     inst->function->network.refused += event->count;
     switch (event->status) {
     case EPERM:
         gw_journal_say(inst->function, inst->id, 2, "",
-                       "connecting to %s was refused with EACCES, %u times: whatever network "
+                       "connecting to %s was refused with EACCES, %u time%s: whatever network "
                        "lists, the option network_allow of the daemon is needed for that",
-                       where, event->count);
+                       where, event->count, s);
         break;
     case ELOOP:
         gw_journal_say(inst->function, inst->id, 2, "",
-                       "connecting to %s was refused with EACCES, %u times: the path leads "
+                       "connecting to %s was refused with EACCES, %u time%s: the path leads "
                        "through a symbolic link; setting network has to name the socket itself",
-                       where, event->count);
+                       where, event->count, s);
         break;
     default:
         gw_journal_say(inst->function, inst->id, 2, "",
-                       "connecting to %s was refused with EACCES, %u times; setting network lists "
+                       "connecting to %s was refused with EACCES, %u time%s; setting network lists "
                        "what it may connect to",
-                       where, event->count);
+                       where, event->count, s);
         break;
     }
 }
@@ -236,18 +236,21 @@ refused(struct gw_instance *inst, const struct broker_event *event)
 static void
 limited(struct gw_instance *inst, const struct broker_event *event)
 {
+    const char *s = event->count == 1 ? "" : "s";
+
     inst->function->network.limited += event->count;
     if (event->status == EMFILE)
         gw_journal_say(inst->function, inst->id, 2, "",
-                       "connecting to %s failed with EMFILE, %u times: %lld connections are open; "
+                       "connecting to %s failed with EMFILE, %u time%s: %lld connections are open; "
                        "setting connections allows more",
-                       event->text, event->count,
+                       event->text, event->count, s,
                        (long long)gw_instance_settings(inst)->numbers.connections);
     else
-        gw_journal_say(inst->function, inst->id, 2, "",
-                       "connecting to %s failed with ENFILE, %u times: all instances together have "
-                       "as many connections open as the option network_connections allows",
-                       event->text, event->count);
+        gw_journal_say(
+            inst->function, inst->id, 2, "",
+            "connecting to %s failed with ENFILE, %u time%s: all instances together have "
+            "as many connections open as the option network_connections allows",
+            event->text, event->count, s);
 }
 
 static void

@@ -314,7 +314,7 @@ ask_internet(struct broker *b, struct instance *inst, int fd, const struct broke
 static int
 open_socket_file(const char *path, int *fd)
 {
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC,
                            .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
     int opened = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
     struct stat st;

@@ -96,6 +96,13 @@ static const struct attack attacks[] = {
     {"socket_unix", HELD},
     {"socket_netlink", HELD},
     {"socketpair", HELD},
+    {"network_listen", HELD, NULL, "network=127.0.0.1:9"},
+    {"network_address", HELD, NULL, "network=127.0.0.1:9"},
+    {"network_race", HELD, NULL, "network=127.0.0.1:9&threads=4&timeout=20s"},
+    {"network_descriptor", HELD, NULL, "network=127.0.0.1:9"},
+    {"network_kinds", HELD, NULL, "network=127.0.0.1:9"},
+    {"network_messages", HELD, NULL, "network=127.0.0.1:9&timeout=10s"},
+    {"network_flood", HELD, NULL, "network=127.0.0.1:9&timeout=5s"},
     /* files */
     {"open_passwd", HELD},
     {"init_files", HELD},
