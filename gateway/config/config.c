@@ -529,15 +529,35 @@ is_url(const char *text)
     return n > 0 && text[n] != '\0' && strchr("/:?#", text[n]) == NULL;
 }
 
-/* Whether a list names only layers that can be done without. */
 static bool
-only_walls(const char *list)
+is_word(const char *text, size_t n, const char *word)
+{
+    return n == strlen(word) && strncmp(text, word, n) == 0;
+}
+
+/* Whether a list has only these two words. */
+static bool
+has_only(const char *list, const char *one, const char *other)
 {
     while (*list != '\0') {
         size_t n = strcspn(list, ", ");
 
-        if (n > 0 && !(n == 6 && strncmp(list, "cgroup", n) == 0) &&
-            !(n == 5 && strncmp(list, "users", n) == 0))
+        if (n > 0 && !is_word(list, n, one) && !is_word(list, n, other))
+            return false;
+        list += n + (list[n] != '\0');
+    }
+    return true;
+}
+
+static bool
+are_servers(const char *list)
+{
+    struct in6_addr address;
+
+    while (*list != '\0') {
+        size_t n = strcspn(list, ",");
+
+        if (!address_parse(list, n, &address))
             return false;
         list += n + (list[n] != '\0');
     }
@@ -563,7 +583,14 @@ gw_config_check(const struct gw_config *config, struct hearth_err *err)
     if (config->otlp[0] != '\0' && !is_url(config->otlp))
         return err_set(err, 0, "otlp is \"%s\"; expected http://HOST:PORT or https://HOST:PORT",
                        config->otlp);
-    if (!only_walls(config->insecure))
+    if (!are_servers(config->resolver))
+        return err_set(err, 0,
+                       "resolver is \"%s\"; expected ADDRESS or ADDRESS:PORT, several with commas",
+                       config->resolver);
+    if (!has_only(config->network_allow, "metadata", "listeners"))
+        return err_set(err, 0, "network_allow is \"%s\"; expected any of metadata, listeners",
+                       config->network_allow);
+    if (!has_only(config->insecure, "cgroup", "users"))
         return err_set(err, 0, "insecure is \"%s\"; expected any of cgroup, users",
                        config->insecure);
     if (config->state[0] != '/')
