@@ -34,8 +34,8 @@
 #define LIMIT_LIB_NAME     31
 #define LIMIT_ENV          (16 * 1024) /* the env of a function, encoded */
 #define LIMIT_CORS         512         /* the origins of the setting cors, and their commas */
-#define LIMIT_NETWORK      1024        /* the destinations of the setting network, and their commas */
-#define LIMIT_CONNECTIONS  100         /* open ones of one instance */
+#define LIMIT_NETWORK      1024 /* the destinations of the setting network, and their commas */
+#define LIMIT_CONNECTIONS  100  /* open ones of one instance */
 
 /* the host */
 #define LIMIT_INSTANCES        4096

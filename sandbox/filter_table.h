@@ -29,16 +29,16 @@ enum sbx_when {
     SBX_OWN_FCNTL,         /* fcntl: asks, close-on-exec; status flags and copies, but not of the
                             * eventfds, whose open files the gateway shares; no lock */
     SBX_LOCK_FCNTL,        /* fcntl: only sets locks */
-    SBX_OWN_IOCTL,   /* ioctl: what a terminal would be asked, FIONREAD, close-on-exec; FIONBIO,
-                      * but not of the eventfds */
-    SBX_OWN_COPY,    /* dup: not of the eventfds */
-    SBX_OWN_HANDLER, /* rt_sigaction: not of SIGSYS */
-    SBX_ADVICE,      /* madvise: only what gives memory back or says how it will be used */
-    SBX_UNIX_PAIR,   /* socketpair: only AF_UNIX */
-    SBX_OWN_PRCTL,   /* prctl: the thread's name, and questions */
-    SBX_TO_BROKER,   /* only on the socket to the broker */
-    SBX_NO_ADDRESS,  /* sendto: without an address, and without MSG_FASTOPEN, which connects */
-    SBX_SOCKET_OPTION, /* setsockopt: time limits, buffers, keep-alive, delays */
+    SBX_OWN_IOCTL,       /* ioctl: what a terminal would be asked, FIONREAD, close-on-exec; FIONBIO,
+                          * but not of the eventfds */
+    SBX_OWN_COPY,        /* dup: not of the eventfds */
+    SBX_OWN_HANDLER,     /* rt_sigaction: not of SIGSYS */
+    SBX_ADVICE,          /* madvise: only what gives memory back or says how it will be used */
+    SBX_UNIX_PAIR,       /* socketpair: only AF_UNIX */
+    SBX_OWN_PRCTL,       /* prctl: the thread's name, and questions */
+    SBX_TO_BROKER,       /* only on the socket to the broker */
+    SBX_NO_ADDRESS,      /* sendto: without an address, and without MSG_FASTOPEN, which connects */
+    SBX_SOCKET_OPTION,   /* setsockopt: time limits, buffers, keep-alive, delays */
     SBX_SOCKET_QUESTION, /* getsockopt: of the levels that SBX_SOCKET_OPTION sets */
 };
 

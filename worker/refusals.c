@@ -195,7 +195,8 @@ connect_to(int fd, const void *address, size_t n)
 
     if (n > sizeof copy)
         return -EINVAL;
-    if (n > 0 && (!is_readable(aligned(address)) || !is_readable(aligned((const char *)address + n - 1))))
+    if (n > 0 &&
+        (!is_readable(aligned(address)) || !is_readable(aligned((const char *)address + n - 1))))
         return -EFAULT;
     memcpy(&copy, address, n);
     return wrk_network_connect(fd, &copy, (socklen_t)n);

@@ -57,9 +57,9 @@ struct gw_settings {
     struct sch_settings numbers;
     char libs[LIMIT_LIBS][LIMIT_LIB_NAME + 1];
     uint32_t libs_count;
-    uint64_t syscalls;     /* bits: sbx_extra_bit */
-    struct gw_env env;     /* owned */
-    char cors[LIMIT_CORS]; /* origins, separated by commas; "": none */
+    uint64_t syscalls;           /* bits: sbx_extra_bit */
+    struct gw_env env;           /* owned */
+    char cors[LIMIT_CORS];       /* origins, separated by commas; "": none */
     char network[LIMIT_NETWORK]; /* destinations, as destination_format writes them, separated by
                                     commas; "": none */
 };
@@ -109,7 +109,7 @@ struct gw_function {
     uint64_t reclaimed;           /* bytes that instances gave back between two calls */
     struct memory_use *memory;    /* NULL: nothing was measured so far */
     struct gw_network_counts network;
-    uint64_t *refused;            /* counts by system-call number; NULL: none was refused */
+    uint64_t *refused; /* counts by system-call number; NULL: none was refused */
 };
 
 /* function.c */

@@ -121,7 +121,8 @@ gw_settings_same_instance(const struct gw_settings *a, const struct gw_settings 
 {
     return a->numbers.tmp == b->numbers.tmp && a->numbers.threads == b->numbers.threads &&
            a->numbers.stack == b->numbers.stack && a->numbers.strict == b->numbers.strict &&
-           a->syscalls == b->syscalls && (a->network[0] == '\0') == (b->network[0] == '\0') && a->env.len == b->env.len &&
+           a->syscalls == b->syscalls && (a->network[0] == '\0') == (b->network[0] == '\0') &&
+           a->env.len == b->env.len &&
            (a->env.len == 0 || memcmp(a->env.bytes, b->env.bytes, a->env.len) == 0);
 }
 

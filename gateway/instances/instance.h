@@ -125,23 +125,23 @@ struct gw_instance {
     struct gw_probe *probe;       /* NULL: no call of the platform's own runs */
     struct gw_profiler *profiler; /* NULL: nobody */
     enum gw_profiling profiling;
-    struct leak_series *leak;       /* NULL: too few calls */
-    uint32_t unmeasured;            /* calls since its high-water mark was last read */
-    bool keeps_peak;                /* the kernel cannot reset the mark */
-    struct gw_timer timer;          /* start or retirement timeout */
-    struct gw_limit_waiter *waiter; /* NULL: none */
-    unsigned limits_sent;           /* that the launcher has not answered */
-    unsigned trims;                 /* times it was asked to give back free heap, unanswered */
-    bool awaits_trim;               /* it is paused until then */
-    int64_t untrimmed_bytes;        /* what it used when it was asked */
-    uint64_t trimmed_calls;         /* `calls` at the last look whether it is worth it */
-    int64_t fresh_bytes;            /* what it used before its first call */
-    uint32_t refusals_seen;         /* the channel's count at the last report: see refusals.c */
+    struct leak_series *leak;          /* NULL: too few calls */
+    uint32_t unmeasured;               /* calls since its high-water mark was last read */
+    bool keeps_peak;                   /* the kernel cannot reset the mark */
+    struct gw_timer timer;             /* start or retirement timeout */
+    struct gw_limit_waiter *waiter;    /* NULL: none */
+    unsigned limits_sent;              /* that the launcher has not answered */
+    unsigned trims;                    /* times it was asked to give back free heap, unanswered */
+    bool awaits_trim;                  /* it is paused until then */
+    int64_t untrimmed_bytes;           /* what it used when it was asked */
+    uint64_t trimmed_calls;            /* `calls` at the last look whether it is worth it */
+    int64_t fresh_bytes;               /* what it used before its first call */
+    uint32_t refusals_seen;            /* the channel's count at the last report: see refusals.c */
     struct gw_connection *connections; /* open ones: network.h */
     bool has_network;                  /* it was started with destinations */
     bool policy_unsent;                /* the socket to the broker was full */
-    struct gw_refused *refused;     /* counts by number; NULL: nothing was refused so far */
-    bool partials_taken;            /* unfinished lines are in the journal already */
+    struct gw_refused *refused;        /* counts by number; NULL: nothing was refused so far */
+    bool partials_taken;               /* unfinished lines are in the journal already */
     bool log_watched;
     struct gw_timer log_pause;
     uint32_t log_bytes; /* since the last pause */

@@ -19,10 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "network.h"
 #include "inherit.h"
 #include "isolation.h"
 #include "limits.h"
+#include "network.h"
 
 /* worker/refusals.c calls them for a function with destinations, which this one has not. */
 long
