@@ -261,7 +261,7 @@ static int
 look_up(const char *node, const char *service, const struct addrinfo *hints,
         struct addrinfo **result)
 {
-    struct broker_addresses answer;
+    struct broker_addresses answer = {.count = 0};
     struct addrinfo *list = NULL, **end = &list;
     int status = ask_addresses(node, &answer);
 

@@ -123,7 +123,7 @@ on_name(void *user, const struct names_answer *found)
 static void
 resolve(struct broker *b, struct instance *inst, int fd, const struct broker_resolve *msg)
 {
-    char host[DESTINATION_HOST], text[DESTINATION_TEXT];
+    char host[DESTINATION_HOST];
     size_t n = strnlen(msg->host, sizeof msg->host);
     struct question *q;
 
@@ -132,8 +132,7 @@ resolve(struct broker *b, struct instance *inst, int fd, const struct broker_res
         return;
     }
     if (!rules_list_has_name(inst->policy.list, host)) {
-        (void)strcpy(text, host);
-        report_refusal(b, inst, BROKER_REFUSED, EACCES, text);
+        report_refusal(b, inst, BROKER_REFUSED, EACCES, host);
         answer_addresses(fd, EAI_SYSTEM, NULL);
         return;
     }

@@ -2,7 +2,8 @@
  * became of each: "ok", or the name of the errno.
  *
  *   ?ip=A&port=N    connects, and keeps the socket open if &keep
- *   ?name=H&port=N  looks it up, and connects to the first address; &pause=MS between the two
+ *   ?name=H&port=N  looks it up, and connects to the first address
+ *   ?again          connects to the address that was looked up last
  *   ?path=P         a unix socket; "@x": an abstract one
  *   ?open           how many are kept; ?close closes them; ?use writes and reads a byte on each
  */
@@ -10,7 +11,6 @@
 #include <errno.h>
 #include <hearth.h>
 #include <netdb.h>
-#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 static int kept[64], count;
+static struct sockaddr_storage last; /* the first address of the last look-up */
+static socklen_t last_len;
 
 static const char *
 result(int status)
@@ -59,18 +61,16 @@ static int
 try_name(hearth_call *call, const char *name, const char *port)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    const char *pause = hearth_query(call, "pause");
     struct addrinfo *list = NULL;
     int status = getaddrinfo(name, port, &hints, &list);
 
     if (status != 0)
         return hearth_printf(call, "lookup %d %s\n", status,
                              status == EAI_SYSTEM ? strerrorname_np(errno) : "");
-    if (pause != NULL)
-        (void)poll(NULL, 0, atoi(pause));
-    status = try(call, list->ai_addr, list->ai_addrlen);
+    last_len = list->ai_addrlen;
+    memcpy(&last, list->ai_addr, last_len);
     freeaddrinfo(list);
-    return status;
+    return try(call, (const struct sockaddr *)&last, last_len);
 }
 
 static int
@@ -117,6 +117,8 @@ hearth_handle(hearth_call *call)
         return try_internet(call, ip, port);
     if (name != NULL && port != NULL)
         return try_name(call, name, port);
+    if (hearth_query(call, "again") != NULL)
+        return try(call, (const struct sockaddr *)&last, last_len);
     if (path != NULL)
         return try_path(call, path);
     if (hearth_query(call, "use") != NULL)
