@@ -387,9 +387,9 @@ void
 connect_ask(struct broker *b, struct instance *inst, int fd, const struct broker_connect *question)
 {
     int domain = 0, type = 0;
-    socklen_t n = sizeof domain;
+    socklen_t n = sizeof(int);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) != 0 || (n = sizeof type) == 0 ||
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) != 0 ||
         getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) != 0 ||
         question->address_bytes > sizeof question->address) {
         links_answer(inst, -ENOTSOCK, -1);

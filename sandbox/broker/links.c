@@ -93,6 +93,13 @@ end(struct broker *b, struct instance *inst)
     links_let_go(b, inst);
 }
 
+void
+links_end_all(struct broker *b)
+{
+    while (b->instances != NULL)
+        end(b, b->instances);
+}
+
 /* ---- names ---- */
 
 static void

@@ -45,6 +45,7 @@ on_launcher(uv_poll_t *poll, int status, int events)
         return; /* no descriptor was left for it: that instance has no network */
     }
     if (msg.head.type == BROKER_GATEWAY) {
+        links_end_all(poll->loop->data);
         if (report_set(poll->loop->data, fd, links_on_gateway) == 0)
             report_head(poll->loop->data, BROKER_HELLO, 0);
     } else {

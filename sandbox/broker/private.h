@@ -151,6 +151,9 @@ void links_hold(struct instance *inst);
 void links_let_go(struct broker *b, struct instance *inst);
 /* The launcher's, with the socket of the worker, which is taken over. */
 void links_attach(struct broker *b, uint64_t id, int fd);
+/* Another gateway: the instances of the one before it have ended, and it gives their numbers
+ * again. */
+void links_end_all(struct broker *b);
 void links_on_gateway(struct broker *b, const union broker_message *msg);
 void links_answer(struct instance *inst, int status, int fd);
 

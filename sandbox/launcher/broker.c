@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,7 +61,7 @@ send_fd(const struct launcher *l, unsigned type, uint64_t id, int fd, struct hea
 {
     struct broker_head head = {
         .version = BROKER_VERSION, .type = (uint16_t)type, .length = sizeof head, .id = id};
-    int status = fd_send(l->broker_sock, &head, sizeof head, &fd, 1, MSG_DONTWAIT);
+    int status = fd_send(l->broker_sock, &head, sizeof head, &fd, 1, 0);
 
     return status == 0 ? 0 : err_set(err, -status, "send the broker a socket");
 }
@@ -72,6 +73,7 @@ start(struct launcher *l, struct hearth_err *err)
     char *argv[LISTENERS + 6] = {(char *)"hearth-broker"};
     const struct launcher_options *o = &l->options;
     const struct launcher_socket_file *files[] = {&l->listen_file, &l->admin_file};
+    const struct timeval send_timeout = {.tv_sec = 2};
     int pair[2], n = 1, named = 0, status;
 
     if (l->listeners_count > 0 && name_listener(l->listeners[0], own[named], sizeof own[0]))
@@ -101,6 +103,8 @@ start(struct launcher *l, struct hearth_err *err)
     if (l->broker_sock >= 0)
         (void)close(l->broker_sock);
     l->broker_sock = pair[0];
+    /* one that no longer reads must not block the launcher */
+    (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &send_timeout, sizeof send_timeout);
     status = launcher_service_start(l,
                                     &(struct launcher_service){.program = "hearth-broker",
                                                                .argv = argv,
