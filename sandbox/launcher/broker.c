@@ -63,6 +63,10 @@ send_fd(const struct launcher *l, unsigned type, uint64_t id, int fd, struct hea
         .version = BROKER_VERSION, .type = (uint16_t)type, .length = sizeof head, .id = id};
     int status = fd_send(l->broker_sock, &head, sizeof head, &fd, 1, 0);
 
+    if (status == -EAGAIN && l->broker_pid > 0) {
+        log_error("the broker takes no messages: killing it");
+        (void)kill(l->broker_pid, SIGKILL);
+    }
     return status == 0 ? 0 : err_set(err, -status, "send the broker a socket");
 }
 
