@@ -76,10 +76,15 @@ fd_receive(int sock, void *bytes, size_t len, int *fds, unsigned *n, bool *all, 
     do {
         got = recvmsg(sock, &hdr, MSG_CMSG_CLOEXEC | flags);
     } while (got < 0 && errno == EINTR);
-    if (got <= 0) {
+    if (got < 0) {
         *n = 0;
         *all = true;
-        return got < 0 ? -errno : 0;
+        return -errno;
+    }
+    if (got == 0) { /* the end; or an empty packet, which may carry descriptors too */
+        *n = 0;
+        *all = collect(&hdr, fds, n);
+        return 0;
     }
     *all = collect(&hdr, fds, n);
     return got;

@@ -105,20 +105,21 @@ add_own_commands(scmp_filter_ctx ctx, uint32_t action, int nr, const int *comman
     return status;
 }
 
-/* What libpq, hiredis, libcurl and the like set. None gives a socket another address or way. */
+/* What libpq, hiredis, libcurl and the like set. None gives a socket another address or way; nor
+ * SO_LINGER, by which the last one to close it would wait, which may be the broker. */
 static int
 add_socket_options(scmp_filter_ctx ctx, uint32_t action, int nr)
 {
     static const struct {
         int level, name;
     } options[] = {
-        {SOL_SOCKET, SO_KEEPALIVE},  {SOL_SOCKET, SO_RCVTIMEO},        {SOL_SOCKET, SO_SNDTIMEO},
-        {SOL_SOCKET, SO_RCVBUF},     {SOL_SOCKET, SO_SNDBUF},          {SOL_SOCKET, SO_LINGER},
-        {SOL_SOCKET, SO_REUSEADDR},  {SOL_SOCKET, SO_OOBINLINE},       {SOL_SOCKET, SO_RCVLOWAT},
-        {IPPROTO_TCP, TCP_NODELAY},  {IPPROTO_TCP, TCP_KEEPIDLE},      {IPPROTO_TCP, TCP_KEEPINTVL},
-        {IPPROTO_TCP, TCP_KEEPCNT},  {IPPROTO_TCP, TCP_USER_TIMEOUT},  {IPPROTO_TCP, TCP_QUICKACK},
-        {IPPROTO_TCP, TCP_CORK},     {IPPROTO_TCP, TCP_NOTSENT_LOWAT}, {IPPROTO_IP, IP_TOS},
-        {IPPROTO_IPV6, IPV6_TCLASS}, {IPPROTO_IPV6, IPV6_V6ONLY},
+        {SOL_SOCKET, SO_KEEPALIVE},       {SOL_SOCKET, SO_RCVTIMEO},    {SOL_SOCKET, SO_SNDTIMEO},
+        {SOL_SOCKET, SO_RCVBUF},          {SOL_SOCKET, SO_SNDBUF},      {SOL_SOCKET, SO_REUSEADDR},
+        {SOL_SOCKET, SO_OOBINLINE},       {SOL_SOCKET, SO_RCVLOWAT},    {IPPROTO_TCP, TCP_NODELAY},
+        {IPPROTO_TCP, TCP_KEEPIDLE},      {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT},  {IPPROTO_TCP, TCP_QUICKACK},  {IPPROTO_TCP, TCP_CORK},
+        {IPPROTO_TCP, TCP_NOTSENT_LOWAT}, {IPPROTO_IP, IP_TOS},         {IPPROTO_IPV6, IPV6_TCLASS},
+        {IPPROTO_IPV6, IPV6_V6ONLY},
     };
     int status = 0;
 
@@ -248,8 +249,9 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
         return seccomp_rule_add(ctx, action, nr, 1,
                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NAMESPACES, 0));
     case SBX_THREAD:
-        return seccomp_rule_add(ctx, action, nr, 1,
-                                SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+        return seccomp_rule_add(
+            ctx, action, nr, 1,
+            SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_FILES, CLONE_THREAD | CLONE_FILES));
     case SBX_STREAM_IOCTL:
         return add_commands(ctx, action, nr, stream, sizeof stream / sizeof stream[0]);
     case SBX_FILE_FCNTL:
@@ -395,6 +397,8 @@ fill_answers(const struct sbx_wider *wider, uint8_t answers[SBX_SYSCALLS])
         if (nr >= 0 && nr < SBX_SYSCALLS)
             answers[nr] = (uint8_t)answer->error;
     }
+    if (wider->network)
+        answers[SYS_setsockopt] = ENOPROTOOPT;
     if (wider->network)
         answers[SYS_socket] = answers[SYS_connect] = SBX_EMULATED;
     for (int nr = 0; nr < SBX_SYSCALLS && wider->strict; nr++)

@@ -248,6 +248,7 @@ const struct sbx_rule sbx_rules[] = {
     {"getpeername", C, SBX_ALWAYS, 0, "connections"},
     {"getsockopt", C, SBX_ALWAYS, 0, "connections"},
     {"setsockopt", C, SBX_ALWAYS, 0, "connections"},
+    {"setitimer", C, SBX_ALWAYS, 0, "no connect may wait, whatever a function makes of its socket"},
     {"shutdown", C, SBX_ALWAYS, 0, "connections"},
     {"fcntl", C, SBX_FILE_FCNTL, 0, "non-blocking sockets"},
     {"ioctl", C, SBX_STREAM_IOCTL, 0, "non-blocking sockets"},

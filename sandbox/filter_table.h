@@ -18,7 +18,7 @@ enum sbx_when {
     SBX_CODE_WITHOUT_FILE, /* mmap: executable and anonymous */
     SBX_MAP_CODE,          /* mmap: as SBX_NOT_WX, no huge pages, not over the filters */
     SBX_PLAIN_CLONE,       /* clone: into no namespace of its own */
-    SBX_THREAD,            /* clone: only with CLONE_THREAD */
+    SBX_THREAD,            /* clone: only with CLONE_THREAD and CLONE_FILES */
     SBX_STREAM_IOCTL,      /* ioctl: only FIONBIO, FIONREAD, FIOCLEX */
     SBX_OWN_LIMITS,        /* prlimit64: only asks, of itself */
     SBX_STACK_LIMIT,       /* setrlimit: only of the stack */

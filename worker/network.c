@@ -1,6 +1,6 @@
 /* network.c: see network.h. All threads share one socket to the broker. A lock keeps question and
- * answer together; the broker answers both questions at once, so it is held for a moment only. What
- * takes longer is waited for elsewhere: a connection by poll, a name on a socket of its own.
+ * answer together. The broker answers at once, unless it has to look up a name first. A connection
+ * is waited for by poll, and a name that the function looks up on a socket of its own.
  *
  * Nothing here keeps a function in: it could ask the broker by itself, and gets the same answers.
  */
@@ -35,6 +35,7 @@
 static const struct sbx_filter_file *const file = (const struct sbx_filter_file *)SBX_FILTER_AT;
 static const struct hearth_call *running;
 static _Atomic uint32_t locked; /* 2: somebody waits */
+static bool broken;             /* an answer did not come */
 
 void
 wrk_network_watch(const struct hearth_call *call)
@@ -84,8 +85,16 @@ receive_reply(int *fd)
                                       .msg_control = control,
                                       .msg_controllen = sizeof control}};
     const struct cmsghdr *c;
-    int got = recvmmsg(INHERIT_WORKER_BROKER, &hdr, 1, MSG_CMSG_CLOEXEC, NULL);
+    int got;
 
+    /* a broker that ends does not answer what it has read. An answer that comes too late would be
+     * taken for the next one's: then there are no more questions */
+    if (poll(&(struct pollfd){.fd = INHERIT_WORKER_BROKER, .events = POLLIN}, 1, (int)left_ms()) !=
+        1) {
+        broken = true;
+        return -ENETDOWN;
+    }
+    got = recvmmsg(INHERIT_WORKER_BROKER, &hdr, 1, MSG_CMSG_CLOEXEC, NULL);
     if (got != 1 || hdr.msg_len != sizeof reply)
         return -ENETDOWN;
     c = CMSG_FIRSTHDR(&hdr.msg_hdr);
@@ -102,7 +111,7 @@ ask(const void *question, size_t n, const int *with, int *fd)
     long status;
 
     lock();
-    status = fd_send(INHERIT_WORKER_BROKER, question, n, with, with != NULL, 0);
+    status = broken ? -EPIPE : fd_send(INHERIT_WORKER_BROKER, question, n, with, with != NULL, 0);
     if (status == 0)
         status = receive_reply(fd);
     else if (status == -EPIPE || status == -ECONNRESET || status == -ENOTCONN)

@@ -21,6 +21,7 @@
 #include "journal.h"
 #include "log.h"
 #include "loop.h"
+#include "network.h"
 #include "settings_json.h"
 #include "show.h"
 #include "store.h"
@@ -672,6 +673,7 @@ on_committed(uv_work_t *work, int status)
     d->settings = was;
     gw_function_apply(d->gw, f, !place_instance(d));
     gw_instances_follow_settings(f);
+    (void)gw_network_follow(f);
     if (inst != NULL && inst->slot != NULL)
         gw_instance_follow_limit(inst); /* a PATCH came in between */
     answer = gw_show_function(f);

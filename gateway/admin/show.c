@@ -125,6 +125,8 @@ connections_json(const struct gw_instance *inst)
     for (const struct gw_connection *c = inst->connections; c != NULL; c = c->next) {
         bool counted = c->sent != UINT64_MAX;
 
+        if (c->stale)
+            continue;
         (void)json_array_append_new(
             list, json_pack("{s:s,s:I,s:I,s:o,s:o}", "destination", c->text, "age",
                             (json_int_t)(gw_now_ms() - c->opened_ms), "calls",

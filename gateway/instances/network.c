@@ -187,8 +187,13 @@ static void
 opened(struct gw_instance *inst, const struct broker_event *event)
 {
     struct gw_function *f = inst->function;
-    struct gw_connection *c = calloc(1, sizeof *c);
+    struct gw_connection *c = *find(inst, event->number);
 
+    if (c != NULL) { /* again, after reports were lost */
+        c->stale = false;
+        return;
+    }
+    c = calloc(1, sizeof *c);
     f->network.opened++;
     compare_with_calls(f);
     if (c == NULL)
@@ -288,15 +293,16 @@ on_event(struct gw_instance *inst, const struct broker_event *event)
     }
 }
 
-/* A broker that was started anew knows nothing. The connections live on, but nobody can list
- * them. */
+/* A broker that was started anew knows nothing, or reports were lost. The connections live on; they
+ * are not shown until they are reported again, and still cut. */
 static void
 on_hello(struct gw *gw)
 {
     struct gw_instance *inst, *next;
 
     HASH_ITER (hh, gw->instances->table, inst, next)
-        free_connections(inst);
+        for (struct gw_connection *c = inst->connections; c != NULL; c = c->next)
+            c->stale = true;
     publish_all(gw, false);
 }
 
@@ -383,6 +389,7 @@ static void
 on_look_too_slow(struct gw_timer *timer)
 {
     struct gw_network_waiter *waiter = container_of(timer, struct gw_network_waiter, timer);
+    gw_locked struct gw *held = gw_lock(waiter->gw);
 
     looked(waiter->gw, waiter->number);
 }
@@ -394,7 +401,7 @@ gw_network_count(const struct gw_function *f)
 
     for (const struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next)
         for (const struct gw_connection *c = inst->connections; c != NULL; c = c->next)
-            count++;
+            count += !c->stale;
     return count;
 }
 

@@ -18,6 +18,7 @@ struct gw_connection {
     struct gw_connection *next;
     uint64_t number, inode;      /* the broker's, and the kernel's, of its socket */
     int64_t opened_ms;           /* monotonic */
+    bool stale;                  /* see on_hello */
     uint64_t calls;              /* of the instance, when it was opened */
     uint64_t sent, received;     /* bytes; UINT64_MAX: not known */
     char text[DESTINATION_TEXT]; /* where to */

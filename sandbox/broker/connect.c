@@ -15,12 +15,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 
-#define QUESTIONS 16 /* of one instance that wait for a name */
+#define PRUNE_MS  100 /* all instances, at most that often */
+#define QUESTIONS 16  /* of one instance that wait for a name */
 
 /* A question that waits for names. */
 struct pending {
@@ -44,8 +46,10 @@ is_full(struct broker *b, struct instance *inst, const char *text, int *error)
         if (inst->count < inst->policy.connections)
             return false;
     } else if (b->connections >= b->connections_most) {
-        for (struct instance *i = b->instances; i != NULL; i = i->hh.next)
-            table_prune(b, i);
+        if (uv_now(&b->loop) >= b->pruned_ms + PRUNE_MS)
+            for (struct instance *i = b->instances; i != NULL; i = i->hh.next)
+                table_prune(b, i);
+        b->pruned_ms = uv_now(&b->loop);
         if (b->connections < b->connections_most)
             return false;
         *error = ENFILE;
@@ -89,17 +93,25 @@ connect_socket(struct broker *b, struct instance *inst, const struct broker_sock
     links_answer(inst, fd >= 0 ? 0 : -errno, fd);
 }
 
-/* Without waiting, whatever the socket is set to. 0, or a negative errno. */
+/* Without waiting, whatever the socket is set to. The function may set it to wait again at any
+ * moment: then a timer ends the wait, again and again, since the first signal may come before it.
+ * 0, or a negative errno. */
 static int
 connect_at_once(int fd, const struct sockaddr *address, socklen_t n)
 {
+    static const struct itimerval often = {.it_interval.tv_usec = 10000, .it_value.tv_usec = 10000};
+    static const struct itimerval never = {.it_value.tv_usec = 0};
     int flags = fcntl(fd, F_GETFL), status;
 
     if (flags < 0)
         return -errno;
     if ((flags & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
         return -errno;
+    (void)setitimer(ITIMER_REAL, &often, NULL);
     status = connect(fd, address, n) == 0 ? 0 : -errno;
+    (void)setitimer(ITIMER_REAL, &never, NULL);
+    if (status == -EINTR)
+        status = address->sa_family == AF_UNIX ? -EAGAIN : -EINPROGRESS;
     if ((flags & O_NONBLOCK) == 0)
         (void)fcntl(fd, F_SETFL, flags);
     return status;
@@ -117,7 +129,12 @@ record(struct broker *b, struct instance *inst, int fd, const char *text, uint32
         (void)close(fd);
         return;
     }
-    c = table_find(inst, st.st_ino); /* the same socket, used again */
+    c = table_find(inst, st.st_ino);              /* the same socket, used again */
+    if (c != NULL && !c->opened && status == 0) { /* it is where it was to go first */
+        table_settled(b, c, fd);
+        (void)close(fd);
+        return;
+    }
     if (c != NULL) {
         if (c->opened)
             report_connection(b, c, BROKER_CLOSED, 0, 0, 0);
@@ -135,12 +152,7 @@ record(struct broker *b, struct instance *inst, int fd, const char *text, uint32
     if (status < 0) {
         table_failed(b, c, -status);
     } else {
-        socklen_t n = sizeof c->socket.local;
-
-        (void)getsockname(fd, (struct sockaddr *)&c->socket.local, &n);
-        n = sizeof c->socket.remote;
-        (void)getpeername(fd, (struct sockaddr *)&c->socket.remote, &n);
-        table_opened(b, c);
+        table_settled(b, c, fd);
     }
     (void)close(fd);
 }
@@ -155,21 +167,18 @@ refuse(struct broker *b, struct instance *inst, int fd, int error, const char *t
 
 /* ---- internet ---- */
 
-/* Whether it is an address of this host: the kernel would send from it to itself. */
+/* Whether it is an address of this host: a socket can have it. */
 static bool
 is_local(const struct sockaddr_storage *sa, socklen_t n)
 {
-    struct sockaddr_storage mine = {0};
-    struct in6_addr to, from;
-    uint16_t port;
-    socklen_t len = sizeof mine;
+    struct sockaddr_storage here = *sa;
     cleanup_close int fd = socket(sa->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-    return fd < 0 || connect(fd, (const struct sockaddr *)sa, n) != 0 ||
-           getsockname(fd, (struct sockaddr *)&mine, &len) != 0 ||
-           (rules_address((const struct sockaddr *)sa, n, &to, &port) &&
-            rules_address((const struct sockaddr *)&mine, len, &from, &port) &&
-            memcmp(&to, &from, sizeof to) == 0);
+    if (sa->ss_family == AF_INET)
+        ((struct sockaddr_in *)(void *)&here)->sin_port = 0;
+    else
+        ((struct sockaddr_in6 *)(void *)&here)->sin6_port = 0;
+    return fd < 0 || bind(fd, (const struct sockaddr *)&here, n) == 0;
 }
 
 static bool

@@ -56,8 +56,11 @@ links_answer(struct instance *inst, int status, int fd)
 {
     const struct broker_reply reply = {.status = status};
 
-    if (inst->fd >= 0)
-        (void)fd_send(inst->fd, &reply, sizeof reply, &fd, fd >= 0, MSG_DONTWAIT);
+    const struct broker_reply none = {.status = -ENFILE};
+
+    if (inst->fd >= 0 && fd_send(inst->fd, &reply, sizeof reply, &fd, fd >= 0, MSG_DONTWAIT) < 0 &&
+        fd >= 0)
+        (void)fd_send(inst->fd, &none, sizeof none, NULL, 0, MSG_DONTWAIT);
 }
 
 static void
@@ -68,6 +71,18 @@ on_closed(uv_handle_t *handle)
     (void)close(inst->fd);
     inst->fd = -1;
     links_let_go(handle->loop->data, inst);
+}
+
+/* For good. */
+static void
+stop_listening(struct instance *inst)
+{
+    if (inst->polled) {
+        links_hold(inst);
+        uv_close((uv_handle_t *)&inst->poll, on_closed);
+    }
+    inst->polled = false;
+    inst->deaf = true;
 }
 
 static void
@@ -83,14 +98,35 @@ end(struct broker *b, struct instance *inst)
         table_remove(b, inst->connections);
     }
     HASH_DEL(b->instances, inst);
-    if (inst->polled) {
-        links_hold(inst);
-        uv_close((uv_handle_t *)&inst->poll, on_closed);
-    } else if (inst->fd >= 0) {
+    if (!inst->polled && !inst->deaf && inst->fd >= 0) {
         (void)close(inst->fd);
         inst->fd = -1;
     }
+    stop_listening(inst);
     links_let_go(b, inst);
+}
+
+/* The worker has ended, or has shut its socket down and keeps its connections: they stay known
+ * until they are closed, or the gateway says that it has ended. */
+static void
+hung_up(struct broker *b, struct instance *inst)
+{
+    stop_listening(inst);
+    table_prune(b, inst);
+    if (inst->count == 0)
+        end(b, inst);
+}
+
+void
+links_end_deaf(struct broker *b)
+{
+    struct instance *next;
+
+    for (struct instance *i = b->instances; i != NULL; i = next) {
+        next = i->hh.next;
+        if (i->deaf && i->count == 0)
+            end(b, i);
+    }
 }
 
 void
@@ -172,7 +208,7 @@ on_question(uv_poll_t *poll, int status, int events)
     if (got == -EAGAIN || got == -EMFILE)
         return;
     if (got <= 0) {
-        end(b, inst);
+        hung_up(b, inst);
         return;
     }
     if (!all || !broker_is(&msg, (size_t)got, BROKER_SOCKET, BROKER_RESOLVE) ||
@@ -193,7 +229,7 @@ on_question(uv_poll_t *poll, int status, int events)
 static void
 listen_to(struct broker *b, struct instance *inst)
 {
-    if (inst->polled || !inst->known || inst->fd < 0)
+    if (inst->polled || inst->deaf || !inst->known || inst->fd < 0)
         return;
     if (uv_poll_init(&b->loop, &inst->poll, inst->fd) != 0)
         return;
@@ -207,11 +243,13 @@ links_attach(struct broker *b, uint64_t id, int fd)
 {
     struct instance *inst = links_instance(b, id);
 
-    if (inst == NULL || inst->fd >= 0) {
+    if (inst == NULL || inst->fd >= 0 || inst->deaf) {
         (void)close(fd);
         return;
     }
     inst->fd = fd;
+    /* the least that there is: answers that are not taken hold descriptors in the broker's name */
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){0}, sizeof(int));
     listen_to(b, inst);
 }
 

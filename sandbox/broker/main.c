@@ -42,7 +42,8 @@ on_launcher(uv_poll_t *poll, int status, int events)
     if (!broker_is(&msg, (size_t)got, BROKER_GATEWAY, BROKER_INSTANCE) || n != 1) {
         if (n == 1)
             (void)close(fd);
-        return; /* no descriptor was left for it: that instance has no network */
+        log_error("a socket could not be received (are there descriptors left?)");
+        return; /* that instance has no network */
     }
     if (msg.head.type == BROKER_GATEWAY) {
         links_end_all(poll->loop->data);
@@ -58,10 +59,18 @@ on_prune(uv_timer_t *timer)
 {
     struct broker *b = timer->loop->data;
 
+    bool lost = report_has_lost(b);
+
+    if (lost) /* the gateway's lists are made anew */
+        report_head(b, BROKER_HELLO, 0);
     for (struct instance *i = b->instances; i != NULL; i = i->hh.next) {
         table_prune(b, i);
         report_refusals_left(b, i);
+        for (struct connection *c = i->connections; c != NULL && lost; c = c->next)
+            if (c->opened)
+                report_connection(b, c, BROKER_OPENED, 0, 0, 0);
     }
+    links_end_deaf(b);
 }
 
 /* ---- start ---- */
@@ -98,6 +107,7 @@ start(struct broker *b, int argc, char **argv, struct hearth_err *err)
     int status;
 
     b->connections_most = 1024;
+    b->next_number = uv_hrtime(); /* not those of a broker before this one */
     for (int i = 1; i < argc; i++) {
         if ((value = value_of(argv[i], "--own=")) != NULL)
             add_own(b, value);
@@ -132,14 +142,23 @@ start(struct broker *b, int argc, char **argv, struct hearth_err *err)
     return sbx_filter_apply(SBX_PROFILE_BROKER, err);
 }
 
+static void
+on_alarm(int sig)
+{
+    (void)sig;
+}
+
 int
 main(int argc, char **argv)
 {
     static const int ignored[] = {SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
     struct hearth_err err = {0};
 
+    const struct sigaction interrupt = {.sa_handler = on_alarm}; /* no SA_RESTART: see connect.c */
+
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         (void)signal(ignored[i], SIG_IGN);
+    (void)sigaction(SIGALRM, &interrupt, NULL);
     log_open("hearth-broker", LOG_LEVEL_INFO);
     log_take_form(argc, argv);
     if (start(&broker, argc, argv, &err) < 0) {

@@ -44,6 +44,7 @@ struct names {
     struct timespec config; /* of CONFIG_FILE, as it was read */
     struct name *table;
     unsigned asked;
+    unsigned inside; /* calls of c-ares that run: its channel must not be destroyed */
     uv_timer_t tick;
 };
 
@@ -62,6 +63,14 @@ on_closed(uv_handle_t *handle)
 }
 
 static void
+process(struct names *names, ares_socket_t readable, ares_socket_t writable)
+{
+    names->inside++;
+    ares_process_fd(names->channel, readable, writable);
+    names->inside--;
+}
+
+static void
 on_socket(uv_poll_t *poll, int status, int events)
 {
     struct ares_socket *s = poll->data;
@@ -69,8 +78,8 @@ on_socket(uv_poll_t *poll, int status, int events)
 
     if (status < 0)
         events = UV_READABLE | UV_WRITABLE;
-    ares_process_fd(names->channel, (events & UV_READABLE) != 0 ? s->fd : ARES_SOCKET_BAD,
-                    (events & UV_WRITABLE) != 0 ? s->fd : ARES_SOCKET_BAD);
+    process(names, (events & UV_READABLE) != 0 ? s->fd : ARES_SOCKET_BAD,
+            (events & UV_WRITABLE) != 0 ? s->fd : ARES_SOCKET_BAD);
 }
 
 /* c-ares closes the descriptor right after it wants neither. */
@@ -135,7 +144,7 @@ on_tick(uv_timer_t *timer)
 {
     struct names *names = timer->data;
 
-    ares_process_fd(names->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    process(names, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
 int
@@ -258,7 +267,7 @@ begin(struct names *names, struct name *name)
                                                      .ai_socktype = SOCK_STREAM};
     struct stat st = {0};
 
-    if (names->asked == 0 && stat(CONFIG_FILE, &st) == 0 &&
+    if (names->asked == 0 && names->inside == 0 && stat(CONFIG_FILE, &st) == 0 &&
         memcmp(&st.st_mtim, &names->config, sizeof st.st_mtim) != 0) {
         ares_channel before = names->channel;
 
@@ -270,7 +279,9 @@ begin(struct names *names, struct name *name)
     name->asked = true;
     if (names->asked++ == 0)
         (void)uv_timer_start(&names->tick, on_tick, TICK_MS, TICK_MS);
+    names->inside++;
     ares_getaddrinfo(names->channel, name->host, NULL, &hints, on_found, name);
+    names->inside--;
 }
 
 void

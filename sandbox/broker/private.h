@@ -33,12 +33,13 @@ struct connection {
     bool gone;
 };
 
-/* What was refused, until it is reported: the first at once, then at most every REPORT_MS. */
+/* What was refused, until it is reported: see report.c. */
 struct refusals {
     char text[DESTINATION_TEXT];
     uint16_t type;
     int32_t status;
     uint32_t count;
+    uint32_t tokens; /* that may be reported at once */
     uint64_t reported_ms;
 };
 
@@ -48,6 +49,7 @@ struct instance {
     int fd; /* to the worker; -1: the launcher has not sent it yet */
     uv_poll_t poll;
     bool polled, known; /* known: its policy is here */
+    bool deaf; /* its worker has shut the socket down; it may live on, with its connections */
     struct broker_policy policy;
     struct connection *connections;
     uint32_t count;     /* of them */
@@ -68,7 +70,8 @@ struct broker {
     struct report *report;
     uint64_t next_number;
     uint32_t connections, connections_most;
-    int diag; /* netlink socket */
+    uint64_t pruned_ms; /* when all instances were pruned for the bound */
+    int diag;           /* netlink socket */
     uv_timer_t prune;
     struct own_listener {
         struct in6_addr address; /* as in destination.h; all zero: any */
@@ -105,6 +108,8 @@ void report_connection(struct broker *b, const struct connection *c, unsigned ty
                        uint64_t sent, uint64_t received);
 void report_refusal(struct broker *b, struct instance *inst, unsigned type, int status,
                     const char *text);
+/* Whether messages were lost; forgotten by the question. */
+bool report_has_lost(struct broker *b);
 void report_refusals_left(struct broker *b, struct instance *inst);
 
 /* ---- names.c: names to addresses, by c-ares, kept for their time to live ---- */
@@ -133,7 +138,8 @@ void table_prune(struct broker *b, struct instance *inst);
 void table_look(struct broker *b, struct instance *inst);
 /* Waits until it is connected, at most left_ms; takes over fd. */
 int table_await(struct broker *b, struct connection *c, int fd, uint32_t left_ms);
-void table_opened(struct broker *b, struct connection *c);
+/* fd: its socket, which is connected now. */
+void table_settled(struct broker *b, struct connection *c, int fd);
 void table_failed(struct broker *b, struct connection *c, int status);
 void table_remove(struct broker *b, struct connection *c);
 
@@ -151,6 +157,8 @@ void links_hold(struct instance *inst);
 void links_let_go(struct broker *b, struct instance *inst);
 /* The launcher's, with the socket of the worker, which is taken over. */
 void links_attach(struct broker *b, uint64_t id, int fd);
+/* Ends those whose worker has shut its socket down, and that have no connection any more. */
+void links_end_deaf(struct broker *b);
 /* Another gateway: the instances of the one before it have ended, and it gives their numbers
  * again. */
 void links_end_all(struct broker *b);

@@ -7,8 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define QUEUE     1024
+#define QUEUE     8192
 #define REPORT_MS 1000
+#define BURST     10 /* refusals of one instance that are reported at once, in that time */
 
 struct report {
     struct broker *broker;
@@ -17,6 +18,7 @@ struct report {
     void (*on_message)(struct broker *b, const union broker_message *msg);
     struct broker_event queue[QUEUE];
     unsigned first, count;
+    bool lost; /* the queue was full */
 };
 
 int
@@ -112,10 +114,24 @@ report_event(struct broker *b, const struct broker_event *event)
 {
     struct report *r = b->report;
 
-    if (r->poll == NULL || (r->count == 0 && send_one(r, event)) || r->count == QUEUE)
+    if (r->poll == NULL || (r->count == 0 && send_one(r, event)))
         return;
+    if (r->count == QUEUE) {
+        r->lost = true;
+        return;
+    }
     r->queue[(r->first + r->count++) % QUEUE] = *event;
     (void)uv_poll_start(r->poll, UV_READABLE | UV_WRITABLE, on_ready);
+}
+
+bool
+report_has_lost(struct broker *b)
+{
+    bool lost = b->report->lost && b->report->count == 0;
+
+    if (lost)
+        b->report->lost = false;
+    return lost;
 }
 
 void
@@ -159,22 +175,26 @@ report_refusals_left(struct broker *b, struct instance *inst)
     memcpy(event.text, r->text, sizeof event.text);
     report_event(b, &event);
     r->count = 0;
-    r->reported_ms = uv_now(&b->loop);
+    if (uv_now(&b->loop) >= r->reported_ms + REPORT_MS) {
+        r->tokens = BURST;
+        r->reported_ms = uv_now(&b->loop);
+    }
 }
 
 void
 report_refusal(struct broker *b, struct instance *inst, unsigned type, int status, const char *text)
 {
     struct refusals *r = &inst->refused;
-    bool same = r->type == type && strcmp(r->text, text) == 0;
 
-    if (!same)
-        report_refusals_left(b, inst);
-    r->type = (uint16_t)type;
-    r->status = status;
-    (void)strncpy(r->text, text, sizeof r->text - 1);
-    r->text[sizeof r->text - 1] = '\0';
+    if (r->count == 0) { /* else the first one gives the name */
+        r->type = (uint16_t)type;
+        r->status = status;
+        (void)strncpy(r->text, text, sizeof r->text - 1);
+        r->text[sizeof r->text - 1] = '\0';
+    }
     r->count++;
-    if (r->reported_ms == 0 || uv_now(&b->loop) >= r->reported_ms + REPORT_MS || !same)
-        report_refusals_left(b, inst);
+    if (r->tokens == 0 && uv_now(&b->loop) < r->reported_ms + REPORT_MS)
+        return;
+    r->tokens = r->tokens > 0 ? r->tokens - 1 : 0;
+    report_refusals_left(b, inst);
 }

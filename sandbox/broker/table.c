@@ -85,8 +85,14 @@ table_remove(struct broker *b, struct connection *c)
 }
 
 void
-table_opened(struct broker *b, struct connection *c)
+table_settled(struct broker *b, struct connection *c, int fd)
 {
+    socklen_t n = sizeof c->socket.local;
+
+    (void)getsockname(fd, (struct sockaddr *)&c->socket.local, &n);
+    n = sizeof c->socket.remote;
+    (void)getpeername(fd, (struct sockaddr *)&c->socket.remote, &n);
+    stop_waiting(c);
     table_prune(b, c->instance); /* a function that connects anew has often closed another one */
     c->opened = true;
     report_connection(b, c, BROKER_OPENED, 0, 0, 0);
@@ -97,16 +103,6 @@ table_failed(struct broker *b, struct connection *c, int status)
 {
     report_connection(b, c, BROKER_FAILED, status, 0, 0);
     table_remove(b, c);
-}
-
-static void
-note_addresses(struct connection *c, int fd)
-{
-    socklen_t n = sizeof c->socket.local;
-
-    (void)getsockname(fd, (struct sockaddr *)&c->socket.local, &n);
-    n = sizeof c->socket.remote;
-    (void)getpeername(fd, (struct sockaddr *)&c->socket.remote, &n);
 }
 
 /* Not by SO_ERROR, which would take the error from the function. */
@@ -127,9 +123,7 @@ on_settled(uv_poll_t *poll, int status, int events)
         table_failed(b, c, 0);
         return;
     }
-    note_addresses(c, c->fd);
-    stop_waiting(c);
-    table_opened(b, c);
+    table_settled(b, c, c->fd);
 }
 
 /* The function may wait for ever: its own wait ends with an error now, before its call does. */
@@ -154,6 +148,7 @@ table_await(struct broker *b, struct connection *c, int fd, uint32_t left_ms)
     flags = fcntl(fd, F_GETFL);
     if (flags < 0 || uv_poll_init(&b->loop, &c->poll, fd) != 0) {
         (void)close(fd);
+        table_remove(b, c);
         return -ENOMEM;
     }
     (void)fcntl(fd, F_SETFL, flags); /* libuv has made it non-blocking, for the function too */

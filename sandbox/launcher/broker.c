@@ -134,7 +134,9 @@ launcher_broker_for_gateway(struct launcher *l, struct hearth_err *err)
             (void)close(take_fd(&l->broker_gateway[i]));
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->broker_gateway) != 0)
         return err_set(err, errno, "make the socket of the broker");
-    return l->broker_pid > 0 ? send_fd(l, BROKER_GATEWAY, 0, l->broker_gateway[1], err) : 0;
+    if (l->broker_pid > 0 && send_fd(l, BROKER_GATEWAY, 0, l->broker_gateway[1], err) < 0)
+        log_warning("%s", err->text); /* it is ending: the next one gets it */
+    return 0;
 }
 
 int
@@ -151,10 +153,13 @@ launcher_broker_pair(struct launcher *l, int *theirs, int *ours, struct hearth_e
     return 0;
 }
 
-int
-launcher_broker_attach(struct launcher *l, uint64_t id, int ours, struct hearth_err *err)
+void
+launcher_broker_attach(struct launcher *l, const struct launcher_child *c)
 {
-    return send_fd(l, BROKER_INSTANCE, id, ours, err);
+    struct hearth_err err = {0};
+
+    if (send_fd(l, BROKER_INSTANCE, c->id, c->broker, &err) < 0)
+        launcher_log_error(l, "%s", err.text);
 }
 
 void

@@ -10,8 +10,9 @@ int launcher_broker_for_gateway(struct launcher *l, struct hearth_err *err);
 /* Makes the socket of a worker, and starts the broker if it does not run. theirs: the worker's end;
  * ours: the broker's, which is kept as long as the worker lives. */
 int launcher_broker_pair(struct launcher *l, int *theirs, int *ours, struct hearth_err *err);
-/* Sends the broker's end of an instance. */
-int launcher_broker_attach(struct launcher *l, uint64_t id, int ours, struct hearth_err *err);
+/* Sends the broker its end of an instance, c->broker. If the broker is ending, the next one gets
+ * it. */
+void launcher_broker_attach(struct launcher *l, const struct launcher_child *c);
 void launcher_broker_ended(struct launcher *l);
 void launcher_broker_close(struct launcher *l);
 /* LAUNCH_CUT: shuts down sockets of an instance. */

@@ -223,8 +223,10 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
     }
     if (status == 0)
         status = set_stack(*c, start->stack_bytes, err);
-    if (status == 0 && wider.network)
-        status = launcher_broker_attach(l, msg->id, fds->broker_ours, err);
+    if (status == 0 && wider.network) {
+        (*c)->broker = take_fd(&fds->broker_ours);
+        launcher_broker_attach(l, *c);
+    }
     return status == 0 ? launcher_send_task(*c, fds, err) : status;
 }
 
@@ -248,7 +250,6 @@ launcher_start(struct launcher *l, const struct launch_message *msg)
         return;
     }
     c->control = take_fd(&fds.control_ours);
-    c->broker = take_fd(&fds.broker_ours);
 }
 
 void

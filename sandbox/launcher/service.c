@@ -5,9 +5,11 @@
 #include <grp.h>
 #include <linux/close_range.h>
 #include <linux/limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "capabilities.h"
@@ -77,7 +79,11 @@ launcher_service_start(struct launcher *l, const struct launcher_service *servic
     if (*pid < 0)
         return err_set(err, errno, "start %s", service->program);
     *pidfd = (int)syscall(SYS_pidfd_open, *pid, 0);
-    if (*pidfd < 0 || launcher_watch(l, *pidfd, tag) < 0)
-        return err_set(err, errno, "watch %s", service->program);
-    return 0;
+    if (*pidfd >= 0 && launcher_watch(l, *pidfd, tag) == 0)
+        return 0;
+    (void)err_set(err, errno, "watch %s", service->program);
+    (void)kill(*pid, SIGKILL);
+    (void)waitpid(*pid, NULL, 0);
+    *pid = 0;
+    return err->code;
 }

@@ -93,7 +93,7 @@ test_every_payload_counts_for_the_need(void **state)
                 "\"memory\": [\"24M\", \"48M\", 12582912, \"6M\"], \"weight\": 1}");
     if (r.status != 200 || reply_number(&r, "need") < 9000 * KB ||
         reply_number(&r, "need") > 10500 * KB || at(&r, "bracket", "fails") != 6 * MB ||
-        at(&r, "bracket", "works") != 12 * MB || at(&r, "picks", "cost") != 12 * MB)
+        at(&r, "bracket", "works") != 12 * MB || at(&r, "picks", "cost") < 12 * MB)
         fail_msg("%ld %s", r.status, r.body);
     assert_string_equal(reply_text(&r, "ended"), "memory_exceeded");
     steps = json_object_get(r.json, "steps");

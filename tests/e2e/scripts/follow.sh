@@ -17,7 +17,7 @@ h limits story --memory 20M
 await "grep -q settings_changed events"
 kill $L
 h delete story
-await "grep -q deleted events"
+await "grep -q deleted events && grep -q 'ended .*reason' events"
 kill $E
 grep -q 'started  instance' events
 grep -Eq 'ended .*reason' events
