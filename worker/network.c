@@ -167,6 +167,7 @@ wrk_network_connect(int fd, const struct sockaddr_storage *address, socklen_t n)
                                       .address_bytes = n,
                                       .address = *address};
     int flags = fcntl(fd, F_GETFL);
+    uint32_t most_ms = question.left_ms;
     int64_t end_ns = clock_ns() + (int64_t)question.left_ms * 1000000;
     long status;
 
@@ -174,12 +175,14 @@ wrk_network_connect(int fd, const struct sockaddr_storage *address, socklen_t n)
         return -EBADF;
     if (fd == INHERIT_WORKER_BROKER)
         return -EISCONN;
+    if ((flags & O_NONBLOCK) == 0) /* this side gives up first, and says why */
+        question.left_ms += question.left_ms / 14;
     for (;;) {
         status = ask(&question, sizeof question, &fd, NULL);
         if ((flags & O_NONBLOCK) != 0)
             return status;
         if (status == -EINPROGRESS)
-            return wait_connected(fd, question.left_ms);
+            return wait_connected(fd, most_ms);
         if (status != -EAGAIN || clock_ns() >= end_ns)
             return status;
         (void)poll(NULL, 0, RETRY_MS);

@@ -473,7 +473,8 @@ test_a_function_that_connects_for_each_call_is_told(void **state)
 static bool
 has_new_broker(void *user)
 {
-    return count_processes(w.d.pid, "hearth-broker") == 1 &&
+    return kill(*(const pid_t *)user, 0) != 0 && /* it has been reaped */
+           count_processes(w.d.pid, "hearth-broker") == 1 &&
            find_process(w.d.pid, "hearth-broker") != *(const pid_t *)user;
 }
 
@@ -497,6 +498,40 @@ test_a_broker_that_dies_costs_no_connection(void **state)
     expect("ok\n", "/function/kept?ip=127.0.0.1&port=%d&keep", w.v4);
     expect("ok\nok\n", "/function/kept?use");
     drop("kept");
+}
+
+/* What is open is known and counted, and ends with the list, whatever becomes of the broker. */
+static void
+test_no_connection_is_forgotten(void **state)
+{
+    static const char json[] = "{\"network\": [\"127.0.0.1:1\"]}";
+    struct reply r;
+    pid_t broker;
+
+    (void)state;
+    wait_for_server(0);
+    deploy_probe("deaf", "", "127.0.0.1:%d", w.v4);
+    expect("ok\n", "/function/deaf?ip=127.0.0.1&port=%d&keep", w.v4);
+    expect("ok\n", "/function/deaf?deafen");
+    expect("socket ENETDOWN\n", "/function/deaf?ip=127.0.0.1&port=%d", w.v4);
+    assert_int_equal(figure("deaf", "open"), 1);
+    r = patch(&w.d, "/v1/functions/deaf", json);
+    assert_non_null(strstr(r.body, "1 open connection to removed destinations ended"));
+    reply_free(&r);
+    wait_for_server(0);
+    drop("deaf");
+
+    deploy_probe("restarted", "", "127.0.0.1:%d", w.v4);
+    expect("ok\n", "/function/restarted?ip=127.0.0.1&port=%d&keep", w.v4);
+    broker = find_process(w.d.pid, "hearth-broker");
+    assert_int_equal(kill(broker, SIGKILL), 0);
+    wait_for("another broker", has_new_broker, &broker);
+    expect("ok\n", "/function/restarted?ip=127.0.0.1&port=%d", w.v4);
+    r = patch(&w.d, "/v1/functions/restarted", json);
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    wait_for_server(0);
+    drop("restarted");
 }
 
 static bool
@@ -610,6 +645,7 @@ main(void)
         cmocka_unit_test(test_a_patch_reaches_running_instances),
         cmocka_unit_test(test_a_function_that_connects_for_each_call_is_told),
         cmocka_unit_test(test_a_broker_that_dies_costs_no_connection),
+        cmocka_unit_test(test_no_connection_is_forgotten),
         cmocka_unit_test(test_a_gateway_that_dies_is_followed),
         cmocka_unit_test(test_without_destinations_there_is_no_broker),
         cmocka_unit_test(test_bad_destinations_are_refused_with_what_is_allowed),

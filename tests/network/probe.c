@@ -5,6 +5,7 @@
  *   ?name=H&port=N  looks it up, and connects to the first address
  *   ?again          connects to the address that was looked up last
  *   ?path=P         a unix socket; "@x": an abstract one
+ *   ?deafen         shuts the socket to the broker down
  *   ?open           how many are kept; ?close closes them; ?use writes and reads a byte on each
  */
 #include <arpa/inet.h>
@@ -123,6 +124,8 @@ hearth_handle(hearth_call *call)
         return try_path(call, path);
     if (hearth_query(call, "use") != NULL)
         return use(call);
+    if (hearth_query(call, "deafen") != NULL)
+        return hearth_printf(call, "%s\n", result(shutdown(128, SHUT_RDWR)));
     if (hearth_query(call, "close") != NULL)
         while (count > 0)
             (void)close(kept[--count]);
