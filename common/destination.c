@@ -121,15 +121,25 @@ destination_parse(const char *text, size_t n, struct destination *d)
 }
 
 bool
+destination_next(const char **list, struct destination *d)
+{
+    while (**list != '\0') {
+        const char *at = *list;
+        size_t n = strcspn(at, ",");
+
+        *list += n + (at[n] == ',');
+        if (destination_parse(at, n, d) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool
 destination_nth(const char *list, unsigned nth, struct destination *d)
 {
-    while (*list != '\0') {
-        size_t n = strcspn(list, ",");
-
-        if (destination_parse(list, n, d) == 0 && nth-- == 0)
+    while (destination_next(&list, d))
+        if (nth-- == 0)
             return true;
-        list += n + (list[n] == ',');
-    }
     return false;
 }
 

@@ -24,8 +24,10 @@ struct destination {
 
 /* Reads n bytes. 0, or -EINVAL. */
 int destination_parse(const char *text, size_t n, struct destination *d);
-/* Reads the nth of a list with commas, from 0. False behind the last one. Those that cannot be read
- * are not counted. */
+/* Reads the next of a list with commas, and moves *list behind it. False behind the last one. Those
+ * that cannot be read are left out. */
+bool destination_next(const char **list, struct destination *d);
+/* The nth of them, from 0. */
 bool destination_nth(const char *list, unsigned nth, struct destination *d);
 /* Its usual form. */
 void destination_format(const struct destination *d, char text[DESTINATION_TEXT]);

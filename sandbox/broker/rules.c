@@ -65,7 +65,7 @@ rules_list_has_address(const char *list, const struct in6_addr *address, uint16_
 {
     struct destination d;
 
-    for (unsigned i = 0; destination_nth(list, i, &d); i++)
+    while (destination_next(&list, &d))
         if (d.kind == DESTINATION_ADDRESS && d.port == port &&
             memcmp(&d.address, address, sizeof *address) == 0)
             return true;
@@ -77,7 +77,7 @@ rules_list_has_name(const char *list, const char *host)
 {
     struct destination d;
 
-    for (unsigned i = 0; destination_nth(list, i, &d); i++)
+    while (destination_next(&list, &d))
         if (d.kind == DESTINATION_NAME && strcmp(d.host, host) == 0)
             return true;
     return false;
@@ -88,7 +88,7 @@ rules_list_has_path(const char *list, const char *path)
 {
     struct destination d;
 
-    for (unsigned i = 0; destination_nth(list, i, &d); i++)
+    while (destination_next(&list, &d))
         if (d.kind == DESTINATION_UNIX && strcmp(d.path, path) == 0)
             return true;
     return false;
