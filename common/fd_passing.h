@@ -16,7 +16,8 @@ int fd_send(int sock, const void *bytes, size_t len, const int *fds, unsigned n,
 
 /* Receives one message. *n: in, room in fds; out, how many came: they belong to the caller, and
  * are close-on-exec. *all is false if some had no room, here or in the process; those are closed.
- * Returns the bytes, 0 at the end, or a negative errno. flags: of recvmsg. */
+ * Returns the bytes, 0 at the end or for an empty packet (descriptors that came with it are
+ * closed), or a negative errno. flags: of recvmsg. */
 ssize_t fd_receive(int sock, void *bytes, size_t len, int *fds, unsigned *n, bool *all, int flags);
 
 #endif

@@ -66,6 +66,26 @@ test_fd_passing_bytes_and_descriptors_arrive_close_on_exec(void **state)
     }
 }
 
+/* It reads as the end, and whoever sent it must not fill this process's table. */
+static void
+test_fd_passing_descriptors_of_an_empty_packet_are_closed(void **state)
+{
+    int ends[2], got[2];
+    unsigned n = 2;
+    char byte;
+    bool all = true;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fd_send(pair[0], "", 0, &ends[1], 1, 0), 0);
+    (void)close(ends[1]);
+    assert_int_equal(fd_receive(pair[1], &byte, 1, got, &n, &all, 0), 0);
+    assert_int_equal(n, 0);
+    assert_false(all);
+    assert_true(is_closed(ends[0]));
+    (void)close(ends[0]);
+}
+
 static void
 test_fd_passing_descriptors_without_room_are_closed_and_reported(void **state)
 {
@@ -128,6 +148,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_fd_passing_bytes_and_descriptors_arrive_close_on_exec,
+                                        make_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_fd_passing_descriptors_of_an_empty_packet_are_closed,
                                         make_pair, close_pair),
         cmocka_unit_test_setup_teardown(
             test_fd_passing_descriptors_without_room_are_closed_and_reported, make_pair,
