@@ -28,7 +28,7 @@ tell(const unsigned char *bytes, size_t n, const int *fds, unsigned count)
 const char *
 attack(hearth_call *call)
 {
-    static const size_t sizes[] = {0, 1, 15, 16, 28, 152, 276, 296, 1048, 4096};
+    static const size_t sizes[] = {0, 1, 15, 16, 32, 152, 272, 320, 1048, 4096};
     unsigned char bytes[4096];
     int fds[16], pair[2];
     unsigned seed = 1;

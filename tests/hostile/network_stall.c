@@ -44,8 +44,8 @@ attack(hearth_call *call)
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_addr.s_addr = htonl(0xc0000201), /* 192.0.2.1 */
                              .sin_port = htons(9)};
-    /* a broker_socket: version 1, type 1, 28 bytes; AF_INET, SOCK_STREAM */
-    static const uint32_t question[7] = {1 | 1 << 16, 28, 0, 0, AF_INET, SOCK_STREAM, 0};
+    /* a broker_socket: version 1, type 1, 32 bytes; AF_INET, SOCK_STREAM */
+    static const uint32_t question[8] = {1 | 1 << 16, 32, 0, 0, AF_INET, SOCK_STREAM};
     pthread_t thread;
 
     fd = socket(AF_INET, SOCK_STREAM, 0);
