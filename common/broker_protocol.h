@@ -33,8 +33,7 @@ enum broker_type {
     BROKER_LIMITED, /* `count` of them: `connections`, or a bound of the host */
     BROKER_CLOSED,  /* only id and number */
     BROKER_USED,
-    BROKER_LOOKED, /* only id */
-    BROKER_TYPES
+    BROKER_LOOKED /* only id */
 };
 
 struct broker_head {
@@ -58,7 +57,6 @@ struct broker_connect {
 
 struct broker_resolve {
     struct broker_head head;
-    uint32_t left_ms;
     char host[DESTINATION_HOST]; /* ended by a NUL */
 };
 

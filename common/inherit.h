@@ -43,8 +43,7 @@ enum inherit_gateway {
 
 /* hearth-broker. 0 is /dev/null; 1 and 2 are those that hearthd was started with. */
 enum inherit_broker {
-    INHERIT_BROKER_LAUNCHER = 3, /* see broker_protocol.h */
-    INHERIT_BROKER_COUNT = 4
+    INHERIT_BROKER_LAUNCHER = 3 /* see broker_protocol.h */
 };
 
 /* hearth-exporter. 0 is /dev/null; 1 and 2 are those that hearthd was started with. */

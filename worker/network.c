@@ -224,8 +224,7 @@ say_no_network(const char *node, const char *service)
 static int
 ask_addresses(const char *node, struct broker_addresses *answer)
 {
-    struct broker_resolve question = {.head = BROKER_HEAD(BROKER_RESOLVE, question, 0),
-                                      .left_ms = left_ms()};
+    struct broker_resolve question = {.head = BROKER_HEAD(BROKER_RESOLVE, question, 0)};
     int pair[2], status;
     ssize_t got = -1;
 
@@ -237,7 +236,7 @@ ask_addresses(const char *node, struct broker_addresses *answer)
     status = fd_send(INHERIT_WORKER_BROKER, &question, sizeof question, &pair[1], 1, 0);
     (void)close(pair[1]);
     if (status == 0 &&
-        poll(&(struct pollfd){.fd = pair[0], .events = POLLIN}, 1, (int)question.left_ms) == 1)
+        poll(&(struct pollfd){.fd = pair[0], .events = POLLIN}, 1, (int)left_ms()) == 1)
         got = recv(pair[0], answer, sizeof *answer, MSG_WAITALL);
     (void)close(pair[0]);
     if (got != (ssize_t)sizeof *answer || answer->count > BROKER_ADDRESSES)

@@ -104,11 +104,12 @@ is_listed(const char *list, const char *text)
 {
     size_t n = strlen(text);
 
-    for (const char *at = list; *at != '\0'; at += strcspn(at, ",") + 1) {
-        if (strncmp(at, text, n) == 0 && (at[n] == ',' || at[n] == '\0'))
+    while (*list != '\0') {
+        size_t part = strcspn(list, ",");
+
+        if (part == n && memcmp(list, text, n) == 0)
             return true;
-        if (strchr(at, ',') == NULL)
-            break;
+        list += part + (list[part] == ',');
     }
     return false;
 }
@@ -213,29 +214,17 @@ opened(struct gw_instance *inst, const struct broker_event *event)
 static void
 refused(struct gw_instance *inst, const struct broker_event *event)
 {
-    const char *where = event->text, *s = event->count == 1 ? "" : "s";
+    const char *why = "; setting network lists what it may connect to";
 
+    if (event->status == EPERM)
+        why = ": whatever network lists, the option network_allow of the daemon is needed for that";
+    else if (event->status == ELOOP)
+        why = ": the path leads through a symbolic link; setting network has to name the socket "
+              "itself";
     inst->function->network.refused += event->count;
-    switch (event->status) {
-    case EPERM:
-        gw_journal_say(inst->function, inst->id, 2, "",
-                       "connecting to %s was refused with EACCES, %u time%s: whatever network "
-                       "lists, the option network_allow of the daemon is needed for that",
-                       where, event->count, s);
-        break;
-    case ELOOP:
-        gw_journal_say(inst->function, inst->id, 2, "",
-                       "connecting to %s was refused with EACCES, %u time%s: the path leads "
-                       "through a symbolic link; setting network has to name the socket itself",
-                       where, event->count, s);
-        break;
-    default:
-        gw_journal_say(inst->function, inst->id, 2, "",
-                       "connecting to %s was refused with EACCES, %u time%s; setting network lists "
-                       "what it may connect to",
-                       where, event->count, s);
-        break;
-    }
+    gw_journal_say(inst->function, inst->id, 2, "",
+                   "connecting to %s was refused with EACCES, %u time%s%s", event->text,
+                   event->count, event->count == 1 ? "" : "s", why);
 }
 
 static void

@@ -3,11 +3,9 @@
  * gives it an address. The address that counts is the copy in the message. */
 #include "broker/private.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +19,7 @@
 
 #include "cleanup.h"
 
-#define PRUNE_MS  100 /* all instances, at most that often */
-#define QUESTIONS 16  /* of one instance that wait for a name */
+#define PRUNE_MS 100 /* all instances, at most that often */
 
 /* A question that waits for names. */
 struct pending {
@@ -117,7 +114,7 @@ connect_at_once(int fd, const struct sockaddr *address, socklen_t n)
     return status;
 }
 
-/* Takes over fd. */
+/* Keeps what connect gave. left_ms: of one that is on its way. Takes over fd. */
 static void
 record(struct broker *b, struct instance *inst, int fd, const char *text, uint32_t left_ms,
        int status)
@@ -146,23 +143,49 @@ record(struct broker *b, struct instance *inst, int fd, const char *text, uint32
         return;
     }
     if (status == -EINPROGRESS) {
-        (void)table_await(b, c, fd, left_ms);
+        table_await(b, c, fd, left_ms);
         return;
     }
-    if (status < 0) {
+    if (status < 0)
         table_failed(b, c, -status);
-    } else {
+    else
         table_settled(b, c, fd);
-    }
     (void)close(fd);
+}
+
+/* The answer to a question with a socket, which is not needed any more. */
+static void
+answer(struct instance *inst, int fd, int status)
+{
+    links_answer(inst, status, -1);
+    (void)close(fd);
+}
+
+/* What the rules allow: connects, unless too much is open. left_ms: see record. Takes over fd. */
+static void
+allow(struct broker *b, struct instance *inst, int fd, const struct sockaddr *address, socklen_t n,
+      const char *text, uint32_t left_ms)
+{
+    int error, status;
+
+    if (is_full(b, inst, text, &error)) {
+        answer(inst, fd, -error);
+        return;
+    }
+    status = connect_at_once(fd, address, n);
+    if (status == -EAGAIN && address->sa_family == AF_UNIX) { /* a full queue: it asks again */
+        answer(inst, fd, status);
+        return;
+    }
+    record(b, inst, fd, text, left_ms, status); /* before its worker goes on */
+    links_answer(inst, status, -1);
 }
 
 static void
 refuse(struct broker *b, struct instance *inst, int fd, int error, const char *text)
 {
     report_refusal(b, inst, BROKER_REFUSED, error, text);
-    links_answer(inst, -EACCES, -1);
-    (void)close(fd);
+    answer(inst, fd, -EACCES);
 }
 
 /* ---- internet ---- */
@@ -206,33 +229,32 @@ static void
 allow_internet(struct broker *b, struct instance *inst, int fd,
                const struct broker_connect *question, const char *text)
 {
-    int error, status;
-
-    if (is_full(b, inst, text, &error)) {
-        links_answer(inst, -error, -1);
-        (void)close(fd);
-        return;
-    }
-    status = connect_at_once(fd, (const struct sockaddr *)&question->address,
-                             (socklen_t)question->address_bytes);
-    record(b, inst, fd, text, question->left_ms, status); /* before its worker goes on */
-    links_answer(inst, status, -1);
+    allow(b, inst, fd, (const struct sockaddr *)&question->address,
+          (socklen_t)question->address_bytes, text, question->left_ms);
 }
 
 static void step(struct pending *p);
 
 static void
-on_name(void *user, const struct names_answer *answer)
+finish(struct pending *p)
+{
+    p->instance->questions--;
+    links_let_go(p->instance);
+    free(p);
+}
+
+static void
+on_name(void *user, const struct names_answer *found)
 {
     struct pending *p = user;
 
-    if (answer->status == EAI_AGAIN)
+    if (found->status == EAI_AGAIN)
         p->unknown = true;
-    for (unsigned i = 0; i < answer->count; i++) {
+    for (unsigned i = 0; i < found->count; i++) {
         struct destination d = {.kind = DESTINATION_NAME, .port = p->port};
         char text[DESTINATION_TEXT];
 
-        if (memcmp(&answer->list[i], &p->address, sizeof p->address) != 0)
+        if (memcmp(&found->list[i], &p->address, sizeof p->address) != 0)
             continue;
         memcpy(d.host, p->host, sizeof d.host);
         destination_format(&d, text);
@@ -240,9 +262,7 @@ on_name(void *user, const struct names_answer *answer)
             (void)close(p->fd);
         else
             allow_internet(p->broker, p->instance, p->fd, &p->question, text);
-        p->instance->questions--;
-        links_let_go(p->broker, p->instance);
-        free(p);
+        finish(p);
         return;
     }
     step(p);
@@ -267,14 +287,11 @@ step(struct pending *p)
     if (p->instance->ended) {
         (void)close(p->fd);
     } else if (p->unknown) { /* it may be listed: nobody knows now */
-        links_answer(p->instance, -EHOSTUNREACH, -1);
-        (void)close(p->fd);
+        answer(p->instance, p->fd, -EHOSTUNREACH);
     } else {
         refuse(p->broker, p->instance, p->fd, EACCES, text);
     }
-    p->instance->questions--;
-    links_let_go(p->broker, p->instance);
-    free(p);
+    finish(p);
 }
 
 static void
@@ -287,8 +304,7 @@ ask_internet(struct broker *b, struct instance *inst, int fd, const struct broke
 
     if (!rules_address((const struct sockaddr *)&question->address, question->address_bytes,
                        &address, &port)) {
-        links_answer(inst, -EAFNOSUPPORT, -1); /* AF_UNSPEC too: a connection stays what it is */
-        (void)close(fd);
+        answer(inst, fd, -EAFNOSUPPORT); /* AF_UNSPEC too: a connection stays what it is */
         return;
     }
     format(&address, port, text);
@@ -300,10 +316,9 @@ ask_internet(struct broker *b, struct instance *inst, int fd, const struct broke
         allow_internet(b, inst, fd, question, text);
         return;
     }
-    p = inst->questions < QUESTIONS ? calloc(1, sizeof *p) : NULL;
+    p = inst->questions < QUESTIONS_MOST ? calloc(1, sizeof *p) : NULL;
     if (p == NULL) {
-        links_answer(inst, -EAGAIN, -1);
-        (void)close(fd);
+        answer(inst, fd, -EAGAIN);
         return;
     }
     *p = (struct pending){.broker = b,
@@ -357,10 +372,10 @@ ask_unix(struct broker *b, struct instance *inst, int fd, const struct broker_co
     size_t head = offsetof(struct sockaddr_un, sun_path);
     size_t room = question->address_bytes > head ? question->address_bytes - head : 0;
     size_t n = strnlen(un->sun_path, room < sizeof un->sun_path ? room : sizeof un->sun_path);
-    char path[DESTINATION_PATH], text[DESTINATION_TEXT], link[32];
+    char path[DESTINATION_PATH], text[DESTINATION_TEXT];
     cleanup_close int file = -1;
     struct sockaddr_un to = {.sun_family = AF_UNIX};
-    int status, error;
+    int status;
 
     (void)snprintf(text, sizeof text, "unix:%s%.*s", n == 0 ? "@" : "", (int)n, un->sun_path);
     if (n == 0 || destination_path(un->sun_path, n, path) < 0 ||
@@ -374,22 +389,13 @@ ask_unix(struct broker *b, struct instance *inst, int fd, const struct broker_co
         refuse(b, inst, fd, status == 0 ? EPERM : ELOOP, text);
         return;
     }
-    if (status == 0 && is_full(b, inst, text, &error)) {
-        links_answer(inst, -error, -1);
-        (void)close(fd);
+    if (status < 0) {
+        record(b, inst, fd, text, question->left_ms, status);
+        links_answer(inst, status, -1);
         return;
     }
-    if (status == 0) {
-        (void)snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-        memcpy(to.sun_path, link, strlen(link) + 1);
-        status = connect_at_once(fd, (const struct sockaddr *)&to, sizeof to);
-    }
-    links_answer(inst, status, -1);
-    if (status == -EAGAIN) { /* its queue is full: the worker asks again */
-        (void)close(fd);
-        return;
-    }
-    record(b, inst, fd, text, question->left_ms, status);
+    (void)snprintf(to.sun_path, sizeof to.sun_path, "/proc/self/fd/%d", file);
+    allow(b, inst, fd, (const struct sockaddr *)&to, sizeof to, text, question->left_ms);
 }
 
 void
@@ -401,8 +407,7 @@ connect_ask(struct broker *b, struct instance *inst, int fd, const struct broker
     if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) != 0 ||
         getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) != 0 ||
         question->address_bytes > sizeof question->address) {
-        links_answer(inst, -ENOTSOCK, -1);
-        (void)close(fd);
+        answer(inst, fd, -ENOTSOCK);
         return;
     }
     if (type != SOCK_STREAM) {
@@ -414,7 +419,6 @@ connect_ask(struct broker *b, struct instance *inst, int fd, const struct broker
     } else if (domain == AF_INET || domain == AF_INET6) {
         ask_internet(b, inst, fd, question);
     } else {
-        links_answer(inst, -EAFNOSUPPORT, -1);
-        (void)close(fd);
+        answer(inst, fd, -EAFNOSUPPORT);
     }
 }

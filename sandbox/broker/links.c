@@ -11,10 +11,7 @@
 
 #include "fd_passing.h"
 
-#define QUESTIONS 16 /* about names, of one instance */
-
 struct question {
-    struct broker *broker;
     struct instance *instance;
     int fd;
 };
@@ -26,9 +23,8 @@ links_hold(struct instance *inst)
 }
 
 void
-links_let_go(struct broker *b, struct instance *inst)
+links_let_go(struct instance *inst)
 {
-    (void)b;
     if (--inst->refs == 0)
         free(inst);
 }
@@ -55,7 +51,6 @@ void
 links_answer(struct instance *inst, int status, int fd)
 {
     const struct broker_reply reply = {.status = status};
-
     const struct broker_reply none = {.status = -ENFILE};
 
     if (inst->fd >= 0 && fd_send(inst->fd, &reply, sizeof reply, &fd, fd >= 0, MSG_DONTWAIT) < 0 &&
@@ -70,7 +65,7 @@ on_closed(uv_handle_t *handle)
 
     (void)close(inst->fd);
     inst->fd = -1;
-    links_let_go(handle->loop->data, inst);
+    links_let_go(inst);
 }
 
 /* For good. */
@@ -103,7 +98,7 @@ end(struct broker *b, struct instance *inst)
         inst->fd = -1;
     }
     stop_listening(inst);
-    links_let_go(b, inst);
+    links_let_go(inst);
 }
 
 /* The worker has ended, or has shut its socket down and keeps its connections: they stay known
@@ -158,7 +153,7 @@ on_name(void *user, const struct names_answer *found)
 
     answer_addresses(q->fd, found->status, found);
     q->instance->questions--;
-    links_let_go(q->broker, q->instance);
+    links_let_go(q->instance);
     free(q);
 }
 
@@ -179,12 +174,12 @@ resolve(struct broker *b, struct instance *inst, int fd, const struct broker_res
         answer_addresses(fd, EAI_SYSTEM, NULL);
         return;
     }
-    q = inst->questions < QUESTIONS ? calloc(1, sizeof *q) : NULL;
+    q = inst->questions < QUESTIONS_MOST ? calloc(1, sizeof *q) : NULL;
     if (q == NULL) {
         answer_addresses(fd, EAI_AGAIN, NULL);
         return;
     }
-    *q = (struct question){.broker = b, .instance = inst, .fd = fd};
+    *q = (struct question){.instance = inst, .fd = fd};
     inst->questions++;
     links_hold(inst);
     names_find(b, host, on_name, q);

@@ -15,6 +15,8 @@
 #include "destination.h"
 #include "err.h"
 
+#define QUESTIONS_MOST 16 /* of one instance that wait for a name */
+
 struct names;
 
 /* A connection of an instance. The socket is the instance's: the broker has a copy of its
@@ -129,15 +131,15 @@ void names_find(struct broker *b, const char *host, names_fn *done, void *user);
 
 /* ---- table.c: the connections ---- */
 
-/* Its record is made; *c is NULL where there is no memory. The fd stays the caller's. */
+/* A new record; NULL where there is no memory. The fd stays the caller's. */
 struct connection *table_add(struct broker *b, struct instance *inst, int fd, const char *text);
 struct connection *table_find(struct instance *inst, uint64_t inode);
 /* The kernel is asked which are still open: the others are reported and removed. */
 void table_prune(struct broker *b, struct instance *inst);
 /* The same, and the bytes of each are reported. */
 void table_look(struct broker *b, struct instance *inst);
-/* Waits until it is connected, at most left_ms; takes over fd. */
-int table_await(struct broker *b, struct connection *c, int fd, uint32_t left_ms);
+/* Waits until a new one is connected, at most left_ms; takes over fd. */
+void table_await(struct broker *b, struct connection *c, int fd, uint32_t left_ms);
 /* fd: its socket, which is connected now. */
 void table_settled(struct broker *b, struct connection *c, int fd);
 void table_failed(struct broker *b, struct connection *c, int status);
@@ -154,7 +156,7 @@ void connect_socket(struct broker *b, struct instance *inst, const struct broker
 
 struct instance *links_instance(struct broker *b, uint64_t id); /* made if there is none; or NULL */
 void links_hold(struct instance *inst);
-void links_let_go(struct broker *b, struct instance *inst);
+void links_let_go(struct instance *inst);
 /* The launcher's, with the socket of the worker, which is taken over. */
 void links_attach(struct broker *b, uint64_t id, int fd);
 /* Ends those whose worker has shut its socket down, and that have no connection any more. */

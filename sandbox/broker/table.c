@@ -136,20 +136,15 @@ on_too_slow(uv_timer_t *timer)
     table_failed(timer->loop->data, c, ETIMEDOUT);
 }
 
-int
+void
 table_await(struct broker *b, struct connection *c, int fd, uint32_t left_ms)
 {
-    int flags;
+    int flags = fcntl(fd, F_GETFL);
 
-    if (c->socket.family == AF_UNIX || c->handles > 0) { /* connected at once; or awaited already */
-        (void)close(fd);
-        return 0;
-    }
-    flags = fcntl(fd, F_GETFL);
     if (flags < 0 || uv_poll_init(&b->loop, &c->poll, fd) != 0) {
         (void)close(fd);
         table_remove(b, c);
-        return -ENOMEM;
+        return;
     }
     (void)fcntl(fd, F_SETFL, flags); /* libuv has made it non-blocking, for the function too */
     (void)uv_timer_init(&b->loop, &c->timer);
@@ -157,7 +152,7 @@ table_await(struct broker *b, struct connection *c, int fd, uint32_t left_ms)
     c->handles = 2;
     c->poll.data = c->timer.data = c;
     (void)uv_timer_start(&c->timer, on_too_slow, left_ms, 0);
-    return uv_poll_start(&c->poll, UV_WRITABLE | UV_DISCONNECT, on_settled);
+    (void)uv_poll_start(&c->poll, UV_WRITABLE | UV_DISCONNECT, on_settled);
 }
 
 static void

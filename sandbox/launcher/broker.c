@@ -166,16 +166,9 @@ void
 launcher_broker_ended(struct launcher *l)
 {
     struct hearth_err err = {0};
-    int status = 0;
 
-    if (waitpid(l->broker_pid, &status, WNOHANG) != l->broker_pid)
+    if (!launcher_service_ended(l, "the broker", &l->broker_pid, &l->broker_pidfd))
         return;
-    (void)close(take_fd(&l->broker_pidfd));
-    l->broker_pid = 0;
-    if (l->stopping)
-        return;
-    log_warning("the broker ended with %s %d", WIFEXITED(status) ? "status" : "signal",
-                WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
     if (!launcher_may_restart(&l->broker_restarts, RESTARTS_WINDOW_MS))
         log_error("the broker keeps ending: the next one is started for the next instance with "
                   "destinations");

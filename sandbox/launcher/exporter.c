@@ -59,16 +59,9 @@ void
 launcher_exporter_ended(struct launcher *l)
 {
     struct hearth_err err = {0};
-    int status = 0;
 
-    if (waitpid(l->exporter_pid, &status, WNOHANG) != l->exporter_pid)
+    if (!launcher_service_ended(l, "the exporter of traces", &l->exporter_pid, &l->exporter_pidfd))
         return;
-    (void)close(take_fd(&l->exporter_pidfd));
-    l->exporter_pid = 0;
-    if (l->stopping)
-        return;
-    log_warning("the exporter of traces ended with %s %d", WIFEXITED(status) ? "status" : "signal",
-                WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
     if (!launcher_may_restart(&l->exporter_restarts, RESTARTS_WINDOW_MS))
         log_error("the exporter keeps ending: no traces are sent any more");
     else if (start(l, &err) < 0)

@@ -1,6 +1,7 @@
 /* service.c: see service.h. */
 #include "launcher/service.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/close_range.h>
@@ -14,12 +15,15 @@
 
 #include "capabilities.h"
 #include "cleanup.h"
+#include "inherit.h"
 #include "launcher/jail.h"
 #include "launcher/watch.h"
 #include "log.h"
 #include "signals.h"
 
-#define SOCK 3
+#define SOCK INHERIT_BROKER_LAUNCHER
+
+static_assert(INHERIT_EXPORTER_RECORDS == (int)SOCK, "one place for both");
 
 static int
 become_user(const struct launcher *l, const struct launcher_service *service,
@@ -86,4 +90,20 @@ launcher_service_start(struct launcher *l, const struct launcher_service *servic
     (void)waitpid(*pid, NULL, 0);
     *pid = 0;
     return err->code;
+}
+
+bool
+launcher_service_ended(const struct launcher *l, const char *what, pid_t *pid, int *pidfd)
+{
+    int status = 0;
+
+    if (waitpid(*pid, &status, WNOHANG) != *pid)
+        return false;
+    (void)close(take_fd(pidfd));
+    *pid = 0;
+    if (l->stopping)
+        return false;
+    log_warning("%s ended with %s %d", what, WIFEXITED(status) ? "status" : "signal",
+                WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    return true;
 }
