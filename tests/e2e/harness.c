@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -172,6 +173,19 @@ launch(struct daemon *d, const char *const *options)
 }
 
 void
+daemon_mount_state(struct daemon *d, const char *size)
+{
+    char option[32];
+
+    (void)snprintf(d->state, sizeof d->state, "/tmp/hearth-test-XXXXXX");
+    assert_non_null(mkdtemp(d->state));
+    (void)snprintf(option, sizeof option, "size=%s", size);
+    if (mount("hearth", d->state, "tmpfs", 0, option) != 0)
+        fail_msg("mount a tmpfs: %s", strerror(errno));
+    d->mounted = true;
+}
+
+void
 daemon_start_with(struct daemon *d, const char *const *options)
 {
     char path[160];
@@ -289,6 +303,8 @@ void
 daemon_remove(struct daemon *d)
 {
     (void)daemon_stop(d);
+    if (d->mounted)
+        assert_int_equal(umount2(d->state, MNT_DETACH), 0);
     (void)nftw(d->state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     if (d->prefix[0] != '\0')
         (void)nftw(d->prefix, remove_one, 16, FTW_DEPTH | FTW_PHYS);

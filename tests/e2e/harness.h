@@ -17,6 +17,7 @@ struct daemon {
     pid_t pid; /* hearthd, which becomes the launcher */
     int port;
     char state[128];
+    bool mounted;    /* daemon_mount_state made it */
     char prefix[64]; /* "": HEARTH_PREFIX */
     char log[160];
     char token[65];
@@ -25,6 +26,9 @@ struct daemon {
     void (*prepare)(void); /* called in the child before it executes hearthd; NULL: nothing */
 };
 
+/* The state folder is a new tmpfs of `size` ("12m"), until daemon_remove: for a full disk, or one
+ * whose pace the test does not depend on. Before daemon_start. */
+void daemon_mount_state(struct daemon *d, const char *size);
 /* Starts hearthd from HEARTH_PREFIX on a free port, with HEARTH_THREADS event loops if that is set.
  * The state folder is d->state, or a new one if that is "". Waits until the daemon is ready. */
 void daemon_start(struct daemon *d);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -262,10 +261,7 @@ test_a_full_disk_harms_no_call(void **state)
     ssize_t put;
 
     (void)state;
-    (void)strcpy(d.state, "/tmp/hearth-full-XXXXXX");
-    assert_non_null(mkdtemp(d.state));
-    if (mount("hearth", d.state, "tmpfs", 0, "size=12m") != 0)
-        fail_msg("no tmpfs");
+    daemon_mount_state(&d, "12m");
     daemon_start_with(&d, options);
     deploy_ok(&d, "f", "memory=16M&max=1", talker);
     (void)snprintf(path, sizeof path, "%s/filler", d.state);
@@ -285,7 +281,6 @@ test_a_full_disk_harms_no_call(void **state)
     wait_for("the line on disk", is_on_disk, &seen);
     wait_for("what was lost is said", has_lost, &d);
     assert_int_equal(daemon_stop(&d), 0);
-    assert_int_equal(umount2(d.state, MNT_DETACH), 0);
     daemon_remove(&d);
 }
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -152,14 +151,12 @@ test_a_deleted_version_counts_until_its_last_call_has_ended(void **state)
 static void
 test_a_full_file_system_is_an_error_and_loses_nothing(void **state)
 {
-    struct daemon d = {.state = "/tmp/hearth-test-full-XXXXXX"};
+    struct daemon d = {0};
     char *large = long_source(HANDLE("large"), 3000000);
     char *fits = long_source(HANDLE("fits"), 100000);
 
     (void)state;
-    assert_non_null(mkdtemp(d.state));
-    if (mount("hearth", d.state, "tmpfs", 0, "size=2m") != 0)
-        fail_msg("a small file system is needed");
+    daemon_mount_state(&d, "2m");
     daemon_start(&d);
     deploy_ok(&d, "name", "memory=16M", HANDLE("first"));
     for (int i = 0; i < 3; i++)
@@ -171,7 +168,6 @@ test_a_full_file_system_is_an_error_and_loses_nothing(void **state)
     daemon_start(&d);
     expect_body(&d, "/function/name", "fits");
     assert_int_equal(daemon_stop(&d), 0);
-    assert_int_equal(umount2(d.state, MNT_DETACH), 0);
     daemon_remove(&d);
     free(large);
     free(fits);
