@@ -182,8 +182,8 @@ tell(struct gw_spool *spool)
 {
     if (spool->freed) {
         end_if_freed(spool);
-    } else if (spool->waited) {
-        spool->waited = false;
+    } else if (spool->waited) { /* the source waits on while the list is still too long */
+        spool->waited = spool->error == 0 && !gw_spool_has_room(spool);
         spool->ready(spool->user);
     }
 }
