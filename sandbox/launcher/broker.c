@@ -4,17 +4,13 @@
 #include "launcher/broker.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -184,44 +180,4 @@ launcher_broker_close(struct launcher *l)
     (void)kill(l->broker_pid, SIGKILL);
     (void)waitpid(l->broker_pid, NULL, 0);
     l->broker_pid = 0;
-}
-
-static bool
-is_named(const char *link, const struct launch_cut *cut)
-{
-    uint64_t inode;
-
-    if (sscanf(link, "socket:[%" SCNu64 "]", &inode) != 1)
-        return false;
-    for (uint32_t i = 0; i < cut->count; i++)
-        if (cut->inode[i] == inode)
-            return true;
-    return false;
-}
-
-/* The sockets are the worker's own: a copy of its descriptor is taken, and shut down. */
-void
-launcher_cut(struct launcher *l, const struct launcher_child *c, const struct launch_cut *cut)
-{
-    char path[64], link[64];
-    cleanup_dir DIR *dir = NULL;
-    struct dirent *e;
-
-    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)c->pid);
-    dir = opendir(path);
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
-        ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof link - 1);
-        cleanup_close int fd = -1;
-
-        link[n > 0 ? n : 0] = '\0';
-        if (!is_named(link, cut))
-            continue;
-        fd = (int)syscall(SYS_pidfd_getfd, c->pidfd, atoi(e->d_name), 0);
-        if (fd < 0 || shutdown(fd, SHUT_RDWR) != 0)
-            launcher_log_error(l, "a connection of instance %" PRIu64 " could not be ended: %s",
-                               c->id, strerror(errno));
-    }
-    if (dir == NULL)
-        launcher_log_error(l, "the connections of instance %" PRIu64 " could not be ended: %s",
-                           c->id, strerror(errno));
 }

@@ -15,7 +15,5 @@ int launcher_broker_pair(struct launcher *l, int *theirs, int *ours, struct hear
 void launcher_broker_attach(struct launcher *l, const struct launcher_child *c);
 void launcher_broker_ended(struct launcher *l);
 void launcher_broker_close(struct launcher *l);
-/* LAUNCH_CUT: shuts down sockets of an instance. */
-void launcher_cut(struct launcher *l, const struct launcher_child *c, const struct launch_cut *cut);
 
 #endif

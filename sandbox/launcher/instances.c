@@ -20,6 +20,7 @@
 #include "launcher/blanks.h"
 #include "launcher/broker.h"
 #include "launcher/child.h"
+#include "launcher/cut.h"
 #include "launcher/extra_filters.h"
 #include "launcher/gateway.h"
 #include "launcher/report.h"

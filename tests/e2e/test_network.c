@@ -441,6 +441,64 @@ test_a_patch_reaches_running_instances(void **state)
     drop("live");
 }
 
+static bool
+first_thread_has_exited(void *user)
+{
+    char path[64], *text, state = 0;
+    size_t n;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)*(const pid_t *)user);
+    text = read_whole(path, &n);
+    (void)sscanf(text, "%*d (%*[^)]) %c", &state);
+    free(text);
+    return state == 'Z';
+}
+
+/* However a function hides its descriptor: its connection ends, or it ends itself. */
+static void
+test_a_hidden_connection_ends_with_its_destination(void **state)
+{
+    static const char json[] = "{\"network\": [\"127.0.0.1:1\"]}";
+    char settings[100], source[600];
+    struct reply r;
+
+    (void)state;
+    wait_for_server(0);
+    (void)snprintf(settings, sizeof settings, "max=1&threads=1&timeout=60s&network=127.0.0.1:%d",
+                   w.v4);
+    (void)snprintf(source, sizeof source, "%s/tests/network/hider.c", getenv("HEARTH_SOURCE"));
+    for (int i = 0; i < 8; i++) {
+        deploy_file(&w.d, "hider", settings, source);
+        expect("", "/function/hider?port=%d", w.v4);
+        expect("ok\n", "/function/hider?use");
+        expect("", "/function/hider?hide");
+        r = patch(&w.d, "/v1/functions/hider", json);
+        assert_int_equal(r.status, 200);
+        reply_free(&r);
+        wait_for_server(0);
+        drop("hider");
+    }
+    {
+        pid_t pid;
+        int fd;
+
+        deploy_file(&w.d, "hider", settings, source);
+        expect("", "/function/hider?port=%d", w.v4);
+        pid = instance_pid(&w.d, "hider");
+        fd = raw_connect(&w.d);
+        raw_send_text(fd, "GET /function/hider?leave HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        wait_for("the exit of the first thread", first_thread_has_exited, &pid);
+        wait_for_server(1);
+        r = patch(&w.d, "/v1/functions/hider", json);
+        assert_int_equal(r.status, 200);
+        reply_free(&r);
+        wait_for_server(0);
+        wait_for_log(&w.d, "could not be ended");
+        (void)close(fd);
+        drop("hider");
+    }
+}
+
 /* ---- seen ---- */
 
 static void
@@ -643,6 +701,7 @@ main(void)
         cmocka_unit_test(test_open_connections_are_bounded),
         cmocka_unit_test(test_a_deleted_function_keeps_no_connection),
         cmocka_unit_test(test_a_patch_reaches_running_instances),
+        cmocka_unit_test(test_a_hidden_connection_ends_with_its_destination),
         cmocka_unit_test(test_a_function_that_connects_for_each_call_is_told),
         cmocka_unit_test(test_a_broker_that_dies_costs_no_connection),
         cmocka_unit_test(test_no_connection_is_forgotten),

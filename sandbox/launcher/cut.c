@@ -1,0 +1,114 @@
+/* cut.c: see cut.h. The sockets are the worker's own: a copy of each descriptor is taken, and shut
+ * down. A running function could move a descriptor about faster than it is found, so its threads
+ * are stopped first; they share one table of descriptors, since the filter allows no clone without
+ * CLONE_FILES, and no message can carry a descriptor out of it and back.
+ */
+#include "launcher/cut.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "launcher/child.h"
+#include "launcher/report.h"
+
+#define STOP_MS 100 /* a thread that waits for the disk stops later */
+
+/* 1 once all threads stand still; 0: it has ended; or a negative errno. */
+static int
+stop(const struct launcher_child *c)
+{
+    struct pollfd end = {.fd = c->pidfd, .events = POLLIN};
+
+    if (syscall(SYS_pidfd_send_signal, c->pidfd, SIGSTOP, NULL, 0) != 0)
+        return errno == ESRCH ? 0 : -errno;
+    for (int i = 0; i < STOP_MS; i++) {
+        siginfo_t info = {0};
+
+        if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+            info.si_pid != 0)
+            return 1;
+        if (poll(&end, 1, 1) != 0)
+            return 0;
+    }
+    return -ETIMEDOUT;
+}
+
+static bool
+is_named(const char *link, const struct launch_cut *cut)
+{
+    uint64_t inode;
+
+    if (sscanf(link, "socket:[%" SCNu64 "]", &inode) != 1)
+        return false;
+    for (uint32_t i = 0; i < cut->count; i++)
+        if (cut->inode[i] == inode)
+            return true;
+    return false;
+}
+
+static int
+shut_down(const struct launcher_child *c, int number)
+{
+    cleanup_close int fd = (int)syscall(SYS_pidfd_getfd, c->pidfd, number, 0);
+
+    if (fd < 0)
+        return -errno;
+    return shutdown(fd, SHUT_RDWR) == 0 || errno == ENOTCONN ? 0 : -errno;
+}
+
+/* Of a stopped process. 0, or a negative errno. */
+static int
+shut_down_named(const struct launcher_child *c, const struct launch_cut *cut)
+{
+    char path[64], link[64];
+    cleanup_dir DIR *dir = NULL;
+    const struct dirent *e;
+    int seen = 0, status = 0;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)c->pid);
+    dir = opendir(path);
+    if (dir == NULL)
+        return -errno;
+    while (status == 0 && (e = readdir(dir)) != NULL) {
+        ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof link - 1);
+
+        if (n < 0)
+            continue; /* "." and ".." */
+        seen++;
+        link[n] = '\0';
+        if (is_named(link, cut))
+            status = shut_down(c, atoi(e->d_name));
+    }
+    /* its first thread has exited, and the others' descriptors cannot be seen: each worker has some
+     */
+    return status == 0 && seen == 0 ? -EBADF : status;
+}
+
+void
+launcher_cut(struct launcher *l, const struct launcher_child *c, const struct launch_cut *cut)
+{
+    int status = stop(c);
+
+    if (status == 0)
+        return;
+    if (status > 0)
+        status = shut_down_named(c, cut);
+    if (status < 0) {
+        launcher_log_error(
+            l, "connections of instance %" PRIu64 " could not be ended (%s): killing it", c->id,
+            strerror(-status));
+        launcher_kill_child(c);
+    }
+    (void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGCONT, NULL, 0);
+}
