@@ -105,35 +105,56 @@ add_own_commands(scmp_filter_ctx ctx, uint32_t action, int nr, const int *comman
     return status;
 }
 
-/* What libpq, hiredis, libcurl and the like set. None gives a socket another address or way; nor
- * SO_LINGER, by which the last one to close it would wait, which may be the broker. */
+struct option {
+    int level, name;
+};
+
 static int
-add_socket_options(scmp_filter_ctx ctx, uint32_t action, int nr)
+add_options(scmp_filter_ctx ctx, uint32_t action, int nr, const struct option *options, size_t n)
 {
-    static const struct {
-        int level, name;
-    } options[] = {
-        {SOL_SOCKET, SO_KEEPALIVE},       {SOL_SOCKET, SO_RCVTIMEO},    {SOL_SOCKET, SO_SNDTIMEO},
-        {SOL_SOCKET, SO_RCVBUF},          {SOL_SOCKET, SO_SNDBUF},      {SOL_SOCKET, SO_REUSEADDR},
-        {SOL_SOCKET, SO_OOBINLINE},       {SOL_SOCKET, SO_RCVLOWAT},    {IPPROTO_TCP, TCP_NODELAY},
-        {IPPROTO_TCP, TCP_KEEPIDLE},      {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT},
-        {IPPROTO_TCP, TCP_USER_TIMEOUT},  {IPPROTO_TCP, TCP_QUICKACK},  {IPPROTO_TCP, TCP_CORK},
-        {IPPROTO_TCP, TCP_NOTSENT_LOWAT}, {IPPROTO_IP, IP_TOS},         {IPPROTO_IPV6, IPV6_TCLASS},
-        {IPPROTO_IPV6, IPV6_V6ONLY},
-    };
     int status = 0;
 
-    for (size_t i = 0; i < sizeof options / sizeof options[0] && status == 0; i++)
+    for (size_t i = 0; i < n && status == 0; i++)
         status = seccomp_rule_add(ctx, action, nr, 2,
                                   SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)options[i].level),
                                   SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)options[i].name));
     return status;
 }
 
+/* What libpq, hiredis, libcurl and the like set. None gives a socket another address or way; nor
+ * SO_LINGER, by which the last one to close it would wait, which may be the broker. */
+static const struct option settable[] = {
+    {SOL_SOCKET, SO_KEEPALIVE},       {SOL_SOCKET, SO_RCVTIMEO},    {SOL_SOCKET, SO_SNDTIMEO},
+    {SOL_SOCKET, SO_RCVBUF},          {SOL_SOCKET, SO_SNDBUF},      {SOL_SOCKET, SO_REUSEADDR},
+    {SOL_SOCKET, SO_OOBINLINE},       {SOL_SOCKET, SO_RCVLOWAT},    {IPPROTO_TCP, TCP_NODELAY},
+    {IPPROTO_TCP, TCP_KEEPIDLE},      {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT},  {IPPROTO_TCP, TCP_QUICKACK},  {IPPROTO_TCP, TCP_CORK},
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT}, {IPPROTO_IP, IP_TOS},         {IPPROTO_IPV6, IPV6_TCLASS},
+    {IPPROTO_IPV6, IPV6_V6ONLY},
+};
+
+/* What can be asked besides. Nothing that gives a descriptor (SO_PEERPIDFD), memory
+ * (TCP_ZEROCOPY_RECEIVE) or more than the socket's own state. */
+static const struct option askable[] = {
+    {SOL_SOCKET, SO_ERROR},
+    {SOL_SOCKET, SO_TYPE},
+    {SOL_SOCKET, SO_DOMAIN},
+    {SOL_SOCKET, SO_PROTOCOL},
+    {SOL_SOCKET, SO_ACCEPTCONN},
+    {SOL_SOCKET, SO_PEERCRED},
+    {IPPROTO_TCP, TCP_INFO},
+    {IPPROTO_TCP, TCP_MAXSEG},
+    {IPPROTO_TCP, TCP_CONGESTION},
+    {IPPROTO_IP, IP_MTU},
+    {IPPROTO_IP, IP_TTL},
+    {IPPROTO_IPV6, IPV6_MTU},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS},
+};
+
 static int
 add_network_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
 {
-    static const int levels[] = {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6};
+    int status;
 
     switch (when) {
     case SBX_TO_BROKER:
@@ -144,9 +165,12 @@ add_network_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_wh
         return seccomp_rule_add(ctx, action, nr, 2, SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0),
                                 SCMP_A4(SCMP_CMP_EQ, 0));
     case SBX_SOCKET_OPTION:
-        return add_socket_options(ctx, action, nr);
+        return add_options(ctx, action, nr, settable, sizeof settable / sizeof settable[0]);
     case SBX_SOCKET_QUESTION:
-        return add_commands(ctx, action, nr, levels, sizeof levels / sizeof levels[0]);
+        status = add_options(ctx, action, nr, settable, sizeof settable / sizeof settable[0]);
+        return status == 0
+                   ? add_options(ctx, action, nr, askable, sizeof askable / sizeof askable[0])
+                   : status;
     default:
         return -EINVAL;
     }
@@ -398,7 +422,7 @@ fill_answers(const struct sbx_wider *wider, uint8_t answers[SBX_SYSCALLS])
             answers[nr] = (uint8_t)answer->error;
     }
     if (wider->network)
-        answers[SYS_setsockopt] = ENOPROTOOPT;
+        answers[SYS_setsockopt] = answers[SYS_getsockopt] = ENOPROTOOPT;
     if (wider->network)
         answers[SYS_socket] = answers[SYS_connect] = SBX_EMULATED;
     for (int nr = 0; nr < SBX_SYSCALLS && wider->strict; nr++)

@@ -39,7 +39,7 @@ enum sbx_when {
     SBX_TO_BROKER,       /* only on the socket to the broker */
     SBX_NO_ADDRESS,      /* sendto: without an address, and without MSG_FASTOPEN, which connects */
     SBX_SOCKET_OPTION,   /* setsockopt: time limits, buffers, keep-alive, delays */
-    SBX_SOCKET_QUESTION, /* getsockopt: of the levels that SBX_SOCKET_OPTION sets */
+    SBX_SOCKET_QUESTION, /* getsockopt: these, errors, kinds, sizes and the state of TCP */
 };
 
 /* As an errno: the call does nothing, and says that it succeeded. */

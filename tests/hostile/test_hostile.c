@@ -103,6 +103,7 @@ static const struct attack attacks[] = {
     {"network_kinds", HELD, NULL, "network=127.0.0.1:9"},
     {"network_messages", HELD, NULL, "network=127.0.0.1:9&timeout=10s"},
     {"network_stall", HELD, NULL, "network=192.0.2.1:9&threads=4&timeout=8s"},
+    {"network_options", HELD, NULL, "network=192.0.2.1:9"},
     {"network_flood", HELD, NULL, "network=127.0.0.1:9&timeout=5s"},
     /* files */
     {"open_passwd", HELD},
