@@ -21,6 +21,7 @@ enum broker_type {
     /* launcher to broker */
     BROKER_GATEWAY,  /* with the socket of the gateway */
     BROKER_INSTANCE, /* with the socket of instance `id` */
+    BROKER_BEAT,     /* sent back at once: it has not got stuck */
     /* gateway to broker */
     BROKER_POLICY, /* what instance `id` may do */
     BROKER_FORGET, /* it has ended */
@@ -121,6 +122,7 @@ broker_size(unsigned type)
         return sizeof(struct broker_policy);
     case BROKER_GATEWAY:
     case BROKER_INSTANCE:
+    case BROKER_BEAT:
     case BROKER_FORGET:
     case BROKER_LOOK:
     case BROKER_HELLO:

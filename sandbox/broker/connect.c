@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <netdb.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,20 +19,22 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "container.h"
 
 #define PRUNE_MS 100 /* all instances, at most that often */
 
-/* A question that waits for names. */
+/* A connection that waits for names: all that are listed with its port. */
 struct pending {
+    struct question question;
     struct broker *broker;
-    struct instance *instance;
-    int fd;
-    struct broker_connect question;
+    int fd; /* -1: answered */
+    struct broker_connect connect;
     struct in6_addr address;
     uint16_t port;
-    unsigned next; /* of the list */
-    char host[DESTINATION_HOST];
-    bool unknown; /* a name could not be looked up */
+    unsigned asked; /* names that are not answered */
+    bool asking;    /* not all are asked for yet */
+    bool unknown;   /* one could not be looked up */
+    uv_timer_t timer;
 };
 
 static bool
@@ -96,7 +99,7 @@ connect_socket(struct broker *b, struct instance *inst, const struct broker_sock
 static int
 connect_at_once(int fd, const struct sockaddr *address, socklen_t n)
 {
-    static const struct itimerval often = {.it_interval.tv_usec = 10000, .it_value.tv_usec = 10000};
+    static const struct itimerval often = {.it_interval.tv_usec = 1000, .it_value.tv_usec = 1000};
     static const struct itimerval never = {.it_value.tv_usec = 0};
     int flags = fcntl(fd, F_GETFL), status;
 
@@ -233,71 +236,144 @@ allow_internet(struct broker *b, struct instance *inst, int fd,
           (socklen_t)question->address_bytes, text, question->left_ms);
 }
 
-static void step(struct pending *p);
-
 static void
-finish(struct pending *p)
+on_closed(uv_handle_t *timer)
 {
-    p->instance->questions--;
-    links_let_go(p->instance);
-    free(p);
+    free(timer->data);
 }
 
 static void
-on_name(void *user, const struct names_answer *found)
+drop(struct pending *p)
 {
-    struct pending *p = user;
-
-    if (found->status == EAI_AGAIN)
-        p->unknown = true;
-    for (unsigned i = 0; i < found->count; i++) {
-        struct destination d = {.kind = DESTINATION_NAME, .port = p->port};
-        char text[DESTINATION_TEXT];
-
-        if (memcmp(&found->list[i], &p->address, sizeof p->address) != 0)
-            continue;
-        memcpy(d.host, p->host, sizeof d.host);
-        destination_format(&d, text);
-        if (p->instance->ended)
-            (void)close(p->fd);
-        else
-            allow_internet(p->broker, p->instance, p->fd, &p->question, text);
-        finish(p);
-        return;
-    }
-    step(p);
+    names_cancel(p->broker, p);
+    links_answered(&p->question);
+    uv_close((uv_handle_t *)&p->timer, on_closed);
 }
 
-/* The next name of the list with this port. */
+/* Answers, if nothing more will come. */
 static void
-step(struct pending *p)
+settle(struct pending *p)
 {
-    struct destination d;
     char text[DESTINATION_TEXT];
 
-    while (destination_nth(p->instance->policy.list, p->next, &d)) {
-        p->next++;
-        if (d.kind != DESTINATION_NAME || d.port != p->port)
-            continue;
-        memcpy(p->host, d.host, sizeof p->host);
-        names_find(p->broker, p->host, on_name, p);
+    if (p->asking || (p->fd >= 0 && p->asked > 0))
+        return;
+    if (p->fd >= 0 && p->unknown) { /* it may be listed: nobody knows now */
+        answer(p->question.instance, p->fd, -EHOSTUNREACH);
+    } else if (p->fd >= 0) {
+        format(&p->address, p->port, text);
+        refuse(p->broker, p->question.instance, p->fd, EACCES, text);
+    }
+    drop(p);
+}
+
+static bool
+has_address(const struct names_answer *found, const struct in6_addr *address)
+{
+    for (unsigned i = 0; i < found->count; i++)
+        if (memcmp(&found->list[i], address, sizeof *address) == 0)
+            return true;
+    return false;
+}
+
+static void
+format_name(const char *host, uint16_t port, char text[DESTINATION_TEXT])
+{
+    struct destination d = {.kind = DESTINATION_NAME, .port = port};
+
+    memcpy(d.host, host, strnlen(host, sizeof d.host - 1));
+    destination_format(&d, text);
+}
+
+static void
+on_name(void *user, const char *host, const struct names_answer *found)
+{
+    struct pending *p = user;
+    char text[DESTINATION_TEXT];
+
+    p->asked--;
+    p->unknown = p->unknown || found->status == EAI_AGAIN;
+    if (p->fd >= 0 && has_address(found, &p->address)) {
+        format_name(host, p->port, text);
+        allow_internet(p->broker, p->question.instance, take_fd(&p->fd), &p->connect, text);
+    }
+    settle(p);
+}
+
+static void
+on_no_time(uv_timer_t *timer)
+{
+    struct pending *p = timer->data;
+
+    answer(p->question.instance, p->fd, -ETIMEDOUT);
+    drop(p);
+}
+
+static void
+cancel(struct broker *b, struct question *q)
+{
+    struct pending *p = container_of(q, struct pending, question);
+
+    (void)b;
+    (void)close(p->fd);
+    drop(p);
+}
+
+/* The listed name with this port of which it is known that it has the address now. */
+static bool
+find_known(struct broker *b, const char *list, const struct in6_addr *address, uint16_t port,
+           char text[DESTINATION_TEXT])
+{
+    struct destination d;
+
+    for (unsigned i = 0; destination_nth(list, i, &d); i++) {
+        const struct names_answer *known =
+            d.kind == DESTINATION_NAME && d.port == port ? names_known(b, d.host) : NULL;
+
+        if (known != NULL && has_address(known, address)) {
+            format_name(d.host, port, text);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Asks for all listed names with this port at once. Takes over fd. */
+static void
+ask_names(struct broker *b, struct instance *inst, int fd, const struct broker_connect *connect,
+          const struct in6_addr *address, uint16_t port)
+{
+    struct pending *p = calloc(1, sizeof *p);
+    struct destination d;
+
+    if (p == NULL || !links_wait(inst, &p->question)) {
+        answer(inst, fd, -EAGAIN);
+        free(p);
         return;
     }
-    format(&p->address, p->port, text);
-    if (p->instance->ended) {
-        (void)close(p->fd);
-    } else if (p->unknown) { /* it may be listed: nobody knows now */
-        answer(p->instance, p->fd, -EHOSTUNREACH);
-    } else {
-        refuse(p->broker, p->instance, p->fd, EACCES, text);
-    }
-    finish(p);
+    p->question.cancel = cancel;
+    p->broker = b;
+    p->fd = fd;
+    p->connect = *connect;
+    p->address = *address;
+    p->port = port;
+    p->asking = true;
+    (void)uv_timer_init(&b->loop, &p->timer);
+    p->timer.data = p;
+    /* its worker waits for the answer a little longer */
+    (void)uv_timer_start(&p->timer, on_no_time, (uint64_t)connect->left_ms * 3 / 4, 0);
+    for (unsigned i = 0; p->fd >= 0 && destination_nth(inst->policy.list, i, &d); i++)
+        if (d.kind == DESTINATION_NAME && d.port == port) {
+            p->asked++;
+            names_find(b, d.host, on_name, p);
+        }
+    p->asking = false;
+    settle(p);
 }
 
 static void
 ask_internet(struct broker *b, struct instance *inst, int fd, const struct broker_connect *question)
 {
-    struct pending *p;
     struct in6_addr address;
     char text[DESTINATION_TEXT];
     uint16_t port;
@@ -316,20 +392,11 @@ ask_internet(struct broker *b, struct instance *inst, int fd, const struct broke
         allow_internet(b, inst, fd, question, text);
         return;
     }
-    p = inst->questions < QUESTIONS_MOST ? calloc(1, sizeof *p) : NULL;
-    if (p == NULL) {
-        answer(inst, fd, -EAGAIN);
+    if (find_known(b, inst->policy.list, &address, port, text)) {
+        allow_internet(b, inst, fd, question, text);
         return;
     }
-    *p = (struct pending){.broker = b,
-                          .instance = inst,
-                          .fd = fd,
-                          .question = *question,
-                          .address = address,
-                          .port = port};
-    inst->questions++;
-    links_hold(inst);
-    step(p);
+    ask_names(b, inst, fd, question, &address, port);
 }
 
 /* ---- unix ---- */

@@ -8,25 +8,40 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utlist.h>
 
+#include "container.h"
 #include "fd_passing.h"
 
-struct question {
-    struct instance *instance;
-    int fd;
+/* A name that a function looks up. */
+struct lookup {
+    struct question question;
+    int fd; /* for the answer */
 };
 
-void
-links_hold(struct instance *inst)
-{
-    inst->refs++;
-}
-
-void
-links_let_go(struct instance *inst)
+static void
+let_go(struct instance *inst)
 {
     if (--inst->refs == 0)
         free(inst);
+}
+
+bool
+links_wait(struct instance *inst, struct question *q)
+{
+    if (inst->asked == QUESTIONS_MOST)
+        return false;
+    inst->asked++;
+    q->instance = inst;
+    DL_APPEND(inst->questions, q);
+    return true;
+}
+
+void
+links_answered(struct question *q)
+{
+    q->instance->asked--;
+    DL_DELETE(q->instance->questions, q);
 }
 
 struct instance *
@@ -65,7 +80,7 @@ on_closed(uv_handle_t *handle)
 
     (void)close(inst->fd);
     inst->fd = -1;
-    links_let_go(inst);
+    let_go(inst);
 }
 
 /* For good. */
@@ -73,7 +88,7 @@ static void
 stop_listening(struct instance *inst)
 {
     if (inst->polled) {
-        links_hold(inst);
+        inst->refs++;
         uv_close((uv_handle_t *)&inst->poll, on_closed);
     }
     inst->polled = false;
@@ -86,6 +101,8 @@ end(struct broker *b, struct instance *inst)
     if (inst->ended)
         return;
     inst->ended = true;
+    while (inst->questions != NULL)
+        inst->questions->cancel(b, inst->questions);
     report_refusals_left(b, inst);
     while (inst->connections != NULL) {
         if (inst->connections->opened)
@@ -98,7 +115,7 @@ end(struct broker *b, struct instance *inst)
         inst->fd = -1;
     }
     stop_listening(inst);
-    links_let_go(inst);
+    let_go(inst);
 }
 
 /* The worker has ended, or has shut its socket down and keeps its connections: they stay known
@@ -147,14 +164,25 @@ answer_addresses(int fd, int status, const struct names_answer *found)
 }
 
 static void
-on_name(void *user, const struct names_answer *found)
+on_name(void *user, const char *host, const struct names_answer *found)
 {
-    struct question *q = user;
+    struct lookup *l = user;
 
-    answer_addresses(q->fd, found->status, found);
-    q->instance->questions--;
-    links_let_go(q->instance);
-    free(q);
+    (void)host;
+    answer_addresses(l->fd, found->status, found);
+    links_answered(&l->question);
+    free(l);
+}
+
+static void
+cancel(struct broker *b, struct question *q)
+{
+    struct lookup *l = container_of(q, struct lookup, question);
+
+    names_cancel(b, l);
+    (void)close(l->fd);
+    links_answered(q);
+    free(l);
 }
 
 /* Takes over fd, on which the answer is awaited. */
@@ -163,7 +191,7 @@ resolve(struct broker *b, struct instance *inst, int fd, const struct broker_res
 {
     char host[DESTINATION_HOST];
     size_t n = strnlen(msg->host, sizeof msg->host);
-    struct question *q;
+    struct lookup *l;
 
     if (destination_host(msg->host, n, host) < 0) {
         answer_addresses(fd, EAI_NONAME, NULL);
@@ -174,15 +202,15 @@ resolve(struct broker *b, struct instance *inst, int fd, const struct broker_res
         answer_addresses(fd, EAI_SYSTEM, NULL);
         return;
     }
-    q = inst->questions < QUESTIONS_MOST ? calloc(1, sizeof *q) : NULL;
-    if (q == NULL) {
+    l = calloc(1, sizeof *l);
+    if (l == NULL || !links_wait(inst, &l->question)) {
         answer_addresses(fd, EAI_AGAIN, NULL);
+        free(l);
         return;
     }
-    *q = (struct question){.instance = inst, .fd = fd};
-    inst->questions++;
-    links_hold(inst);
-    names_find(b, host, on_name, q);
+    l->question.cancel = cancel;
+    l->fd = fd;
+    names_find(b, host, on_name, l);
 }
 
 /* ---- questions ---- */
@@ -202,7 +230,9 @@ on_question(uv_poll_t *poll, int status, int events)
     got = status < 0 ? 0 : fd_receive(inst->fd, &msg, sizeof msg, &fd, &n, &all, MSG_DONTWAIT);
     if (got == -EAGAIN || got == -EMFILE)
         return;
-    if (got <= 0) {
+    if (got <= 0 || !inst->known) {
+        if (fd >= 0)
+            (void)close(fd);
         hung_up(b, inst);
         return;
     }
@@ -220,17 +250,18 @@ on_question(uv_poll_t *poll, int status, int events)
     }
 }
 
-/* Both the socket and the policy are here. */
+/* Questions are taken once the policy is here. That its worker ends is noticed before, too: the
+ * gateway may have forgotten it. */
 static void
 listen_to(struct broker *b, struct instance *inst)
 {
-    if (inst->polled || inst->deaf || !inst->known || inst->fd < 0)
+    if (inst->deaf || inst->fd < 0)
         return;
-    if (uv_poll_init(&b->loop, &inst->poll, inst->fd) != 0)
+    if (!inst->polled && uv_poll_init(&b->loop, &inst->poll, inst->fd) != 0)
         return;
     inst->polled = true;
     inst->poll.data = inst;
-    (void)uv_poll_start(&inst->poll, UV_READABLE | UV_DISCONNECT, on_question);
+    (void)uv_poll_start(&inst->poll, (inst->known ? UV_READABLE : 0) | UV_DISCONNECT, on_question);
 }
 
 void

@@ -39,6 +39,10 @@ on_launcher(uv_poll_t *poll, int status, int events)
         return;
     if (got <= 0)
         exit(0); /* the daemon has ended */
+    if (n == 0 && broker_is(&msg, (size_t)got, BROKER_BEAT, BROKER_BEAT)) {
+        (void)send(INHERIT_BROKER_LAUNCHER, &msg, (size_t)got, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return;
+    }
     if (!broker_is(&msg, (size_t)got, BROKER_GATEWAY, BROKER_INSTANCE) || n != 1) {
         if (n == 1)
             (void)close(fd);

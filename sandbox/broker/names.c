@@ -12,7 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define NAMES       256
+#define NAMES       256   /* from which on those that are out of date are freed */
+#define NAMES_MOST  16384 /* they all come from lists */
 #define LEAST_MS    2000
 #define MOST_MS     60000
 #define NEGATIVE_MS 1000
@@ -43,6 +44,7 @@ struct names {
     char *server;           /* not of the host; NULL */
     struct timespec config; /* of CONFIG_FILE, as it was read */
     struct name *table;
+    struct waiter *told; /* those of one name, while they are told */
     unsigned asked;
     unsigned inside; /* calls of c-ares that run: its channel must not be destroyed */
     uv_timer_t tick;
@@ -216,29 +218,27 @@ on_found(void *user, int status, int timeouts, struct ares_addrinfo *found)
     name->waiters = NULL;
     if (--names->asked == 0)
         (void)uv_timer_stop(&names->tick);
-    while (waiters != NULL) { /* a waiter may ask again: `name` is not looked at any more */
-        struct waiter *w = waiters;
+    names->told = waiters;
+    while (names->told != NULL) { /* one may cancel others */
+        struct waiter *w = names->told;
 
-        waiters = w->next;
-        w->done(w->user, &answer);
+        names->told = w->next;
+        w->done(w->user, name->host, &answer);
         free(w);
     }
 }
 
-/* Frees one that nobody needs. */
-static bool
+/* Frees those that are out of date. */
+static void
 make_room(struct names *names)
 {
-    struct name *name, *next, *oldest = NULL;
+    struct name *name, *next;
 
     HASH_ITER (hh, names->table, name, next)
-        if (!name->asked && (oldest == NULL || name->until_ms < oldest->until_ms))
-            oldest = name;
-    if (oldest == NULL)
-        return false;
-    HASH_DEL(names->table, oldest);
-    free(oldest);
-    return true;
+        if (!name->asked && name->until_ms <= uv_now(&names->broker->loop)) {
+            HASH_DEL(names->table, name);
+            free(name);
+        }
 }
 
 static struct name *
@@ -249,7 +249,9 @@ name_of(struct names *names, const char *host)
     HASH_FIND_STR(names->table, host, name);
     if (name != NULL)
         return name;
-    if (HASH_COUNT(names->table) >= NAMES && !make_room(names))
+    if (HASH_COUNT(names->table) >= NAMES)
+        make_room(names);
+    if (HASH_COUNT(names->table) >= NAMES_MOST)
         return NULL;
     name = calloc(1, sizeof *name);
     if (name == NULL)
@@ -284,23 +286,59 @@ begin(struct names *names, struct name *name)
     names->inside--;
 }
 
+const struct names_answer *
+names_known(struct broker *b, const char *host)
+{
+    const struct name *name = NULL;
+
+    HASH_FIND_STR(b->names->table, host, name);
+    return name != NULL && !name->asked && uv_now(&b->loop) < name->until_ms ? &name->answer : NULL;
+}
+
+static void
+remove_waiters(struct waiter **at, const void *user)
+{
+    while (*at != NULL) {
+        struct waiter *w = *at;
+
+        if (w->user != user) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        free(w);
+    }
+}
+
+void
+names_cancel(struct broker *b, const void *user)
+{
+    struct name *name, *next;
+
+    HASH_ITER (hh, b->names->table, name, next)
+        remove_waiters(&name->waiters, user);
+    remove_waiters(&b->names->told, user);
+}
+
 void
 names_find(struct broker *b, const char *host, names_fn *done, void *user)
 {
     static const struct names_answer busy = {.status = EAI_AGAIN};
     struct names *names = b->names;
-    struct name *name = name_of(names, host);
+    const struct names_answer *known = names_known(b, host);
+    struct name *name;
     struct waiter *w;
 
-    if (name != NULL && !name->asked && uv_now(&b->loop) < name->until_ms) {
-        struct names_answer answer = name->answer;
+    if (known != NULL) {
+        struct names_answer answer = *known;
 
-        done(user, &answer);
+        done(user, host, &answer);
         return;
     }
+    name = name_of(names, host);
     w = name != NULL ? calloc(1, sizeof *w) : NULL;
     if (w == NULL) {
-        done(user, &busy);
+        done(user, host, &busy);
         return;
     }
     w->done = done;

@@ -15,8 +15,9 @@
 #include "destination.h"
 #include "err.h"
 
-#define QUESTIONS_MOST 16 /* of one instance that wait for a name */
+#define QUESTIONS_MOST 16 /* of one instance that wait for names */
 
+struct broker;
 struct names;
 
 /* A connection of an instance. The socket is the instance's: the broker has a copy of its
@@ -45,6 +46,13 @@ struct refusals {
     uint64_t reported_ms;
 };
 
+/* What waits for names. cancel: its instance has ended; frees it. */
+struct question {
+    struct question *next, *prev; /* utlist.h, DL */
+    struct instance *instance;
+    void (*cancel)(struct broker *b, struct question *q);
+};
+
 struct instance {
     UT_hash_handle hh;
     uint64_t id;
@@ -54,10 +62,11 @@ struct instance {
     bool deaf; /* its worker has shut the socket down; it may live on, with its connections */
     struct broker_policy policy;
     struct connection *connections;
-    uint32_t count;     /* of them */
-    uint32_t questions; /* about names, that wait for an answer */
+    uint32_t count; /* of them */
+    struct question *questions;
+    uint32_t asked; /* of them */
     struct refusals refused;
-    unsigned refs; /* handles and questions; the last one frees it */
+    unsigned refs; /* handles; the last one frees it */
     bool ended;
 };
 
@@ -122,12 +131,17 @@ struct names_answer {
     struct in6_addr list[BROKER_ADDRESSES];
 };
 
-typedef void names_fn(void *user, const struct names_answer *answer);
+/* Must not ask for names. */
+typedef void names_fn(void *user, const char *host, const struct names_answer *answer);
 
 /* server: "ADDRESS[:PORT]", or NULL: those of the host. */
 int names_open(struct broker *b, const char *server, struct hearth_err *err);
+/* What is known of it now; NULL: it has to be asked for. Valid until the next call. */
+const struct names_answer *names_known(struct broker *b, const char *host);
 /* Calls done, perhaps before it returns. */
 void names_find(struct broker *b, const char *host, names_fn *done, void *user);
+/* No more calls for this user. */
+void names_cancel(struct broker *b, const void *user);
 
 /* ---- table.c: the connections ---- */
 
@@ -155,8 +169,9 @@ void connect_socket(struct broker *b, struct instance *inst, const struct broker
 /* ---- links.c ---- */
 
 struct instance *links_instance(struct broker *b, uint64_t id); /* made if there is none; or NULL */
-void links_hold(struct instance *inst);
-void links_let_go(struct instance *inst);
+/* Counts a question that waits for names. False: there are too many. */
+bool links_wait(struct instance *inst, struct question *q);
+void links_answered(struct question *q);
 /* The launcher's, with the socket of the worker, which is taken over. */
 void links_attach(struct broker *b, uint64_t id, int fd);
 /* Ends those whose worker has shut its socket down, and that have no connection any more. */

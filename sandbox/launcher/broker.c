@@ -17,6 +17,7 @@
 
 #include "broker_protocol.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "fd_passing.h"
 #include "launcher/report.h"
 #include "launcher/service.h"
@@ -26,6 +27,8 @@
 #define RESTARTS_WINDOW_MS 60000
 #define MEMORY_BYTES       (512 << 20)
 #define LISTENERS          4 /* that are named to it */
+#define BEAT_MS            2000
+#define BEATS              3 /* without an answer, until it is killed */
 
 /* "ADDRESS:PORT" of a bound socket. False where it is none of the internet. */
 static bool
@@ -114,6 +117,8 @@ start(struct launcher *l, struct hearth_err *err)
                                                                .threads = 4},
                                     LAUNCHER_TAG_BROKER, &l->broker_pid, &l->broker_pidfd, err);
     (void)close(pair[1]);
+    l->broker_beats = 0;
+    l->broker_beat_ns = clock_ns();
     if (status == 0 && l->broker_gateway[1] >= 0)
         status = send_fd(l, BROKER_GATEWAY, 0, l->broker_gateway[1], err);
     for (uint32_t i = 0; i < l->workers_top && status == 0; i++)
@@ -156,6 +161,31 @@ launcher_broker_attach(struct launcher *l, const struct launcher_child *c)
 
     if (send_fd(l, BROKER_INSTANCE, c->id, c->broker, &err) < 0)
         launcher_log_error(l, "%s", err.text);
+}
+
+int
+launcher_broker_beat(struct launcher *l)
+{
+    const struct broker_head beat = {
+        .version = BROKER_VERSION, .type = BROKER_BEAT, .length = sizeof beat};
+    union broker_message answer;
+    int64_t left_ms;
+
+    if (l->broker_pid <= 0)
+        return -1;
+    left_ms = BEAT_MS - (clock_ns() - l->broker_beat_ns) / 1000000;
+    if (left_ms > 0)
+        return (int)left_ms;
+    while (recv(l->broker_sock, &answer, sizeof answer, MSG_DONTWAIT) > 0)
+        l->broker_beats = 0;
+    if (l->broker_beats == BEATS) {
+        log_error("the broker has not answered for %d ms: killing it", BEATS * BEAT_MS);
+        (void)kill(l->broker_pid, SIGKILL);
+    }
+    (void)send(l->broker_sock, &beat, sizeof beat, MSG_DONTWAIT | MSG_NOSIGNAL);
+    l->broker_beats++;
+    l->broker_beat_ns = clock_ns();
+    return BEAT_MS;
 }
 
 void

@@ -13,6 +13,9 @@ int launcher_broker_pair(struct launcher *l, int *theirs, int *ours, struct hear
 /* Sends the broker its end of an instance, c->broker. If the broker is ending, the next one gets
  * it. */
 void launcher_broker_attach(struct launcher *l, const struct launcher_child *c);
+/* Asks it now and then whether it goes on, and kills one that has got stuck. Returns the
+ * milliseconds until it is to be called again; -1: there is no broker. */
+int launcher_broker_beat(struct launcher *l);
 void launcher_broker_ended(struct launcher *l);
 void launcher_broker_close(struct launcher *l);
 

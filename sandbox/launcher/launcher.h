@@ -161,6 +161,8 @@ struct launcher {
     int broker_pidfd, broker_sock;
     int broker_gateway[2]; /* the gateway's end, and its own */
     struct launcher_restarts broker_restarts;
+    int64_t broker_beat_ns; /* when it was asked whether it goes on */
+    unsigned broker_beats;  /* that it has not answered */
     bool stopping, notified;
     int exit_status;
     struct launcher_child children[LIMIT_INSTANCES + LAUNCHER_BUILDS];

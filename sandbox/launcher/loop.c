@@ -218,7 +218,8 @@ launcher_run(struct launcher *l)
     while (l->gateway_pid > 0) {
         struct epoll_event events[32];
         int build_ms = launcher_builds_check(l);
-        int n = epoll_wait(l->epoll, events, 32, sooner(build_ms, blank_ms));
+        int wait_ms = sooner(sooner(build_ms, blank_ms), launcher_broker_beat(l));
+        int n = epoll_wait(l->epoll, events, 32, wait_ms);
 
         if (n < 0 && errno != EINTR) {
             log_error("epoll_wait: %s", strerror(errno));

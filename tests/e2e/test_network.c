@@ -351,6 +351,31 @@ test_a_resolver_that_stalls_delays_nobody_else(void **state)
     drop("quick");
 }
 
+/* An address is compared with all listed names at once, within the time of the call. */
+static void
+test_names_without_an_answer_hold_up_no_other(void **state)
+{
+    struct reply r;
+
+    (void)state;
+    set_names("no1.test - 1\nno2.test - 1\nno3.test - 1\nyes.test 127.0.0.1 60\n");
+    deploy_probe("many", "timeout=5s",
+                 "no1.test:%d,no2.test:%d,no3.test:%d,no4.test:%d,yes.test:%d", w.v4, w.v4, w.v4,
+                 w.v4, w.v4);
+    expect("ok\n", "/function/many?ip=127.0.0.1&port=%d", w.v4);
+    for (int i = 0; i < 2; i++) {
+        char path[80];
+
+        (void)snprintf(path, sizeof path, "/function/many?ip=127.0.0.9&port=%d", w.v4);
+        r = get(&w.d, path);
+        if (strcmp(r.body, "ETIMEDOUT\n") != 0 && strcmp(r.body, "EHOSTUNREACH\n") != 0)
+            fail_msg("%ld %s", r.status, r.body);
+        reply_free(&r);
+        expect("ok\n", "/function/many?ip=127.0.0.1&port=%d", w.v4);
+    }
+    drop("many");
+}
+
 /* ---- bounds ---- */
 
 static void
@@ -555,6 +580,12 @@ test_a_broker_that_dies_costs_no_connection(void **state)
     wait_for("another broker", has_new_broker, &broker);
     expect("ok\n", "/function/kept?ip=127.0.0.1&port=%d&keep", w.v4);
     expect("ok\nok\n", "/function/kept?use");
+    /* one that has got stuck is found, too */
+    broker = find_process(w.d.pid, "hearth-broker");
+    assert_int_equal(kill(broker, SIGSTOP), 0);
+    wait_for("another broker", has_new_broker, &broker);
+    expect("ok\n", "/function/kept?ip=127.0.0.1&port=%d&keep", w.v4);
+    expect("ok\nok\nok\n", "/function/kept?use");
     drop("kept");
 }
 
@@ -697,6 +728,7 @@ main(void)
         cmocka_unit_test(test_some_addresses_are_refused_even_when_named),
         cmocka_unit_test(test_a_name_is_checked_when_it_connects),
         cmocka_unit_test(test_a_resolver_that_stalls_delays_nobody_else),
+        cmocka_unit_test(test_names_without_an_answer_hold_up_no_other),
         cmocka_unit_test(test_a_server_that_does_not_answer_ends_with_an_error),
         cmocka_unit_test(test_open_connections_are_bounded),
         cmocka_unit_test(test_a_deleted_function_keeps_no_connection),
