@@ -27,7 +27,7 @@
 struct pending {
     struct question question;
     struct broker *broker;
-    int fd; /* -1: answered */
+    int fd; /* -1: answered; the rest of the names is still waited for */
     struct broker_connect connect;
     struct in6_addr address;
     uint16_t port;
@@ -245,7 +245,6 @@ on_closed(uv_handle_t *timer)
 static void
 drop(struct pending *p)
 {
-    names_cancel(p->broker, p);
     links_answered(&p->question);
     uv_close((uv_handle_t *)&p->timer, on_closed);
 }
@@ -256,7 +255,7 @@ settle(struct pending *p)
 {
     char text[DESTINATION_TEXT];
 
-    if (p->asking || (p->fd >= 0 && p->asked > 0))
+    if (p->asking || p->asked > 0)
         return;
     if (p->fd >= 0 && p->unknown) { /* it may be listed: nobody knows now */
         answer(p->question.instance, p->fd, -EHOSTUNREACH);
@@ -285,40 +284,6 @@ format_name(const char *host, uint16_t port, char text[DESTINATION_TEXT])
     destination_format(&d, text);
 }
 
-static void
-on_name(void *user, const char *host, const struct names_answer *found)
-{
-    struct pending *p = user;
-    char text[DESTINATION_TEXT];
-
-    p->asked--;
-    p->unknown = p->unknown || found->status == EAI_AGAIN;
-    if (p->fd >= 0 && has_address(found, &p->address)) {
-        format_name(host, p->port, text);
-        allow_internet(p->broker, p->question.instance, take_fd(&p->fd), &p->connect, text);
-    }
-    settle(p);
-}
-
-static void
-on_no_time(uv_timer_t *timer)
-{
-    struct pending *p = timer->data;
-
-    answer(p->question.instance, p->fd, -ETIMEDOUT);
-    drop(p);
-}
-
-static void
-cancel(struct broker *b, struct question *q)
-{
-    struct pending *p = container_of(q, struct pending, question);
-
-    (void)b;
-    (void)close(p->fd);
-    drop(p);
-}
-
 /* The listed name with this port of which it is known that it has the address now. */
 static bool
 find_known(struct broker *b, const char *list, const struct in6_addr *address, uint16_t port,
@@ -336,6 +301,40 @@ find_known(struct broker *b, const char *list, const struct in6_addr *address, u
         }
     }
     return false;
+}
+
+static void
+on_name(void *user, const struct names_answer *found)
+{
+    struct pending *p = user;
+    char text[DESTINATION_TEXT];
+
+    p->asked--;
+    p->unknown = p->unknown || found->status == EAI_AGAIN;
+    /* the list of now: it may have changed */
+    if (p->fd >= 0 && has_address(found, &p->address) &&
+        find_known(p->broker, p->question.instance->policy.list, &p->address, p->port, text)) {
+        allow_internet(p->broker, p->question.instance, take_fd(&p->fd), &p->connect, text);
+    }
+    settle(p);
+}
+
+static void
+on_no_time(uv_timer_t *timer)
+{
+    struct pending *p = timer->data;
+
+    if (p->fd >= 0)
+        answer(p->question.instance, take_fd(&p->fd), -ETIMEDOUT);
+}
+
+static void
+cancel(struct question *q)
+{
+    struct pending *p = container_of(q, struct pending, question);
+
+    if (p->fd >= 0)
+        (void)close(take_fd(&p->fd));
 }
 
 /* Asks for all listed names with this port at once. Takes over fd. */

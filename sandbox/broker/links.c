@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "cleanup.h"
 #include "container.h"
 #include "fd_passing.h"
 
@@ -40,8 +41,11 @@ links_wait(struct instance *inst, struct question *q)
 void
 links_answered(struct question *q)
 {
+    if (q->instance == NULL)
+        return;
     q->instance->asked--;
     DL_DELETE(q->instance->questions, q);
+    q->instance = NULL;
 }
 
 struct instance *
@@ -101,8 +105,12 @@ end(struct broker *b, struct instance *inst)
     if (inst->ended)
         return;
     inst->ended = true;
-    while (inst->questions != NULL)
-        inst->questions->cancel(b, inst->questions);
+    while (inst->questions != NULL) {
+        struct question *q = inst->questions;
+
+        q->cancel(q);
+        links_answered(q);
+    }
     report_refusals_left(b, inst);
     while (inst->connections != NULL) {
         if (inst->connections->opened)
@@ -164,25 +172,22 @@ answer_addresses(int fd, int status, const struct names_answer *found)
 }
 
 static void
-on_name(void *user, const char *host, const struct names_answer *found)
+on_name(void *user, const struct names_answer *found)
 {
     struct lookup *l = user;
 
-    (void)host;
-    answer_addresses(l->fd, found->status, found);
+    if (l->fd >= 0)
+        answer_addresses(l->fd, found->status, found);
     links_answered(&l->question);
     free(l);
 }
 
 static void
-cancel(struct broker *b, struct question *q)
+cancel(struct question *q)
 {
     struct lookup *l = container_of(q, struct lookup, question);
 
-    names_cancel(b, l);
-    (void)close(l->fd);
-    links_answered(q);
-    free(l);
+    (void)close(take_fd(&l->fd));
 }
 
 /* Takes over fd, on which the answer is awaited. */

@@ -44,7 +44,6 @@ struct names {
     char *server;           /* not of the host; NULL */
     struct timespec config; /* of CONFIG_FILE, as it was read */
     struct name *table;
-    struct waiter *told; /* those of one name, while they are told */
     unsigned asked;
     unsigned inside; /* calls of c-ares that run: its channel must not be destroyed */
     uv_timer_t tick;
@@ -218,12 +217,11 @@ on_found(void *user, int status, int timeouts, struct ares_addrinfo *found)
     name->waiters = NULL;
     if (--names->asked == 0)
         (void)uv_timer_stop(&names->tick);
-    names->told = waiters;
-    while (names->told != NULL) { /* one may cancel others */
-        struct waiter *w = names->told;
+    while (waiters != NULL) {
+        struct waiter *w = waiters;
 
-        names->told = w->next;
-        w->done(w->user, name->host, &answer);
+        waiters = w->next;
+        w->done(w->user, &answer);
         free(w);
     }
 }
@@ -295,31 +293,6 @@ names_known(struct broker *b, const char *host)
     return name != NULL && !name->asked && uv_now(&b->loop) < name->until_ms ? &name->answer : NULL;
 }
 
-static void
-remove_waiters(struct waiter **at, const void *user)
-{
-    while (*at != NULL) {
-        struct waiter *w = *at;
-
-        if (w->user != user) {
-            at = &w->next;
-            continue;
-        }
-        *at = w->next;
-        free(w);
-    }
-}
-
-void
-names_cancel(struct broker *b, const void *user)
-{
-    struct name *name, *next;
-
-    HASH_ITER (hh, b->names->table, name, next)
-        remove_waiters(&name->waiters, user);
-    remove_waiters(&b->names->told, user);
-}
-
 void
 names_find(struct broker *b, const char *host, names_fn *done, void *user)
 {
@@ -332,13 +305,13 @@ names_find(struct broker *b, const char *host, names_fn *done, void *user)
     if (known != NULL) {
         struct names_answer answer = *known;
 
-        done(user, host, &answer);
+        done(user, &answer);
         return;
     }
     name = name_of(names, host);
     w = name != NULL ? calloc(1, sizeof *w) : NULL;
     if (w == NULL) {
-        done(user, host, &busy);
+        done(user, &busy);
         return;
     }
     w->done = done;

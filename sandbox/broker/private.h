@@ -46,11 +46,11 @@ struct refusals {
     uint64_t reported_ms;
 };
 
-/* What waits for names. cancel: its instance has ended; frees it. */
+/* What waits for names: until all of them are answered, even where its instance has ended. */
 struct question {
-    struct question *next, *prev; /* utlist.h, DL */
-    struct instance *instance;
-    void (*cancel)(struct broker *b, struct question *q);
+    struct question *next, *prev;       /* utlist.h, DL */
+    struct instance *instance;          /* NULL: it has ended */
+    void (*cancel)(struct question *q); /* it is about to end */
 };
 
 struct instance {
@@ -132,16 +132,14 @@ struct names_answer {
 };
 
 /* Must not ask for names. */
-typedef void names_fn(void *user, const char *host, const struct names_answer *answer);
+typedef void names_fn(void *user, const struct names_answer *answer);
 
 /* server: "ADDRESS[:PORT]", or NULL: those of the host. */
 int names_open(struct broker *b, const char *server, struct hearth_err *err);
 /* What is known of it now; NULL: it has to be asked for. Valid until the next call. */
 const struct names_answer *names_known(struct broker *b, const char *host);
-/* Calls done, perhaps before it returns. */
+/* Calls done once, perhaps before it returns. */
 void names_find(struct broker *b, const char *host, names_fn *done, void *user);
-/* No more calls for this user. */
-void names_cancel(struct broker *b, const void *user);
 
 /* ---- table.c: the connections ---- */
 

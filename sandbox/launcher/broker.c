@@ -176,8 +176,12 @@ launcher_broker_beat(struct launcher *l)
     left_ms = BEAT_MS - (clock_ns() - l->broker_beat_ns) / 1000000;
     if (left_ms > 0)
         return (int)left_ms;
-    while (recv(l->broker_sock, &answer, sizeof answer, MSG_DONTWAIT) > 0)
-        l->broker_beats = 0;
+    for (int i = 0; i < BEATS + 1; i++) {
+        ssize_t got = recv(l->broker_sock, &answer, sizeof answer, MSG_DONTWAIT);
+
+        if (got > 0 && broker_is(&answer, (size_t)got, BROKER_BEAT, BROKER_BEAT))
+            l->broker_beats = 0;
+    }
     if (l->broker_beats == BEATS) {
         log_error("the broker has not answered for %d ms: killing it", BEATS * BEAT_MS);
         (void)kill(l->broker_pid, SIGKILL);

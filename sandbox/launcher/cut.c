@@ -1,7 +1,8 @@
 /* cut.c: see cut.h. The sockets are the worker's own: a copy of each descriptor is taken, and shut
  * down. A running function could move a descriptor about faster than it is found, so its threads
  * are stopped first; they share one table of descriptors, since the filter allows no clone without
- * CLONE_FILES, and no message can carry a descriptor out of it and back.
+ * CLONE_FILES, and no message can carry a descriptor out of it and back. A mapping could keep a
+ * socket without a descriptor, and a signal of its own let it go on: both are looked for.
  */
 #include "launcher/cut.h"
 
@@ -22,7 +23,17 @@
 #include "launcher/child.h"
 #include "launcher/report.h"
 
-#define STOP_MS 100 /* a thread that waits for the disk stops later */
+#define STOP_MS 20 /* a thread that waits for the disk stops later */
+
+/* Whether it was let go on after it had stopped: a timer of its own can send SIGCONT. */
+static bool
+has_continued(const struct launcher_child *c, int keep)
+{
+    siginfo_t info = {0};
+
+    return waitid(P_PIDFD, (id_t)c->pidfd, &info, WCONTINUED | WNOHANG | keep) == 0 &&
+           info.si_pid != 0;
+}
 
 /* 1 once all threads stand still; 0: it has ended; or a negative errno. */
 static int
@@ -30,6 +41,7 @@ stop(const struct launcher_child *c)
 {
     struct pollfd end = {.fd = c->pidfd, .events = POLLIN};
 
+    (void)has_continued(c, 0); /* from the time before */
     if (syscall(SYS_pidfd_send_signal, c->pidfd, SIGSTOP, NULL, 0) != 0)
         return errno == ESRCH ? 0 : -errno;
     for (int i = 0; i < STOP_MS; i++) {
@@ -55,6 +67,26 @@ is_named(const char *link, const struct launch_cut *cut)
         if (cut->inode[i] == inode)
             return true;
     return false;
+}
+
+/* A mapping holds a socket without a descriptor: no library has one. 0, or a negative errno. */
+static int
+look_for_mappings(const struct launcher_child *c, const struct launch_cut *cut)
+{
+    char path[64], line[512];
+    cleanup_file FILE *file = NULL;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/maps", (int)c->pid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return -errno;
+    while (fgets(line, sizeof line, file) != NULL) {
+        const char *at = strstr(line, "socket:[");
+
+        if (at != NULL && is_named(at, cut))
+            return -EBUSY;
+    }
+    return ferror(file) != 0 ? -EIO : 0;
 }
 
 static int
@@ -104,6 +136,10 @@ launcher_cut(struct launcher *l, const struct launcher_child *c, const struct la
         return;
     if (status > 0)
         status = shut_down_named(c, cut);
+    if (status == 0)
+        status = look_for_mappings(c, cut);
+    if (status == 0 && has_continued(c, WNOWAIT))
+        status = -EINTR;
     if (status < 0) {
         launcher_log_error(
             l, "connections of instance %" PRIu64 " could not be ended (%s): killing it", c->id,

@@ -492,11 +492,11 @@ test_a_hidden_connection_ends_with_its_destination(void **state)
     (void)snprintf(settings, sizeof settings, "max=1&threads=1&timeout=60s&network=127.0.0.1:%d",
                    w.v4);
     (void)snprintf(source, sizeof source, "%s/tests/network/hider.c", getenv("HEARTH_SOURCE"));
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 17; i++) {
         deploy_file(&w.d, "hider", settings, source);
         expect("", "/function/hider?port=%d", w.v4);
         expect("ok\n", "/function/hider?use");
-        expect("", "/function/hider?hide");
+        expect("", "/function/hider?%s", i == 0 ? "map" : i < 9 ? "hide" : "go");
         r = patch(&w.d, "/v1/functions/hider", json);
         assert_int_equal(r.status, 200);
         reply_free(&r);

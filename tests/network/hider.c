@@ -2,14 +2,18 @@
  *
  *   ?port=N   connects to 127.0.0.1
  *   ?hide     moves the descriptor about from now on, in a thread of its own
+ *   ?go       the same, and a timer lets the process go on whenever it is stopped
+ *   ?map      keeps the socket in a mapping, without a descriptor
  *   ?leave    the first thread exits; another one lives on, and writes to the connection
  *   ?use      writes and reads a byte: "ok" or "ended"
  */
 #include <arpa/inet.h>
 #include <hearth.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -40,6 +44,30 @@ write_on(void *unused)
     for (;;)
         (void)nanosleep(&pause, NULL);
     return unused;
+}
+
+static void
+on_continued(int sig)
+{
+    (void)sig;
+}
+
+static int
+go_on(void)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGCONT};
+    const struct itimerspec often = {.it_interval.tv_nsec = 200000, .it_value.tv_nsec = 200000};
+    timer_t timer;
+
+    return signal(SIGCONT, on_continued) == SIG_ERR ||
+           timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 ||
+           timer_settime(timer, 0, &often, NULL) != 0;
+}
+
+static int
+map_socket(void)
+{
+    return mmap(NULL, 4096, PROT_READ, MAP_SHARED, current, 0) == MAP_FAILED || close(current) != 0;
 }
 
 static int
@@ -79,6 +107,10 @@ hearth_handle(hearth_call *call)
     }
     if (hearth_query(call, "hide") != NULL)
         return pthread_create(&thread, NULL, move_about, NULL);
+    if (hearth_query(call, "go") != NULL)
+        return pthread_create(&thread, NULL, move_about, NULL) != 0 || go_on();
+    if (hearth_query(call, "map") != NULL)
+        return map_socket();
     if (hearth_query(call, "leave") != NULL) {
         if (pthread_create(&thread, NULL, write_on, NULL) != 0)
             return 1;
