@@ -87,7 +87,7 @@ enum frame_type {
     FRAME_RETIRE,   /* gateway: run hearth_fini and exit */
     FRAME_TRIM,     /* gateway, between two calls: give back free heap; answered with TRIMMED */
     FRAME_PROFILE,  /* gateway, between two calls: one byte, 1 to sample allocations, 0 to end */
-    FRAME_READY,    /* worker: loaded, initialised, filtered */
+    FRAME_READY,    /* worker: loaded, initialised, filtered; of a template, not filtered */
     FRAME_UNFIT,    /* worker: could not load or initialise; payload: the reason, as text */
     FRAME_RESPONSE, /* worker: struct frame_response, fields, body */
     FRAME_FAILED,   /* worker: the handler returned int32 before a response */
@@ -135,6 +135,11 @@ struct frame_response {
     uint16_t fields;
     uint32_t fields_bytes;
     int64_t declared; /* Content-Length that the function set; -1: none */
+};
+
+/* The payload of FRAME_READY: what loading and the function's init took and left. */
+struct frame_ready {
+    uint64_t init_ns, init_bytes;
 };
 
 struct frame {

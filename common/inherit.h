@@ -58,7 +58,23 @@ enum inherit_exporter {
 /* The one byte of the message on a worker's CONTROL that carries its task: descriptors of the
  * object to load, of the file that says how much memory the instance uses, and, where the version
  * has files, of their folder. */
-#define INHERIT_TASK          'T'
+#define INHERIT_TASK 'T'
+/* The same task, of a worker that is to become a template: once it is initialised it serves no
+ * call, and waits on CONTROL for messages with a byte INHERIT_FORK. Each carries what a further
+ * instance starts with: its CONTROL, channel, output, meter, and the eventfds. The fork says
+ * INHERIT_BORN on its CONTROL, waits until it was put in its place and is told INHERIT_PLACED. */
+#define INHERIT_TASK_TEMPLATE 'P'
+#define INHERIT_MAPS          'M' /* with its /proc/self/maps, which its root does not have */
+#define INHERIT_FORK          'F'
+#define INHERIT_BORN          'B'
+#define INHERIT_PLACED        'G'
+enum inherit_fork {
+    INHERIT_FORK_CONTROL,
+    INHERIT_FORK_CHANNEL,
+    INHERIT_FORK_OUTPUT,
+    INHERIT_FORK_METER,
+    INHERIT_FORK_BELLS
+};
 #define INHERIT_TASK_FDS      2
 #define INHERIT_TASK_FDS_MOST 3
 

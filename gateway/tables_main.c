@@ -67,6 +67,8 @@ default_of(const struct sch_setting *row, char *buf, size_t n)
         return buf;
     case SCH_SETTING_FLAG:
         return row->default_value != 0 ? "true" : "false";
+    case SCH_SETTING_CHOICE:
+        return sch_choice_name(row->default_value);
     case SCH_SETTING_CORES:
         return "none";
     case SCH_SETTING_LIST:

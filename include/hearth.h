@@ -47,6 +47,9 @@ typedef struct hearth_call hearth_call;
 HEARTH_EXPORT int hearth_handle(hearth_call *call);
 /* Optional: once per instance, before its first call. Not 0 is init_failed. */
 HEARTH_EXPORT int hearth_init(void);
+/* Optional: in each instance that was forked from a template, which has run hearth_init for all of
+ * them (setting template): opens what must not be shared, such as files. Not 0: it cannot start. */
+HEARTH_EXPORT int hearth_fork(void);
 /* Optional: once per instance, when it is retired between two calls. What was given to atexit,
  * and destructors, run after it. */
 HEARTH_EXPORT void hearth_fini(void);

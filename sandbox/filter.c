@@ -276,17 +276,26 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
         return seccomp_rule_add(
             ctx, action, nr, 1,
             SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_FILES, CLONE_THREAD | CLONE_FILES));
+    case SBX_FORK:
+        return seccomp_rule_add(ctx, action, nr, 2, SCMP_A0(SCMP_CMP_EQ, SBX_FORK_FLAGS),
+                                SCMP_A1(SCMP_CMP_EQ, 0));
     case SBX_STREAM_IOCTL:
         return add_commands(ctx, action, nr, stream, sizeof stream / sizeof stream[0]);
     case SBX_FILE_FCNTL:
         return add_commands(ctx, action, nr, file, sizeof file / sizeof file[0]);
     case SBX_LOCK_FCNTL:
         return add_commands(ctx, action, nr, lock, sizeof lock / sizeof lock[0]);
+    case SBX_SEALS_FCNTL:
+        return seccomp_rule_add(ctx, action, nr, 1, SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS));
     case SBX_OWN_LIMITS:
         return seccomp_rule_add(ctx, action, nr, 2, SCMP_A0(SCMP_CMP_EQ, 0),
                                 SCMP_A2(SCMP_CMP_EQ, 0));
     case SBX_STACK_LIMIT:
         return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, RLIMIT_STACK));
+    case SBX_COLLAPSE: /* the headers of the base machine lack it */
+        return seccomp_rule_add(ctx, action, nr, 1, SCMP_A2(SCMP_CMP_EQ, 25));
+    case SBX_SMALL_PAGES:
+        return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_THP_DISABLE));
     case SBX_SET_NAME:
         return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
     case SBX_OWN_AFFINITY:
@@ -340,7 +349,8 @@ release(scmp_filter_ctx *ctx)
 static int
 make(unsigned profiles, uint64_t extras, scmp_filter_ctx *out, struct hearth_err *err)
 {
-    const unsigned additional = SBX_PROFILE_FILES | SBX_PROFILE_THREADS | SBX_PROFILE_NETWORK;
+    const unsigned additional =
+        SBX_PROFILE_FILES | SBX_PROFILE_THREADS | SBX_PROFILE_NETWORK | SBX_PROFILE_TEMPLATE;
     enum sbx_profile profile = (enum sbx_profile)(profiles & ~additional);
     __attribute__((cleanup(release))) scmp_filter_ctx ctx = seccomp_init(default_action(profile));
     int status;
@@ -425,6 +435,8 @@ fill_answers(const struct sbx_wider *wider, uint8_t answers[SBX_SYSCALLS])
         answers[SYS_setsockopt] = answers[SYS_getsockopt] = ENOPROTOOPT;
     if (wider->network)
         answers[SYS_socket] = answers[SYS_connect] = SBX_EMULATED;
+    if (wider->forks)
+        answers[SYS_clone] = SBX_EMULATED;
     for (int nr = 0; nr < SBX_SYSCALLS && wider->strict; nr++)
         if (answers[nr] != SBX_EMULATED)
             answers[nr] = SBX_DEADLY;
@@ -434,11 +446,13 @@ int
 sbx_filter_worker_file(const struct sbx_wider *wider, int *fd, struct hearth_err *err)
 {
     cleanup_close int made = memfd_create("hearth-filters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    unsigned also = (wider->files ? SBX_PROFILE_FILES : 0) |
-                    (wider->threads > 0 ? SBX_PROFILE_THREADS : 0) |
-                    (wider->network ? SBX_PROFILE_NETWORK : 0);
-    struct sbx_filter_file head = {
-        .threads = wider->threads + 1, .strict = wider->strict, .network = wider->network};
+    unsigned also =
+        (wider->files ? SBX_PROFILE_FILES : 0) | (wider->threads > 0 ? SBX_PROFILE_THREADS : 0) |
+        (wider->network ? SBX_PROFILE_NETWORK : 0) | (wider->forks ? SBX_PROFILE_TEMPLATE : 0);
+    struct sbx_filter_file head = {.threads = wider->threads + 1,
+                                   .strict = wider->strict,
+                                   .network = wider->network,
+                                   .forks = wider->forks};
     int status;
 
     fill_answers(wider, head.answers);

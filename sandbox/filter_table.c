@@ -17,6 +17,7 @@
 #define P SBX_PROFILE_THREADS
 #define N SBX_PROFILE_NETWORK
 #define C SBX_PROFILE_BROKER
+#define M SBX_PROFILE_TEMPLATE
 
 const struct sbx_rule sbx_rules[] = {
     /* the channel */
@@ -173,6 +174,14 @@ const struct sbx_rule sbx_rules[] = {
 
     /* a function with threads */
     {"clone", P, SBX_THREAD, 0, "pthread_create, up to what the control group allows"},
+    {"clone", M, SBX_FORK, 0,
+     "forks of a template, as many as its control group allows: none "
+     "unless the launcher has asked for one"},
+    {"madvise", M, SBX_COLLAPSE, 0, "a template: a fork copies the tables of its pages"},
+    {"madvise", R, SBX_COLLAPSE, SBX_TAKEN, "an instance that serves is no template"},
+    {"prctl", M, SBX_SMALL_PAGES, 0, "a fork: what it adds counts to it alone"},
+    {"fcntl", M, SBX_SEALS_FCNTL, 0, "the channel of a fork"},
+    {"clone", R, SBX_FORK, SBX_TAKEN, "an instance that serves is no template"},
     {"clone3", L, SBX_ALWAYS, ENOSYS, "its flags cannot be read by a filter: use clone"},
     {"set_robust_list", L, SBX_ALWAYS, 0, "threads"},
     {"rseq", L, SBX_ALWAYS, 0, "threads"},

@@ -19,9 +19,12 @@ enum sbx_when {
     SBX_MAP_CODE,          /* mmap: as SBX_NOT_WX, no huge pages, not over the filters */
     SBX_PLAIN_CLONE,       /* clone: into no namespace of its own */
     SBX_THREAD,            /* clone: only with CLONE_THREAD and CLONE_FILES */
+    SBX_FORK,              /* clone: a process that is the launcher's child, and nothing else */
     SBX_STREAM_IOCTL,      /* ioctl: only FIONBIO, FIONREAD, FIOCLEX */
     SBX_OWN_LIMITS,        /* prlimit64: only asks, of itself */
     SBX_STACK_LIMIT,       /* setrlimit: only of the stack */
+    SBX_COLLAPSE,          /* madvise: only MADV_COLLAPSE */
+    SBX_SMALL_PAGES,       /* prctl: only PR_SET_THP_DISABLE */
     SBX_SET_NAME,          /* prctl: only PR_SET_NAME */
     SBX_OWN_AFFINITY,      /* sched_setaffinity: of itself */
     SBX_NARROW,            /* seccomp: only loads the RUN program, where the launcher put it */
@@ -29,6 +32,7 @@ enum sbx_when {
     SBX_OWN_FCNTL,         /* fcntl: asks, close-on-exec; status flags and copies, but not of the
                             * eventfds, whose open files the gateway shares; no lock */
     SBX_LOCK_FCNTL,        /* fcntl: only sets locks */
+    SBX_SEALS_FCNTL,       /* fcntl: only asks for seals */
     SBX_OWN_IOCTL,       /* ioctl: what a terminal would be asked, FIONREAD, close-on-exec; FIONBIO,
                           * but not of the eventfds */
     SBX_OWN_COPY,        /* dup: not of the eventfds */

@@ -77,6 +77,14 @@ sbx_landlock_begin(int *rules, struct hearth_err *err)
     return *rules < 0 ? err_set(err, errno, "layer \"landlock\": make a set of rules") : 0;
 }
 
+int
+sbx_landlock_signals(void)
+{
+    const struct ruleset set = {.scoped = 2};
+
+    return sbx_landlock_abi() >= 6 ? (int)create(&set, sizeof set, 0) : -1;
+}
+
 static int
 allow(int rules, int fd, uint64_t rights, int abi, struct hearth_err *err)
 {

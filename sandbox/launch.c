@@ -63,7 +63,8 @@ body_ok(const struct launch_message *msg)
     switch (msg->type) {
     case LAUNCH_START:
         return name_ok(msg->u.start.name) && msg->u.start.version > 0 && msg->u.start.staged <= 1 &&
-               msg->u.start.strict <= 1 && msg->u.start.network <= 1 && msg->u.start.threads >= 1 &&
+               msg->u.start.strict <= 1 && msg->u.start.network <= 1 &&
+               msg->u.start.template <= 1 && msg->u.start.threads >= 1 &&
                msg->u.start.threads <= LIMIT_FUNCTION_THREADS && msg->u.start.stack_bytes > 0;
     case LAUNCH_BUILD:
         return build_ok(&msg->u.build);

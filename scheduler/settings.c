@@ -52,6 +52,9 @@ const struct sch_setting sch_setting_table[] = {
      1, "1 to 64", "threads of an instance; with 1, pthread_create fails with EAGAIN"},
     {"stack", SCH_SETTING_SIZE, SCH_REACH_INSTANCES, FIELD(stack), 64 * KB, 64 * MB, 8 * MB,
      "64K to 64M", "stack of an instance's first thread; what is used of it counts to its memory"},
+    {"template", SCH_SETTING_CHOICE, SCH_REACH_LIVE, FIELD(template), 0, SCH_CHOICE_COUNT - 1,
+     SCH_CHOICE_AUTO, "auto, on or off",
+     "further instances are forked from one that has run hearth_init; auto: where that is costly"},
     {"strict", SCH_SETTING_FLAG, SCH_REACH_INSTANCES, FIELD(strict), 0, 1, 0, "true or false",
      "system calls that would be refused with an error end the instance"},
     {"cors", SCH_SETTING_LIST, SCH_REACH_CALLS, 0, 0, 0, 0,
@@ -73,6 +76,14 @@ const struct sch_setting sch_setting_table[] = {
 };
 
 const unsigned sch_setting_count = sizeof sch_setting_table / sizeof sch_setting_table[0];
+
+const char *
+sch_choice_name(int64_t choice)
+{
+    static const char *const names[] = {"auto", "on", "off"};
+
+    return names[choice];
+}
 
 const struct sch_setting *
 sch_setting_find(const char *name)
@@ -164,7 +175,7 @@ int
 sch_setting_from_text(const struct sch_setting *row, const char *text, int64_t memory_most,
                       struct sch_settings *settings)
 {
-    int64_t number;
+    int64_t number = 0;
     int status = -EINVAL;
 
     if (row->offset == FIELD(idle_timeout_ms) && strcmp(text, "auto") == 0) {
@@ -176,6 +187,11 @@ sch_setting_from_text(const struct sch_setting *row, const char *text, int64_t m
         settings->memory_auto = 1;
         return 0;
     }
+    for (int64_t i = 0; i < SCH_CHOICE_COUNT && row->kind == SCH_SETTING_CHOICE; i++)
+        if (strcmp(text, sch_choice_name(i)) == 0) {
+            number = i;
+            status = 0;
+        }
     if (row->kind == SCH_SETTING_CORES && strcmp(text, "none") == 0) {
         number = 0;
         status = 0;

@@ -17,6 +17,8 @@ static size_t env_len;
 int
 wrk_env_set(const void *bytes, size_t len, struct hearth_err *err)
 {
+    if (env_bytes != NULL && len == env_len && memcmp(bytes, env_bytes, len) == 0)
+        return 0; /* that of its template */
     env_bytes = malloc(len + 1);
     if (env_bytes == NULL)
         return err_set(err, ENOMEM, "keep the env of %zu bytes", len);

@@ -15,6 +15,7 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #include "refusals.h"
 
 static int rules = -1; /* of Landlock, until the object is known */
+static int scope = -1; /* the same, of forks: no signals to others */
 static struct chan *noted_in;
 static uintptr_t stack_top; /* of the first thread, nearly */
 static _Alignas(16) unsigned char signal_stack[16384];
@@ -155,7 +157,20 @@ wrk_isolation_prepare(int fd, struct chan *chan, struct hearth_err *err)
     stack_top = (uintptr_t)__builtin_frame_address(0);
     if (status == 0)
         status = prepare_landlock(err);
+    if (((const struct sbx_filter_file *)SBX_FILTER_AT)->forks != 0)
+        scope = sbx_landlock_signals();
     return status == 0 ? set_handlers(err) : status;
+}
+
+void
+wrk_isolation_scope(void)
+{
+    /* what is shared stays as it is; what it changes or adds comes in small pages */
+    (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    if (scope >= 0)
+        (void)syscall(SYS_landlock_restrict_self, scope, 0);
+    if (scope >= 0)
+        (void)close(scope);
 }
 
 int

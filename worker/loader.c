@@ -59,6 +59,7 @@ wrk_function_load(int fd, struct wrk_function *function, struct hearth_err *err)
     *(void **)&function->init = dlsym(object, "hearth_init");
     *(void **)&function->fini = dlsym(object, "hearth_fini");
     *(void **)&function->memory_low = dlsym(object, "hearth_memory_low");
+    *(void **)&function->fork = dlsym(object, "hearth_fork");
     if (function->handle == NULL)
         return err_set(err, 0, "the object does not define hearth_handle");
     return 0;

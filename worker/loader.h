@@ -11,6 +11,7 @@ struct wrk_function {
     int (*init)(void);
     void (*fini)(void);
     void (*memory_low)(void);
+    int (*fork)(void);
 };
 
 int wrk_function_load(int object, struct wrk_function *function, struct hearth_err *err);

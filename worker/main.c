@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "affinity.h"
+#include "api.h"
 #include "bell.h"
+#include "clock.h"
 #include "environment.h"
 #include "fd_passing.h"
 #include "inherit.h"
@@ -21,6 +23,7 @@
 #include "loader.h"
 #include "print.h"
 #include "serve.h"
+#include "template.h"
 
 static _Noreturn void
 exit_broken(const struct hearth_err *err)
@@ -81,9 +84,9 @@ take_files(int fd, struct hearth_err *err)
 }
 
 /* Waits for the task of the launcher: the object, the file that says how much memory is used, and
- * the folder of the function's files, if it has any. */
+ * the folder of the function's files, if it has any. *is_template: it is to be forked. */
 static int
-receive_task(int *object, int *meter, struct hearth_err *err)
+receive_task(int *object, int *meter, bool *is_template, struct hearth_err *err)
 {
     int fds[INHERIT_TASK_FDS_MOST];
     unsigned n = INHERIT_TASK_FDS_MOST;
@@ -93,10 +96,12 @@ receive_task(int *object, int *meter, struct hearth_err *err)
 
     if (got < 0)
         return err_set(err, (int)-got, "receive a task");
-    if (got != 1 || byte != INHERIT_TASK || !all || n < INHERIT_TASK_FDS)
+    if (got != 1 || (byte != INHERIT_TASK && byte != INHERIT_TASK_TEMPLATE) || !all ||
+        n < INHERIT_TASK_FDS)
         return err_set(err, EPROTO, "receive a task");
     *object = fds[0];
     *meter = fds[1];
+    *is_template = byte == INHERIT_TASK_TEMPLATE;
     return n > INHERIT_TASK_FDS ? take_files(fds[INHERIT_TASK_FDS], err) : 0;
 }
 
@@ -115,9 +120,13 @@ receive_setup(struct chan *chan, struct hearth_err *err)
     return status;
 }
 
+/* What the function's init took and left, for the platform's choice of a template. */
 static int
-make_ready(struct chan *chan, int object, struct wrk_function *function, struct hearth_err *err)
+initialise(int object, struct wrk_function *function, struct frame_ready *ready,
+           struct hearth_err *err)
 {
+    int64_t begun_ns = clock_ns();
+    size_t before = hearth_memory_used(), after;
     int status = wrk_function_load(object, function, err);
     int returned = 0;
 
@@ -125,16 +134,46 @@ make_ready(struct chan *chan, int object, struct wrk_function *function, struct 
         returned = function->init();
     if (returned != 0)
         status = err_set(err, 0, "hearth_init returned %d", returned);
+    after = hearth_memory_used();
+    ready->init_ns = (uint64_t)(clock_ns() - begun_ns);
+    ready->init_bytes = after > before ? after - before : 0;
     wrk_output_end_call();
-    if (status == 0)
-        status = wrk_isolation_narrow(err);
-    if (status < 0)
-        return status;
-    if (chan_reserve(chan, 0) == NULL)
+    return status;
+}
+
+static int
+report_ready(struct chan *chan, const struct frame_ready *ready, struct hearth_err *err)
+{
+    unsigned char *payload = chan_reserve(chan, sizeof *ready);
+
+    if (payload == NULL)
         return err_set(err, errno, "report that the instance is ready");
-    chan_commit(chan, FRAME_READY, FRAME_END, 0, 0);
+    memcpy(payload, ready, sizeof *ready);
+    chan_commit(chan, FRAME_READY, FRAME_END, 0, sizeof *ready);
     wrk_ring_bell(chan);
     return 0;
+}
+
+static int
+narrow_and_report(struct chan *chan, const struct frame_ready *ready, struct hearth_err *err)
+{
+    int status = wrk_isolation_narrow(err);
+
+    return status == 0 ? report_ready(chan, ready, err) : status;
+}
+
+/* From here on this process is a fork of the template. */
+static int
+begin_fork(struct chan *chan, const struct wrk_function *function, struct hearth_err *err)
+{
+    int status = receive_setup(chan, err), returned = 0;
+
+    if (status == 0 && function->fork != NULL)
+        returned = function->fork();
+    if (returned != 0)
+        status = err_set(err, 0, "hearth_fork returned %d", returned);
+    wrk_output_end_call();
+    return status;
 }
 
 static int
@@ -160,8 +199,10 @@ main(void)
 {
     struct hearth_err err = {0};
     struct wrk_function function = {0};
+    struct frame_ready ready = {0};
     struct chan chan;
     int object = -1, meter = -1;
+    bool is_template = false;
 
     if (forbid_cores(&err) < 0)
         exit_broken(&err);
@@ -171,13 +212,28 @@ main(void)
     (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     settle_libc();
     wrk_affinity_init();
-    if (isolate(&chan, &err) < 0 || receive_task(&object, &meter, &err) < 0 ||
+    if (isolate(&chan, &err) < 0 || receive_task(&object, &meter, &is_template, &err) < 0 ||
         wrk_isolation_close_files(object, &err) < 0)
         exit_broken(&err);
     (void)prctl(PR_SET_NAME, "hearth-worker", 0, 0, 0);
     wrk_meters_set(&chan, meter);
-    (void)close(INHERIT_WORKER_CONTROL);
-    if (receive_setup(&chan, &err) < 0 || make_ready(&chan, object, &function, &err) < 0)
+    if (!is_template)
+        (void)close(INHERIT_WORKER_CONTROL);
+    if (receive_setup(&chan, &err) < 0 || initialise(object, &function, &ready, &err) < 0)
+        exit_unfit(&chan, &err);
+    if (is_template) {
+        (void)malloc_trim(0);
+        if (report_ready(&chan, &ready, &err) < 0)
+            exit_unfit(&chan, &err);
+        if (wrk_template_use_huge_pages() < 0 || report_ready(&chan, &ready, &err) < 0)
+            _exit(0); /* the launcher has gone */
+        wrk_template_serve(&chan, &meter);
+        wrk_meters_set(&chan, meter);
+        (void)close(INHERIT_WORKER_CONTROL);
+        if (begin_fork(&chan, &function, &err) < 0)
+            exit_unfit(&chan, &err);
+    }
+    if (narrow_and_report(&chan, &ready, &err) < 0)
         exit_unfit(&chan, &err);
     wrk_serve(&chan, &function);
     return 0;

@@ -28,6 +28,7 @@
 #include "filter.h"
 #include "hearth.h"
 #include "network.h"
+#include "template.h"
 
 #ifndef SYS_SECCOMP
 #define SYS_SECCOMP 1 /* asm-generic/siginfo.h; the C library has no name for it */
@@ -217,6 +218,8 @@ emulate(int number, ucontext_t *uc)
     case SYS_connect:
         return connect_to((int)argument(uc, 0), (const void *)argument(uc, 1),
                           (size_t)(socklen_t)argument(uc, 2));
+    case SYS_clone:
+        return wrk_template_clone((void *)argument(uc, 3));
     case SYS_fcntl:
         return describe_lock(argument(uc, 1), (struct flock *)argument(uc, 2));
     default:

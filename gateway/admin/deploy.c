@@ -676,6 +676,8 @@ on_committed(uv_work_t *work, int status)
     (void)gw_network_follow(f);
     if (inst != NULL && inst->slot != NULL)
         gw_instance_follow_limit(inst); /* a PATCH came in between */
+    gw_template_follow(f);
+    gw_template_consider(d->gw, f);
     answer = gw_show_function(f);
     (void)json_object_set(answer, "diagnostics", d->diagnostics);
     (void)json_object_set(answer, "ignored", d->ignored);

@@ -322,7 +322,8 @@ apply_memory(struct gw_function *f, struct gw_patch *patch)
     for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next) {
         const struct sch_slot *slot = inst->slot;
 
-        if (inst->phase >= GW_INSTANCE_RETIRING || inst->checker != NULL || !inst->open)
+        if (inst->phase >= GW_INSTANCE_RETIRING || inst->checker != NULL || !inst->open ||
+            inst->is_template)
             continue;
         if (slot != NULL && slot->doomed) { /* it ends after its call */
             note_limit(patch, inst, &patch->replaced, "replaced");
@@ -409,6 +410,7 @@ on_patch_stored(uv_work_t *work, int status)
     renewed = !gw_settings_same_instance(&was, &f->settings);
     gw_function_apply(gw, f, renewed || renews_instances(job->changed));
     gw_instances_follow_settings(f);
+    gw_template_follow(f);
     patch->req = job->req;
     patch->waiter.done = on_limited;
     patch->waiting = 1; /* one for this function, until all limits are sent */
@@ -519,6 +521,7 @@ on_deleted(uv_work_t *work, int status)
     }
     gw_event(job->function->name, "deleted", "%s", "");
     gw_function_remove(job->req->gw, job->function);
+    gw_template_follow(job->function);
     gw_request_text(job->req, 204, "", strdup(""), 0);
     job_free(job);
 }
@@ -572,6 +575,7 @@ on_rolled_back(uv_work_t *work, int status)
     f->live = job->version;
     gw_event(f->name, "rolled_back", ",\"version\":%u", f->live);
     gw_function_apply(job->req->gw, f, true);
+    gw_template_follow(f);
     gw_request_json(job->req, 200, gw_show_function(f));
     job_free(job);
 }

@@ -85,6 +85,18 @@ ends_json(const struct gw_function *f)
     return ends;
 }
 
+static void
+add_shared(json_t *memory, const struct gw_function *f)
+{
+    int64_t shared = 0, private = 0;
+
+    for (const struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next)
+        *(inst->is_template ? &shared : &private) += gw_instance_read(inst->memory_fd);
+    (void)json_object_set_new(memory, "shared", json_integer(shared));
+    (void)json_object_set_new(memory, "private", json_integer(private));
+    (void)json_object_set_new(memory, "forks", json_integer((json_int_t)f->forks));
+}
+
 json_t *
 gw_show_memory(struct gw_function *f)
 {
@@ -100,5 +112,6 @@ gw_show_memory(struct gw_function *f)
     (void)json_object_set_new(memory, "leak", leak_json(f));
     (void)json_object_set_new(memory, "ends", ends_json(f));
     (void)json_object_set_new(memory, "reclaimed", json_integer((json_int_t)f->reclaimed));
+    add_shared(memory, f);
     return memory;
 }

@@ -212,6 +212,12 @@ print_overhead(FILE *out, const char *name, struct gw_function *f)
 }
 
 static void
+print_forks(FILE *out, const char *name, struct gw_function *f)
+{
+    print_value(out, name, f, (double)f->forks);
+}
+
+static void
 print_leak(FILE *out, const char *name, struct gw_function *f)
 {
     gw_function_find_leak(f);
@@ -421,6 +427,8 @@ static const struct metric metrics[] = {
              "Memory that each call keeps, where a leak is suspected; else 0.", print_leak),
     FUNCTION("memory_reclaimed_bytes_total", "counter", "function",
              "Memory that instances gave back between two calls.", print_reclaimed),
+    FUNCTION("instance_forks_total", "counter", "function",
+             "Instances that were forked from a template.", print_forks),
     DAEMON("build_info", "gauge", "version, cgroup", "Always 1.", print_build),
     DAEMON("uptime_seconds", "gauge", "", "Time since the daemon's start.", print_uptime),
     DAEMON("functions", "gauge", "", "Functions that are deployed.", print_functions),

@@ -43,6 +43,7 @@ setting_json(const struct sch_setting *row)
         [SCH_SETTING_TIME] = "[\"string\", \"integer\"]",
         [SCH_SETTING_COUNT] = "\"integer\"",
         [SCH_SETTING_CORES] = "[\"number\", \"null\"]",
+        [SCH_SETTING_CHOICE] = "\"string\"",
         [SCH_SETTING_FLAG] = "\"boolean\"",
         [SCH_SETTING_LIST] = "\"array\"",
         [SCH_SETTING_MAP] = "\"object\"",
@@ -57,6 +58,9 @@ setting_json(const struct sch_setting *row)
                               json_sprintf("%s: %s", row->text, row->allowed));
     if (row->kind <= SCH_SETTING_COUNT)
         (void)json_object_set_new(schema, "default", json_integer(row->default_value));
+    if (row->kind == SCH_SETTING_CHOICE)
+        (void)json_object_set_new(schema, "default",
+                                  json_string(sch_choice_name(row->default_value)));
     if (row->kind == SCH_SETTING_FLAG)
         (void)json_object_set_new(schema, "default", json_boolean(row->default_value));
     return schema;

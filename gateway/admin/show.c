@@ -110,9 +110,11 @@ gw_show_function(const struct gw_function *f)
 static const char *
 state_of(const struct gw_instance *inst)
 {
+    if (inst->is_template && inst->phase <= GW_INSTANCE_READY)
+        return inst->phase == GW_INSTANCE_READY ? "template" : "starting";
     if (inst->slot != NULL)
         return sch_slot_state_name(inst->slot->state);
-    return sch_slot_state_name(inst->phase == GW_INSTANCE_RETIRING ? SCH_SLOT_RETIRING
+    return sch_slot_state_name(inst->phase >= GW_INSTANCE_RETIRING ? SCH_SLOT_RETIRING
                                                                    : SCH_SLOT_STARTING);
 }
 

@@ -95,6 +95,11 @@ struct gw_function {
     struct gw_journal *journal;
     int64_t log_disk; /* bytes of its log on disk */
     struct gw_instance *instances;
+    struct gw_instance *template; /* NULL: none; see instances/template.c */
+    uint32_t template_generation; /* of sch, of the last one that was started; 0: none was */
+    int64_t template_used_ms;     /* when it was last forked, or made */
+    uint64_t init_ns, init_bytes; /* what loading and init took and left, the last time */
+    uint64_t forks;
     /* since the gateway started */
     uint64_t calls, cold_starts, errors[GW_CODE_COUNT];
     struct times run, queue, cold; /* of completed calls; cold: of those that waited for a start */

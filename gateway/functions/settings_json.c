@@ -472,7 +472,7 @@ from_json(struct gw_settings *settings, const struct sch_setting *row, json_t *v
             return -EINVAL;
         return sch_setting_from_number(row, llround(thousandths), 0, &settings->numbers);
     }
-    if (gw_json_whole(value, &number))
+    if (row->kind != SCH_SETTING_CHOICE && gw_json_whole(value, &number))
         return sch_setting_from_number(row, number, host_memory, &settings->numbers);
     if (json_is_string(value))
         return from_text(settings, row, json_string_value(value));
@@ -564,6 +564,8 @@ gw_settings_json(const struct gw_settings *settings)
             value = other_of(row)->json(settings);
         } else if (sch_setting_is_auto(row, &settings->numbers)) {
             value = json_string("auto");
+        } else if (row->kind == SCH_SETTING_CHOICE) {
+            value = json_string(sch_choice_name(sch_setting_get(row, &settings->numbers)));
         } else if (row->kind == SCH_SETTING_CORES) {
             int64_t thousandths = sch_setting_get(row, &settings->numbers);
 

@@ -21,6 +21,8 @@
 #define START_MS  10000 /* to load the object and run hearth_init */
 #define RETIRE_MS 2000  /* to run hearth_fini */
 
+#define TEMPLATE_ROOM (8 << 20) /* bytes */
+
 #define UNSERVED_MOST 3 /* consecutive instances that die before their first call */
 
 int
@@ -108,21 +110,22 @@ fill_start(struct launch_start *start, const struct gw_settings *settings)
     start->network = settings->network[0] != '\0';
 }
 
-struct gw_instance *
-gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool staged,
-                   struct sch_slot *slot, struct gw_checker *checker)
+/* What it is to be: for a version, with the settings of inst. */
+static struct gw_instance *
+launch(struct gw *gw, struct gw_instance *inst, struct gw_function *f, uint32_t version,
+       bool staged)
 {
     struct launch_message msg = {.type = LAUNCH_START};
-    struct gw_instance *inst = instance_new(gw);
+    struct gw_instance *from = NULL;
 
-    if (inst == NULL)
-        return NULL;
+    if (!inst->is_template)
+        gw_templates_make_room(gw, 0); /* its limit is counted already */
+    if (inst->slot != NULL)
+        from = gw_template_ready(f);
     inst->id = msg.id = ++gw->instances->next_instance;
     inst->function = f;
     inst->version = version;
-    inst->slot = slot;
-    inst->pooled = slot != NULL;
-    inst->checker = checker;
+    inst->pooled = inst->slot != NULL;
     inst->limit_bytes = gw_instance_settings(inst)->numbers.memory;
     inst->cpu = gw_instance_settings(inst)->numbers.cpu;
     inst->born_ms = gw_now_ms();
@@ -132,6 +135,15 @@ gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool 
     msg.u.start.staged = staged;
     msg.u.start.memory_limit = (uint64_t)inst->limit_bytes;
     fill_start(&msg.u.start, gw_instance_settings(inst));
+    msg.u.start.template = inst->is_template;
+    if (inst->is_template) /* its forks' tables of pages are counted to it */
+        msg.u.start.memory_limit += msg.u.start.memory_limit / 8 + TEMPLATE_ROOM;
+    if (from != NULL) {
+        msg.u.start.from = from->id;
+        inst->shared_bytes = from->shared_bytes;
+        f->template_used_ms = gw_now_ms();
+        f->forks++;
+    }
     inst->has_network = msg.u.start.network != 0;
     if (inst->has_network)
         gw_network_publish(inst); /* first: its worker may ask at once */
@@ -150,6 +162,30 @@ gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool 
     gw_instances_watch_idle(gw);
     gw_timer_set(gw_main_loop(gw), &inst->timer, START_MS, on_start_too_slow);
     return inst;
+}
+
+struct gw_instance *
+gw_instance_launch(struct gw *gw, struct gw_function *f, uint32_t version, bool staged,
+                   struct sch_slot *slot, struct gw_checker *checker)
+{
+    struct gw_instance *inst = instance_new(gw);
+
+    if (inst == NULL)
+        return NULL;
+    inst->slot = slot;
+    inst->checker = checker;
+    return launch(gw, inst, f, version, staged);
+}
+
+struct gw_instance *
+gw_instance_launch_template(struct gw *gw, struct gw_function *f)
+{
+    struct gw_instance *inst = instance_new(gw);
+
+    if (inst == NULL)
+        return NULL;
+    inst->is_template = true;
+    return launch(gw, inst, f, f->live, false);
 }
 
 static int
@@ -198,6 +234,29 @@ on_started(struct gw_instance *inst, const struct launch_started *msg, const int
         gw_instance_kill(inst, SCH_END_CRASHED);
 }
 
+/* It serves nothing, so it has only the filter for loading. */
+static void
+template_is_ready(struct gw_instance *inst)
+{
+    gw_timer_unset(gw_main_loop(inst->gw), &inst->timer);
+    enter_phase(inst, GW_INSTANCE_READY);
+    gw_instance_take_output(inst);
+    gw_template_is_ready(inst);
+}
+
+/* What it says of its own init: only for the choice of a template. */
+static void
+note_init(struct gw_instance *inst, const struct frame *frame)
+{
+    struct frame_ready ready;
+
+    if (frame->len != sizeof ready || inst->shared_bytes > 0)
+        return;
+    memcpy(&ready, frame->payload, sizeof ready);
+    inst->function->init_ns = ready.init_ns;
+    inst->function->init_bytes = ready.init_bytes;
+}
+
 /* FRAME_READY is the worker's claim. A constructor could send it before the final filter is
  * installed, so the launcher checks the kernel's filter count. Until then the instance gets no
  * calls. */
@@ -231,6 +290,7 @@ on_verified(struct gw_instance *inst)
                  ",\"instance\":%llu,\"version\":%u,\"took_ms\":%.3f", (unsigned long long)inst->id,
                  inst->version, (double)inst->start_ns / 1e6);
         sch_slot_ready(gw->functions->sch, inst->slot, gw_now_ns());
+        gw_template_consider(gw, inst->function);
     }
     if (inst->checker != NULL)
         inst->checker->ready(inst->checker, inst);
@@ -251,12 +311,17 @@ on_unfit(struct gw_instance *inst, const struct frame *frame)
 int
 gw_instance_start_frame(struct gw_instance *inst, const struct frame *frame)
 {
-    if (lived(inst) != GW_INSTANCE_LOADING)
+    if (lived(inst) != GW_INSTANCE_LOADING &&
+        !(inst->is_template && lived(inst) == GW_INSTANCE_CHECKING))
         return -EPROTO;
     if (frame->header.type == FRAME_UNFIT)
         on_unfit(inst, frame);
-    else if (inst->phase == GW_INSTANCE_LOADING)
+    else if (inst->phase == GW_INSTANCE_LOADING) {
+        note_init(inst, frame);
         verify_ready(inst);
+    } else if (inst->phase == GW_INSTANCE_CHECKING) { /* of a template: it is arranged now */
+        template_is_ready(inst);
+    }
     return GW_FRAME_TAKEN;
 }
 
@@ -400,6 +465,8 @@ finish_death(struct gw_instance *inst)
     gw_instance_notify_waiter(inst, -ESRCH);
     if (inst->checker != NULL)
         inst->checker->failed(inst->checker, inst, f->last_failure);
+    if (inst->is_template)
+        gw_template_ended(inst);
     reap(inst);
     gw_server_check_drained(gw_main_loop(gw));
 }

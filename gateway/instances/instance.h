@@ -46,7 +46,8 @@ struct gw_instances {
     struct gw_instance *table; /* by id */
     uint64_t next_instance;
     uint64_t launches_total, kills_total;
-    uv_timer_t idle_watch; /* the timer of idle.c */
+    int64_t template_bytes; /* of all templates, beside what the scheduler counts */
+    uv_timer_t idle_watch;  /* the timer of idle.c */
     bool idle_watched;
 };
 
@@ -138,6 +139,8 @@ struct gw_instance {
     int64_t fresh_bytes;               /* what it used before its first call */
     uint32_t refusals_seen;            /* the channel's count at the last report: see refusals.c */
     struct gw_connection *connections; /* open ones: network.h */
+    bool is_template;                  /* it serves no calls: template.c */
+    int64_t shared_bytes;              /* of a template, or of that which it was forked from */
     bool has_network;                  /* it was started with destinations */
     bool policy_unsent;                /* the socket to the broker was full */
     struct gw_refused *refused;        /* counts by number; NULL: nothing was refused so far */
@@ -159,6 +162,8 @@ int gw_instances_attach(struct gw_loop *loop);
 struct gw_instance *gw_instance_launch(struct gw *gw, struct gw_function *function,
                                        uint32_t version, bool staged, struct sch_slot *slot,
                                        struct gw_checker *checker);
+/* One that is forked for others. */
+struct gw_instance *gw_instance_launch_template(struct gw *gw, struct gw_function *f);
 /* Callable from any loop, with or without the lock. */
 void gw_instance_kill(struct gw_instance *inst, enum sch_end why);
 void gw_instance_retire(struct gw_instance *inst, enum sch_end why);
@@ -204,6 +209,20 @@ bool gw_instance_profile_paused(struct gw_instance *inst);
 /* FRAME_PROFILED came: GW_FRAME_TAKEN or -EPROTO. */
 int gw_instance_profiled(struct gw_instance *inst, const struct frame *frame);
 void gw_instance_profile_gone(struct gw_instance *inst);
+
+/* template.c */
+/* The one that new instances of the function can be forked from, or NULL. */
+struct gw_instance *gw_template_ready(const struct gw_function *f);
+/* An instance of the function's pool is ready, or a version was checked: starts a template if that
+ * is worth it and there is memory. */
+void gw_template_consider(struct gw *gw, struct gw_function *f);
+/* An instance of the pool needs so much: ends templates for it. */
+void gw_templates_make_room(struct gw *gw, int64_t bytes);
+/* It is ready, or has ended. */
+void gw_template_is_ready(struct gw_instance *inst);
+void gw_template_ended(struct gw_instance *inst);
+/* Settings or the version have changed, or some time has passed: ends one that is of no use. */
+void gw_template_follow(struct gw_function *f);
 
 /* trim.c: free heap goes back to the kernel between two calls */
 /* Of a paused instance; then gw_instance_change is called. False: it cannot be asked now. */

@@ -65,7 +65,7 @@ follows(const struct gw_instance *inst)
 void
 gw_instance_follow_limit(struct gw_instance *inst)
 {
-    if (!inst->open || follows(inst) || inst->phase >= GW_INSTANCE_RETIRING ||
+    if (!inst->open || inst->is_template || follows(inst) || inst->phase >= GW_INSTANCE_RETIRING ||
         (inst->slot != NULL && inst->slot->doomed))
         return;
     if (inst->slot == NULL || wanted(inst) >= inst->limit_bytes)

@@ -54,7 +54,7 @@ gw_instance_measure_fresh(struct gw_instance *inst)
     (void)gw_instance_take_peak(inst);
     inst->fresh_bytes = gw_instance_read(inst->memory_fd);
     if (use != NULL)
-        memory_use_fresh(use, (uint64_t)inst->fresh_bytes);
+        memory_use_fresh(use, (uint64_t)(inst->fresh_bytes + inst->shared_bytes));
 }
 
 int64_t
@@ -102,6 +102,7 @@ record(struct gw_instance *inst, int64_t body)
     struct memory_use *use = record_of(inst);
     uint64_t peak = gw_instance_take_peak(inst);
 
+    peak += (uint64_t)inst->shared_bytes; /* it would need them, too, if there were no template */
     if (use != NULL && inst->unmeasured > 0) {
         count_peak(&inst->function->peaks, peak);
         use->kept_high = inst->keeps_peak;

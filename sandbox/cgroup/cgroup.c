@@ -601,6 +601,25 @@ sbx_cgroup_set(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
 }
 
 int
+sbx_cgroup_set_pids(const struct sbx_cgroup *leaf, uint32_t most, struct hearth_err *err)
+{
+    if (leaf->tree->hierarchies == 0)
+        return err_set(err, ENOTSUP, "limit processes without control groups");
+    return sbx_cgroup_leaf_write_u64(leaf, leaf->tree->hierarchies == 1 ? 0 : SBX_PIDS, "pids.max",
+                                     most, err);
+}
+
+int
+sbx_cgroup_move(const struct sbx_cgroup *leaf, int pid, struct hearth_err *err)
+{
+    int status = 0;
+
+    for (int i = 0; i < leaf->tree->hierarchies && status == 0; i++)
+        status = sbx_cgroup_leaf_write_u64(leaf, i, "cgroup.procs", (uint64_t)pid, err);
+    return status;
+}
+
+int
 sbx_cgroup_enter(const struct sbx_cgroup *leaf)
 {
     if (leaf->tree->hierarchies <= 1)

@@ -112,6 +112,10 @@ void sbx_cgroup_give(struct sbx_cgroup *leaf);
 int sbx_cgroup_set(struct sbx_cgroup *leaf, const struct sbx_cgroup_limits *limits,
                    struct hearth_err *err);
 
+/* How many processes and threads it may have: of a group in use. */
+int sbx_cgroup_set_pids(const struct sbx_cgroup *leaf, uint32_t most, struct hearth_err *err);
+/* Moves a process into it. */
+int sbx_cgroup_move(const struct sbx_cgroup *leaf, int pid, struct hearth_err *err);
 /* v1: the child moves itself into the leaf, as its first step. v2: it was started in the leaf, and
  * this does nothing. Async-signal-safe. */
 int sbx_cgroup_enter(const struct sbx_cgroup *leaf);

@@ -86,6 +86,7 @@ spawn_builder(struct launcher *l, const struct launch_message *msg, struct launc
                     .kept = c->kept},
         .program = l->builder_program,
         .source = files->source,
+        .pids = -1,
         .life = l->life,
         .uid = l->without_users ? 0 : LAUNCHER_UID_BUILD + launcher_slot_of(l, c) - LIMIT_INSTANCES,
         .cpu_seconds = (uint32_t)(l->build_ms / 1000) + 1,

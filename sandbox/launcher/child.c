@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "launcher/zone.h"
 #include "text.h"
 
 #define NO_SLOT UINT32_MAX
@@ -64,9 +65,17 @@ launcher_take_slot(struct launcher *l, enum launcher_kind kind, uint64_t id,
     return c;
 }
 
+static void
+free_worker_slot(struct launcher *l, uint32_t slot)
+{
+    l->children[slot].next_free = l->free_worker;
+    l->free_worker = slot;
+}
+
 void
 launcher_free_slot(struct launcher *l, struct launcher_child *c)
 {
+    uint32_t slot;
     int fds[] = {c->pidfd, c->control, c->broker, c->object, c->said, c->kept};
 
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
@@ -74,12 +83,14 @@ launcher_free_slot(struct launcher *l, struct launcher_child *c)
             (void)close(fds[i]);
     if (c->leaf != NULL)
         sbx_cgroup_give(c->leaf);
-    if (c->kind != LAUNCHER_BUILDER) {
-        c->next_free = l->free_worker;
-        l->free_worker = launcher_slot_of(l, c);
-    }
-    c->kind = LAUNCHER_FREE;
     c->leaf = NULL;
+    slot = launcher_slot_of(l, c);
+    if (c->kind != LAUNCHER_BUILDER && (c->zone == NULL || launcher_zone_frees(c->zone, slot)))
+        free_worker_slot(l, slot);
+    c->kind = LAUNCHER_FREE;
+    if (c->zone != NULL && launcher_zone_leave(c->zone, &slot))
+        free_worker_slot(l, slot);
+    c->zone = NULL;
 }
 
 int

@@ -22,6 +22,7 @@
 #include "launcher/child.h"
 #include "launcher/cut.h"
 #include "launcher/extra_filters.h"
+#include "launcher/forks.h"
 #include "launcher/gateway.h"
 #include "launcher/report.h"
 #include "launcher/shortage.h"
@@ -173,6 +174,34 @@ weight_of(uint64_t memory)
     return (uint32_t)(memory / ((1ull << 30) / 1000));
 }
 
+/* False: it is to be made in another way. */
+static bool
+fork_from(struct launcher *l, const struct launch_message *msg, const struct launcher_child *from,
+          const struct launcher_recipe *recipe, struct launcher_child **c,
+          struct launcher_worker_fds *fds)
+{
+    __attribute__((cleanup(launcher_worker_fds_close))) struct launcher_worker_fds own =
+        LAUNCHER_NO_FDS;
+    struct launcher_recipe alone = *recipe;
+    struct hearth_err err = {0};
+
+    alone.limits.pids = 1;
+    *c = launcher_take_slot(l, LAUNCHER_WORKER, msg->id, instance_ended);
+    if (*c == NULL)
+        return false;
+    if (launcher_fork_worker(l, from, &alone, *c, &own, &err) < 0) {
+        launcher_log_error(l, "instance %" PRIu64 ": %s: it is made anew", msg->id, err.text);
+        launcher_drop(l, *c);
+        *c = NULL;
+        return false;
+    }
+    send_started(l, *c, &own);
+    launcher_worker_fds_close(fds);
+    *fds = own;
+    own = (struct launcher_worker_fds)LAUNCHER_NO_FDS;
+    return true;
+}
+
 /* Gives a blank, or a worker just born, the function. A blank has no /tmp and the usual
  * filters: who is to have others is born with them. */
 static int
@@ -184,22 +213,30 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
                               .threads = start->threads - 1,
                               .files = start->tmp_bytes > 0,
                               .strict = start->strict != 0,
-                              .network = start->network != 0};
+                              .network = start->network != 0,
+                              .forks = start->template != 0};
     struct launcher_recipe recipe = {
         .limits = {.memory = start->memory_limit,
                    .cpu_most = start->cpu,
                    /* one more: a thread that was joined counts until the kernel has freed it */
-                   .pids = wider.threads > 0
+                   .pids = start->template != 0 ? 1
+                           : wider.threads > 0
                                ? start->threads + 1 + RESOLVER_THREADS * start->network
                                : LAUNCHER_WORKER_PIDS,
                    .cpu_weight = weight_of(start->memory_limit)},
         .tmp_bytes = start->tmp_bytes,
+        .is_template = start->template != 0,
     };
+    struct launcher_child *from = start->from != 0 ? find(l, start->from) : NULL;
     bool is_default = launcher_is_usual(&wider);
     int status = open_object(l, start, &fds->object, err);
 
     if (status == 0)
         status = open_files(l, start, &fds->files, err);
+    if (status == 0 && start->template != 0 &&
+        (l->without_cgroups || wider.threads > 0 || wider.network || wider.files))
+        status = err_set(err, EINVAL,
+                         "a template has control groups, one thread, no network and no /tmp");
     if (status == 0 && (start->calls & ~sbx_extra_all()) != 0)
         status = err_set(err, EINVAL, "allow system calls that no function may make");
     if (status == 0)
@@ -208,6 +245,8 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
         status = launcher_broker_pair(l, &fds->broker_theirs, &fds->broker_ours, err);
     if (status < 0)
         return status;
+    if (from != NULL && from->is_template && fork_from(l, msg, from, &recipe, c, fds))
+        return 0;
     *c = is_default ? launcher_blank_take(l, fds) : NULL;
     if (*c != NULL) {
         (*c)->kind = LAUNCHER_WORKER;
@@ -298,10 +337,18 @@ void
 launcher_check(struct launcher *l, const struct launch_message *msg)
 {
     struct launch_message answer = {.type = LAUNCH_CHECKED, .id = msg->id};
+    struct hearth_err err = {0};
     struct launcher_child *c = find(l, msg->id);
 
     if (c == NULL)
-        return; /* it has ended: LAUNCH_DIED was sent, or will be */
+        return;           /* it has ended: LAUNCH_DIED was sent, or will be */
+    if (c->is_template) { /* it serves nothing: it reports again once its memory is arranged */
+        if (launcher_send_maps(c, &err) < 0) {
+            launcher_log_error(l, "%s", err.text);
+            launcher_kill_child(c);
+        }
+        return;
+    }
     if (launcher_count_filters(c->pid) >= l->filters_above + SBX_FILTER_COUNT) {
         launcher_send(l, &answer, NULL, 0);
         return;

@@ -4,8 +4,8 @@
  * and takes every child with it.
  *
  * Data only. What each file does with it is in that file's own header. Calls go one way:
- *   main, start, loop | instances, builds | gateway | blanks | worker, extra_filters |
- *   exporter, broker | service | child | jail, spawn, sockets, report, watch
+ *   main, start, loop | instances, builds | gateway | blanks, forks | worker, extra_filters |
+ *   exporter, broker | service | child | zone | jail, spawn, sockets, report, watch
  */
 #ifndef SANDBOX_LAUNCHER_H
 #define SANDBOX_LAUNCHER_H
@@ -30,6 +30,7 @@
 #define LAUNCHER_UID_GATEWAY  (LAUNCHER_UID_BASE - 1) /* where the host has no user "hearth" */
 #define LAUNCHER_UID_EXPORTER (LAUNCHER_UID_BASE - 2)
 #define LAUNCHER_UID_BROKER   (LAUNCHER_UID_BASE - 3)
+#define LAUNCHER_UID_ZONE     (LAUNCHER_UID_BASE - 4)
 #define LAUNCHER_BUILDS       8
 
 struct launcher;
@@ -39,6 +40,8 @@ enum launcher_kind { LAUNCHER_FREE, LAUNCHER_WORKER, LAUNCHER_BUILDER, LAUNCHER_
 
 /* It was reaped, and ended in this way; its slot is freed when this returns. */
 typedef void launcher_ended_fn(struct launcher *l, struct launcher_child *c, const siginfo_t *info);
+
+struct launcher_zone;
 
 /* A sandboxed child: one slot, one uid, for its whole life. */
 struct launcher_child {
@@ -50,6 +53,8 @@ struct launcher_child {
     int control;
     int broker; /* the broker's end of its socket; -1: it has none */
     struct sbx_cgroup *leaf;
+    struct launcher_zone *zone; /* a template or a fork: see zone.h; NULL: neither */
+    bool is_template;
     bool asked;
     bool unfiltered;        /* it said that it was ready without its filters, and is ended */
     int object, said, kept; /* builder: its output files */

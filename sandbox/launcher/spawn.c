@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -214,6 +215,21 @@ child(struct sbx_spawn spawn)
     _exit(INHERIT_EXIT_BROKEN);
 }
 
+/* clone3; into a pid namespace, which this process has as that of its children only meanwhile. */
+static long
+clone_into(int pids, struct clone_args *args)
+{
+    cleanup_close int own = pids >= 0 ? open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC) : -1;
+    long pid;
+
+    if (pids >= 0 && (own < 0 || setns(pids, CLONE_NEWPID) != 0))
+        return -1;
+    pid = syscall(SYS_clone3, args, sizeof *args);
+    if (pid != 0 && pids >= 0 && setns(own, CLONE_NEWPID) != 0)
+        abort(); /* it is its own: this cannot fail */
+    return pid;
+}
+
 int
 sbx_spawn(const struct sbx_spawn *spawn, pid_t *pid, int *pidfd, struct hearth_err *err)
 {
@@ -226,6 +242,8 @@ sbx_spawn(const struct sbx_spawn *spawn, pid_t *pid, int *pidfd, struct hearth_e
     };
     long child_pid;
 
+    if (spawn->pids >= 0)
+        args.flags &= ~(uint64_t)CLONE_NEWPID;
     if (group < 0 && errno != 0)
         return err_set(err, errno, "layer \"cgroup\": open %s", spawn->leaf->name);
     if (group >= 0) {
@@ -234,7 +252,7 @@ sbx_spawn(const struct sbx_spawn *spawn, pid_t *pid, int *pidfd, struct hearth_e
     }
     if (spawn->source >= 0 && fchdir(spawn->source) != 0)
         return err_set(err, errno, "enter the sources");
-    child_pid = syscall(SYS_clone3, &args, sizeof args);
+    child_pid = clone_into(spawn->pids, &args);
     if (child_pid == 0)
         child(*spawn);
     if (spawn->source >= 0)

@@ -17,6 +17,7 @@
 #include "launcher/child.h"
 #include "launcher/spawn.h"
 #include "launcher/watch.h"
+#include "launcher/zone.h"
 
 #define RAW_OUTPUT_BYTES (64 * 1024)
 
@@ -98,12 +99,17 @@ make_pipes(struct launcher_worker_fds *fds, struct hearth_err *err)
 }
 
 int
+launcher_open_meter(const struct launcher_child *c)
+{
+    return open_memory(c->leaf);
+}
+
+int
 launcher_send_task(const struct launcher_child *c, const struct launcher_worker_fds *fds,
                    struct hearth_err *err)
 {
-    cleanup_close int meter =
-        open_memory(c->leaf); /* not shared with the gateway: an open file has a lock */
-    const char byte = INHERIT_TASK;
+    cleanup_close int meter = launcher_open_meter(c);
+    const char byte = c->is_template ? INHERIT_TASK_TEMPLATE : INHERIT_TASK;
     const int sent[INHERIT_TASK_FDS_MOST] = {fds->object, meter, fds->files};
     unsigned count = fds->files >= 0 ? INHERIT_TASK_FDS_MOST : INHERIT_TASK_FDS;
     int status;
@@ -143,6 +149,7 @@ spawn_worker(struct launcher *l, const struct launcher_recipe *recipe, struct la
                     .bells_count = fds->bells_count},
         .program = l->worker_program,
         .source = -1,
+        .pids = c->zone != NULL ? launcher_zone_pids(c->zone) : -1,
         .life = l->life,
         .uid = l->without_users ? 0 : LAUNCHER_UID_BASE + launcher_slot_of(l, c),
         .file_bytes = recipe->tmp_bytes,
@@ -156,9 +163,9 @@ spawn_worker(struct launcher *l, const struct launcher_recipe *recipe, struct la
 }
 
 int
-launcher_make_worker(struct launcher *l, const struct launcher_recipe *recipe,
-                     struct launcher_child *c, struct launcher_worker_fds *fds,
-                     struct hearth_err *err)
+launcher_prepare_worker(struct launcher *l, const struct launcher_recipe *recipe,
+                        struct launcher_child *c, struct launcher_worker_fds *fds,
+                        struct hearth_err *err)
 {
     int status = sbx_cgroup_take(&l->tree, &recipe->limits, &c->leaf, err);
 
@@ -168,8 +175,21 @@ launcher_make_worker(struct launcher *l, const struct launcher_recipe *recipe,
         status = chan_create(&fds->channel, err);
     if (status == 0)
         status = make_pipes(fds, err);
-    if (status == 0)
-        status = make_bells(fds, l->threads, err);
+    return status == 0 ? make_bells(fds, l->threads, err) : status;
+}
+
+int
+launcher_make_worker(struct launcher *l, const struct launcher_recipe *recipe,
+                     struct launcher_child *c, struct launcher_worker_fds *fds,
+                     struct hearth_err *err)
+{
+    int status = launcher_prepare_worker(l, recipe, c, fds, err);
+
+    if (status == 0 && recipe->is_template) {
+        c->zone = launcher_zone_new(launcher_slot_of(l, c), !l->without_users, err);
+        status = c->zone != NULL ? 0 : err->code;
+        c->is_template = true;
+    }
     if (status == 0)
         status = spawn_worker(l, recipe, c, fds, err);
     if (status < 0)

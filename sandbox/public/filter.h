@@ -20,6 +20,7 @@ enum sbx_profile {
     SBX_PROFILE_THREADS = 32, /* in addition to LOAD: a worker with threads */
     SBX_PROFILE_NETWORK = 64, /* in addition to LOAD: a worker with destinations */
     SBX_PROFILE_BROKER = 128, /* the broker */
+    SBX_PROFILE_TEMPLATE = 256, /* in addition to LOAD: a worker that forks further ones */
 };
 
 /* The file that a worker gets, and maps at SBX_FILTER_AT, read-only: a header, then the programs.
@@ -43,6 +44,7 @@ struct sbx_filter_file {
     uint32_t threads; /* that the function may have */
     uint32_t strict;  /* 1: what is refused is deadly */
     uint32_t network; /* 1: it has a socket to the broker */
+    uint32_t forks;   /* 1: it may become a template */
     /* by number: what a call is answered that the programs do not allow: an errno, or one of
      * the values below */
     uint8_t answers[SBX_SYSCALLS];
@@ -50,6 +52,9 @@ struct sbx_filter_file {
 
 #define SBX_DEADLY   0   /* the process dies: no honest program makes this call here */
 #define SBX_EMULATED 255 /* the handler answers it: see worker/refusals.c */
+
+/* clone of a template, and no other flags. CLONE_PARENT: the launcher waits for it. */
+#define SBX_FORK_FLAGS (CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD)
 
 /* A worker makes this call to die of SIGSYS, which no handler then catches. */
 #define SBX_DOOM_SYSCALL  SYS_ptrace
@@ -64,6 +69,7 @@ struct sbx_wider {
     bool files;       /* of a /tmp */
     bool strict;      /* what is refused is deadly */
     bool network;     /* it may ask the broker for connections */
+    bool forks;       /* it may become a template */
 };
 
 /* Makes that file: sealed, in memory. The caller owns it. */

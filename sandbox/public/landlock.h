@@ -31,6 +31,9 @@ int sbx_landlock_allow(int rules, const char *path, enum sbx_landlock_access acc
 /* For reading, which all ABIs know: so it makes no other system call than to add the rule. */
 int sbx_landlock_allow_fd(int rules, int fd, enum sbx_landlock_access access,
                           struct hearth_err *err);
+/* A set of rules for later that forbids signals to processes outside and nothing else; -1 where the
+ * kernel has no such rule (before ABI 6). */
+int sbx_landlock_signals(void);
 /* Restricts the process to what was allowed, and closes rules. No-new-privileges must be set. */
 int sbx_landlock_enforce(int rules, struct hearth_err *err);
 

@@ -12,7 +12,7 @@
 
 #include "limits.h"
 
-#define LAUNCH_VERSION 5
+#define LAUNCH_VERSION 6
 
 enum launch_type {
     /* gateway to launcher */
@@ -58,10 +58,13 @@ struct launch_start {
     uint64_t tmp_bytes; /* of its /tmp; 0: it has none */
     uint64_t calls;     /* that its filters allow in addition: struct sbx_wider */
     uint64_t stack_bytes;
-    uint32_t threads; /* 1 to LIMIT_FUNCTION_THREADS */
-    uint32_t strict;  /* 1: refused calls are deadly */
-    uint32_t cpu;     /* as in launch_limit */
-    uint32_t network; /* 1: it may ask the broker for connections */
+    uint32_t threads;  /* 1 to LIMIT_FUNCTION_THREADS */
+    uint32_t strict;   /* 1: refused calls are deadly */
+    uint32_t cpu;      /* as in launch_limit */
+    uint32_t network;  /* 1: it may ask the broker for connections */
+    uint32_t template; /* 1: it is to be a template, which serves no calls */
+    uint32_t none;
+    uint64_t from; /* the template to fork it from; 0: none. Where that fails it is made anew */
 };
 
 struct launch_started {

@@ -32,16 +32,23 @@ struct sch_settings {
     int64_t stack;          /* bytes, of an instance's first thread */
     int64_t strict;         /* 1: system calls that would be refused are deadly */
     int64_t connections;    /* open ones of an instance */
+    int64_t template;       /* enum sch_choice: instances are forked from one that has run init */
 };
 
+enum sch_choice { SCH_CHOICE_AUTO, SCH_CHOICE_ON, SCH_CHOICE_OFF, SCH_CHOICE_COUNT };
+
+/* "auto", "on", "off" */
+const char *sch_choice_name(int64_t choice);
+
 enum sch_setting_kind {
-    SCH_SETTING_SIZE,  /* bytes: "64M", or a number */
-    SCH_SETTING_TIME,  /* milliseconds: "5s", or a number */
-    SCH_SETTING_COUNT, /* a number */
-    SCH_SETTING_CORES, /* cores: "0.5", or a number; 0: none, written null */
-    SCH_SETTING_FLAG,  /* true or false; 1 or 0 in struct sch_settings */
-    SCH_SETTING_LIST,  /* names */
-    SCH_SETTING_MAP,   /* names and texts */
+    SCH_SETTING_SIZE,   /* bytes: "64M", or a number */
+    SCH_SETTING_TIME,   /* milliseconds: "5s", or a number */
+    SCH_SETTING_COUNT,  /* a number */
+    SCH_SETTING_CORES,  /* cores: "0.5", or a number; 0: none, written null */
+    SCH_SETTING_CHOICE, /* one of SCH_CHOICES; its number in struct sch_settings */
+    SCH_SETTING_FLAG,   /* true or false; 1 or 0 in struct sch_settings */
+    SCH_SETTING_LIST,   /* names */
+    SCH_SETTING_MAP,    /* names and texts */
 };
 
 /* When a change takes effect. */
@@ -56,7 +63,7 @@ struct sch_setting {
     const char *name;
     enum sch_setting_kind kind;
     enum sch_setting_reach reach;
-    size_t offset; /* of an int64_t in struct sch_settings, for the first five kinds */
+    size_t offset; /* of an int64_t in struct sch_settings, for the kinds before LIST */
     int64_t least, most;
     int64_t default_value;
     const char *allowed; /* text for errors */
@@ -71,8 +78,8 @@ const struct sch_setting *sch_setting_find(const char *name);
 
 void sch_settings_default(struct sch_settings *settings);
 
-/* Sets a SIZE, TIME, COUNT, CORES or FLAG from its text or from its number, within its range.
- * 0, or -EINVAL and nothing changed. memory_most: bytes, 0 for no bound. */
+/* Sets a SIZE, TIME, COUNT, CORES, CHOICE or FLAG from its text or from its number, within its
+ * range. 0, or -EINVAL and nothing changed. memory_most: bytes, 0 for no bound. */
 int sch_setting_from_text(const struct sch_setting *row, const char *text, int64_t memory_most,
                           struct sch_settings *settings);
 int sch_setting_from_number(const struct sch_setting *row, int64_t number, int64_t memory_most,

@@ -23,6 +23,7 @@
 #include "isolation.h"
 #include "limits.h"
 #include "network.h"
+#include "template.h"
 
 /* worker/refusals.c calls them for a function with destinations, which this one has not. */
 long
@@ -32,6 +33,13 @@ wrk_network_socket(int domain, int type, int protocol)
     (void)type;
     (void)protocol;
     return -EACCES;
+}
+
+long
+wrk_template_clone(void *child_tid)
+{
+    (void)child_tid;
+    return -EAGAIN;
 }
 
 long

@@ -1,0 +1,173 @@
+/* forks.c: see forks.h. The template may be in the hands of its function, whose init ran in it.
+ * What holds is the kernel's: its control group lets it have one process more, for this one fork;
+ * the fork is known by the credentials that the kernel adds to its first message, and by being a
+ * child of this process that no slot has; it is moved to its own group before it is given anything
+ * to do; and as every instance it serves only once the launcher has counted its filters.
+ */
+#include "launcher/forks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fd_passing.h"
+#include "inherit.h"
+#include "launcher/child.h"
+#include "launcher/report.h"
+#include "launcher/watch.h"
+#include "launcher/zone.h"
+
+#define BIRTH_MS 500
+
+static int
+ask(const struct launcher_child *from, const struct launcher_child *c,
+    const struct launcher_worker_fds *fds, struct hearth_err *err)
+{
+    cleanup_close int meter = launcher_open_meter(c);
+    const char byte = INHERIT_FORK;
+    int sent[INHERIT_FORK_BELLS + LIMIT_THREADS] = {
+        [INHERIT_FORK_CONTROL] = fds->control_theirs,
+        [INHERIT_FORK_CHANNEL] = fds->channel,
+        [INHERIT_FORK_OUTPUT] = fds->log_write,
+        [INHERIT_FORK_METER] = meter,
+    };
+    int status;
+
+    if (meter < 0 ||
+        setsockopt(fds->control_ours, SOL_SOCKET, SO_PASSCRED, &(int){1}, sizeof(int)) != 0)
+        return err_set(err, errno, "prepare a fork");
+    memcpy(sent + INHERIT_FORK_BELLS, fds->bells, (size_t)fds->bells_count * sizeof fds->bells[0]);
+    status = fd_send(from->control, &byte, 1, sent, INHERIT_FORK_BELLS + (unsigned)fds->bells_count,
+                     MSG_DONTWAIT);
+    return status == 0 ? 0 : err_set(err, -status, "ask a template for a fork");
+}
+
+/* The pid, as this process sees it, of who sent the first message; or a negative errno. */
+static pid_t
+await_birth(const struct launcher_child *from, int control)
+{
+    _Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(struct ucred))];
+    struct pollfd fds[] = {{.fd = control, .events = POLLIN},
+                           {.fd = from->pidfd, .events = POLLIN}};
+    char byte = 0;
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
+    const struct cmsghdr *c;
+    struct ucred who = {0};
+
+    if (poll(fds, 2, BIRTH_MS) <= 0)
+        return -ETIMEDOUT;
+    if (recvmsg(control, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 1 || byte != INHERIT_BORN ||
+        (msg.msg_flags & MSG_CTRUNC) != 0)
+        return -EPROTO;
+    c = CMSG_FIRSTHDR(&msg);
+    if (c == NULL || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS)
+        return -EPROTO;
+    memcpy(&who, CMSG_DATA(c), sizeof who);
+    return who.pid > 1 ? who.pid : -EPROTO;
+}
+
+static bool
+is_known(const struct launcher *l, pid_t pid)
+{
+    if (pid == l->gateway_pid || pid == l->broker_pid || pid == l->exporter_pid)
+        return true;
+    for (size_t i = 0; i < sizeof l->children / sizeof l->children[0]; i++)
+        if (l->children[i].kind != LAUNCHER_FREE && l->children[i].pid == pid)
+            return true;
+    return false;
+}
+
+/* Takes the process as the child of slot c. */
+static int
+adopt(struct launcher *l, const struct launcher_child *from, struct launcher_child *c, pid_t pid,
+      struct hearth_err *err)
+{
+    cleanup_close int pidfd = is_known(l, pid) ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+    siginfo_t info;
+
+    /* a child that was not reaped keeps its number */
+    if (pidfd < 0 || waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
+        return err_set(err, EPROTO, "fork a template: the sender is no new child");
+    c->pid = pid;
+    c->pidfd = take_fd(&pidfd);
+    c->zone = from->zone;
+    launcher_zone_hold(c->zone);
+    if (sbx_cgroup_set_pids(from->leaf, 1, err) < 0)
+        return err->code;
+    return sbx_cgroup_move(c->leaf, pid, err);
+}
+
+/* Processes in the group of a template that has failed, the template itself left out: one that it
+ * forked and that did not report. They are children of this one. */
+static void
+end_strays(const struct launcher_child *from)
+{
+    char text[4096];
+    cleanup_close int procs = sbx_cgroup_leaf_open(
+        from->leaf, from->leaf->tree->ops->memory_controller, "cgroup.procs", O_RDONLY);
+    ssize_t n = procs >= 0 ? read(procs, text, sizeof text - 1) : -1;
+    int pid, used;
+
+    text[n > 0 ? n : 0] = '\0';
+    for (const char *at = text; sscanf(at, "%d%n", &pid, &used) == 1; at += used)
+        if (pid > 1 && pid != from->pid) {
+            (void)kill(pid, SIGKILL);
+            (void)waitpid(pid, NULL, 0);
+        }
+}
+
+int
+launcher_send_maps(const struct launcher_child *c, struct hearth_err *err)
+{
+    const char byte = INHERIT_MAPS;
+    cleanup_close int maps = -1;
+    char path[32];
+    int status;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/maps", (int)c->pid);
+    maps = open(path, O_RDONLY | O_CLOEXEC);
+    if (maps < 0)
+        return err_set(err, errno, "open the maps of a template");
+    status = fd_send(c->control, &byte, 1, &maps, 1, MSG_DONTWAIT);
+    return status == 0 ? 0 : err_set(err, -status, "send a template its maps");
+}
+
+int
+launcher_fork_worker(struct launcher *l, const struct launcher_child *from,
+                     const struct launcher_recipe *recipe, struct launcher_child *c,
+                     struct launcher_worker_fds *fds, struct hearth_err *err)
+{
+    const char placed = INHERIT_PLACED;
+    int status = launcher_prepare_worker(l, recipe, c, fds, err);
+    pid_t pid;
+
+    if (status < 0)
+        return status; /* the template has no part in it */
+    status = sbx_cgroup_set_pids(from->leaf, 2, err);
+    if (status == 0)
+        status = ask(from, c, fds, err);
+    if (status == 0) {
+        pid = await_birth(from, fds->control_ours);
+        status = pid > 0 ? adopt(l, from, c, pid, err)
+                         : err_set(err, -pid, "fork a template: no fork has come");
+    }
+    if (status == 0 && fd_send(fds->control_ours, &placed, 1, NULL, 0, MSG_DONTWAIT) < 0)
+        status = err_set(err, EPIPE, "fork a template: the fork has gone");
+    if (status == 0) {
+        status = launcher_watch(l, c->pidfd, LAUNCHER_TAG_CHILD + launcher_slot_of(l, c));
+        return status == 0 ? 0 : err_set(err, -status, "watch a worker");
+    }
+    launcher_kill_child(from);
+    end_strays(from);
+    return status;
+}

@@ -1,0 +1,407 @@
+/* test_templates.c: instances that are forked from one that has run init: they share what it built,
+ * and each has its own limit, channel and end. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "run.h"
+
+#define MB (1024 * 1024)
+
+/* Fills MEGABYTES in init. A call says how often init and the hook have run in its memory, and the
+ * sum of some of its bytes; ?take=N uses N MiB; ?signal=PID sends SIGTERM there. */
+static const char shared[] =
+    "#include <errno.h>\n#include <hearth.h>\n#include <signal.h>\n#include <stdlib.h>\n"
+    "#include <string.h>\n#include <unistd.h>\n"
+    "#ifndef MEGABYTES\n#define MEGABYTES 64\n#endif\n"
+    "static char *heap; static int inits, forks;\n"
+    "int hearth_init(void) {\n"
+    "  heap = malloc((size_t)MEGABYTES << 20); if (!heap) return 1;\n"
+    "  memset(heap, 7, (size_t)MEGABYTES << 20); inits++;\n"
+    "  if (fork() != -1) return 2;\n"
+    "  return errno != EAGAIN; }\n"
+    "int hearth_fork(void) { forks++; return 0; }\n"
+    "int hearth_handle(hearth_call *c) {\n"
+    "  const char *take = hearth_query(c, \"take\"), *to = hearth_query(c, \"signal\");\n"
+    "  if (hearth_query(c, \"sleep\")) usleep((unsigned)atoi(hearth_query(c, \"sleep\")) * 1000);\n"
+    "  if (hearth_query(c, \"change\")) heap[0]++;\n"
+    "  if (take) { size_t n = (size_t)atoi(take) << 20; char *p = malloc(n); if (!p) return 1;\n"
+    "    memset(p, 1, n); __asm__ volatile(\"\" ::\"r\"(p) : \"memory\"); free(p); }\n"
+    "  if (to) return hearth_printf(c, \"%s\\n\",\n"
+    "    kill(atoi(to), SIGTERM) == 0 ? \"sent\" : strerrorname_np(errno));\n"
+    "  if (hearth_query(c, \"fork\")) return hearth_printf(c, \"%d %s\\n\", (int)fork(),\n"
+    "    strerrorname_np(errno));\n"
+    "  if (hearth_query(c, \"pid\")) return hearth_printf(c, \"%d\", (int)getpid());\n"
+    "  return hearth_printf(c, \"%d %d %d %s\\n\", inits, forks, heap[0] + heap[12345],\n"
+    "    hearth_env(\"WORD\") ? hearth_env(\"WORD\") : \"-\"); }\n";
+
+static const struct daemon *d;
+
+struct wanted {
+    const char *name, *state;
+    int count;
+};
+
+/* Of GET …/instances: those in a state, and the bytes of them together. */
+static int
+instances_in(const char *name, const char *state, json_int_t *bytes)
+{
+    struct reply r = get_of(d, name, "instances");
+    json_t *one;
+    size_t i;
+    int count = 0;
+
+    json_array_foreach (json_object_get(r.json, "instances"), i, one)
+        if (strcmp(json_string_value(json_object_get(one, "state")), state) == 0) {
+            count++;
+            if (bytes != NULL)
+                *bytes += json_integer_value(json_object_get(one, "memory"));
+        }
+    reply_free(&r);
+    return count;
+}
+
+static bool
+has_instances(void *user)
+{
+    const struct wanted *wanted = user;
+
+    return instances_in(wanted->name, wanted->state, NULL) == wanted->count;
+}
+
+static void
+wait_for_instances(const char *name, const char *state, int count)
+{
+    struct wanted wanted = {name, state, count};
+
+    wait_for(state, has_instances, &wanted);
+}
+
+static pid_t
+template_pid(const char *name)
+{
+    struct reply r = get_of(d, name, "instances");
+    json_t *one;
+    size_t i;
+    pid_t pid = 0;
+
+    json_array_foreach (json_object_get(r.json, "instances"), i, one)
+        if (strcmp(json_string_value(json_object_get(one, "state")), "template") == 0)
+            pid = (pid_t)json_integer_value(json_object_get(one, "pid"));
+    reply_free(&r);
+    assert_true(pid > 0);
+    return pid;
+}
+
+/* So many calls at once, each for long enough that each needs an instance. */
+static void
+call_at_once(const char *path, int count, const char *expected)
+{
+    int fds[16];
+
+    assert_true(count <= 16);
+    for (int i = 0; i < count; i++) {
+        char request[200];
+
+        fds[i] = raw_connect(d);
+        (void)snprintf(request, sizeof request,
+                       "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+        raw_send_text(fds[i], request);
+    }
+    for (int i = 0; i < count; i++) {
+        char *got = raw_receive(fds[i], NULL);
+
+        if (strstr(got, expected) == NULL)
+            fail_msg("%s: %s", path, got);
+        free(got);
+        (void)close(fds[i]);
+    }
+}
+
+static void
+drop(const char *name)
+{
+    char path[100];
+    struct reply r;
+
+    (void)snprintf(path, sizeof path, "/v1/functions/%s", name);
+    r = http(d, &(struct request){.method = "DELETE", .path = path});
+    assert_int_equal(r.status, 204);
+    reply_free(&r);
+}
+
+static void
+test_instances_share_what_init_built(void **state)
+{
+    json_int_t template = 0, forks = 0;
+    char value[64];
+    pid_t pid;
+
+    (void)state;
+    deploy_ok(d, "shared", "memory=96M&max=8&timeout=20s", shared); /* "auto" is the default */
+    wait_for_instances("shared", "template", 1);
+    call_at_once("/function/shared?sleep=500", 8, "1 1 14 -\n");
+    assert_int_equal(instances_in("shared", "template", &template), 1);
+    assert_int_equal(instances_in("shared", "idle", &forks), 8);
+    assert_true(template >= 64 * MB);
+    if (template + forks > (json_int_t)(64 * MB * 1.3))
+        fail_msg("8 instances use %lld, their template %lld", (long long)forks,
+                 (long long)template);
+    {
+        struct reply r = get_of(d, "shared", "memory");
+
+        assert_true(reply_number(&r, "shared") >= 64 * MB);
+        assert_true(reply_number(&r, "private") < 16 * MB);
+        assert_int_equal(reply_number(&r, "forks"), 8);
+        /* what one would need without the template */
+        assert_true(reply_number(&r, "overhead") >= 64 * MB);
+        reply_free(&r);
+    }
+    /* what one changes is its own */
+    expect_body(d, "/function/shared?change", "1 1 15 -\n");
+    call_at_once("/function/shared?sleep=500", 7, "1 1 1");
+    pid = template_pid("shared");
+    assert_string_equal(proc_status(pid, "Seccomp_filters", value, sizeof value), "1");
+    assert_string_equal(proc_status(pid, "CapEff", value, sizeof value), "0000000000000000");
+    drop("shared");
+}
+
+/* A fork in its own control group, namespace and filters. */
+static void
+test_the_walls_of_a_fork_stand(void **state)
+{
+    struct reply r;
+    char value[64], path[100];
+    pid_t template, fork;
+
+    (void)state;
+    deploy_ok(d, "walls", "memory=96M&max=2&timeout=20s&template=on", shared);
+    wait_for_instances("walls", "template", 1);
+    template = template_pid("walls");
+    expect_body(d, "/function/walls", "1 1 14 -\n");
+    r = get_of(d, "walls", "instances");
+    fork = (pid_t)json_integer_value(
+        json_object_get(json_array_get(json_object_get(r.json, "instances"), 0), "pid"));
+    reply_free(&r);
+    assert_int_not_equal(fork, template);
+    assert_string_equal(proc_status(fork, "Seccomp_filters", value, sizeof value), "2");
+    assert_string_equal(proc_status(fork, "NoNewPrivs", value, sizeof value), "1");
+    assert_string_equal(proc_status(fork, "CapEff", value, sizeof value), "0000000000000000");
+    (void)snprintf(path, sizeof path, "/proc/%d/cgroup", (int)fork);
+    {
+        char other[100];
+        size_t n;
+        char *mine, *its;
+
+        (void)snprintf(other, sizeof other, "/proc/%d/cgroup", (int)template);
+        mine = read_whole(path, &n);
+        its = read_whole(other, &n);
+        assert_string_not_equal(mine, its);
+        free(mine);
+        free(its);
+    }
+    expect_body(d, "/function/walls?fork", "-1 EAGAIN\n");
+    /* 1: the first process of the namespace; 2: the template; then another instance */
+    expect_body(d, "/function/walls?signal=1", "EPERM\n");
+    r = get(d, "/function/walls?signal=2");
+    assert_string_equal(r.body, "EPERM\n");
+    reply_free(&r);
+    assert_int_equal(kill(template, 0), 0);
+    /* over its own limit it ends alone */
+    r = get(d, "/function/walls?take=120");
+    assert_int_equal(r.status, 502);
+    assert_string_equal(reply_text(&r, "code"), "memory_exceeded");
+    reply_free(&r);
+    assert_int_equal(template_pid("walls"), template);
+    expect_body(d, "/function/walls", "1 1 14 -\n");
+    expect_body(d, "/function/walls?take=80", "1 1 14 -\n");
+    drop("walls");
+}
+
+static void
+test_without_a_costly_init_there_is_none(void **state)
+{
+    static const char cheap[] = "#include <hearth.h>\nint hearth_handle(hearth_call *c) {\n"
+                                "  return hearth_printf(c, \"cheap\"); }\n";
+    static const char *const settings[] = {"memory=96M&template=off", "memory=96M&threads=2",
+                                           "memory=96M&tmp=1M", "memory=96M&network=127.0.0.1:9",
+                                           "memory=96M&max=1"};
+
+    (void)state;
+    deploy_ok(d, "cheap", "memory=16M&min=1", cheap);
+    expect_body(d, "/function/cheap", "cheap");
+    assert_int_equal(instances_in("cheap", "template", NULL), 0);
+    deploy_ok(d, "cheap", "template=on", cheap);
+    wait_for_instances("cheap", "template", 1);
+    drop("cheap");
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        deploy_ok(d, "alone", settings[i], shared);
+        expect_body(d, "/function/alone", "1 0 14 -\n");
+        assert_int_equal(instances_in("alone", "template", NULL), 0);
+        drop("alone");
+    }
+    {
+        struct reply r = deploy(d, "alone", "template=perhaps", cheap);
+
+        assert_int_equal(r.status, 400);
+        assert_string_equal(reply_text(&r, "setting"), "template");
+        assert_non_null(strstr(reply_text(&r, "allowed"), "auto, on or off"));
+        reply_free(&r);
+    }
+}
+
+static void
+test_another_version_has_another_template(void **state)
+{
+    struct reply r;
+    pid_t first, second;
+
+    (void)state;
+    deploy_ok(d, "other", "memory=96M&max=4&template=on", shared);
+    wait_for_instances("other", "template", 1);
+    first = template_pid("other");
+    expect_body(d, "/function/other", "1 1 14 -\n");
+    r = patch(d, "/v1/functions/other", "{\"env\": {\"WORD\": \"new\"}}");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    expect_body(d, "/function/other", "1 0 14 new\n"); /* until there is a template of these */
+    wait_for_instances("other", "template", 1);
+    second = template_pid("other");
+    assert_int_not_equal(first, second);
+    call_at_once("/function/other?sleep=500", 2, " 14 new\n");
+    r = patch(d, "/v1/functions/other", "{\"template\": \"off\"}");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    wait_for_instances("other", "template", 0);
+    call_at_once("/function/other?sleep=500", 4, " 14 new\n"); /* forks live on without it */
+    drop("other");
+}
+
+static bool
+no_zone(void *user)
+{
+    (void)user;
+    return count_processes(d->pid, "hearth-zone") == 0;
+}
+
+static void
+test_a_template_that_dies_costs_no_call(void **state)
+{
+    (void)state;
+    deploy_ok(d, "dies", "memory=96M&max=8&template=on", shared);
+    wait_for_instances("dies", "template", 1);
+    call_at_once("/function/dies?sleep=300", 2, "1 1 14 -\n");
+    assert_int_equal(kill(template_pid("dies"), SIGKILL), 0);
+    wait_for_instances("dies", "template", 0);
+    call_at_once("/function/dies?sleep=500", 4, "1 "); /* two forks, and two without */
+    assert_int_equal(instances_in("dies", "idle", NULL), 4);
+    wait_for_log(d, "dies");
+    drop("dies");
+    wait_for("the end of the namespace", no_zone, NULL);
+}
+
+/* Each call needs a new instance. */
+static bool
+is_made_anew(void *user)
+{
+    size_t n;
+    char *log;
+    bool found;
+
+    (void)user;
+    expect_body(d, "/function/hostile", "served");
+    log = read_whole(d->log, &n);
+    found = strstr(log, "it is made anew") != NULL;
+    free(log);
+    return found;
+}
+
+static void
+test_a_template_ends_for_the_memory_of_instances(void **state)
+{
+    static const char *const options[] = {"--memory-budget=300M", NULL};
+    const struct daemon *before = d;
+    struct daemon own = {0};
+
+    (void)state;
+    daemon_start_with(&own, options);
+    d = &own;
+    deploy_ok(d, "first", "memory=96M&max=2", shared);
+    wait_for_instances("first", "template", 1);
+    deploy_ok(d, "second", "memory=250M&max=1", shared);
+    expect_body(d, "/function/second", "1 0 14 -\n");
+    wait_for_instances("first", "template", 0);
+    expect_body(d, "/function/first", "1 0 14 -\n"); /* the other one's instance ends for it */
+    wait_for_instances("first", "template", 1);
+    expect_body(d, "/function/first", "1 0 14 -\n");
+    assert_int_equal(daemon_stop(&own), 0);
+    daemon_remove(&own);
+    d = before;
+}
+
+/* The code of init may stay behind in the template: a timer that takes the launcher's messages and
+ * forks by itself. It gets no process more than was asked for, and nobody waits for it for long. */
+static void
+test_a_template_in_the_hands_of_its_function(void **state)
+{
+    static const char hostile[] =
+        "#include <hearth.h>\n#include <linux/sched.h>\n#include <signal.h>\n#include <stdlib.h>\n"
+        "#include <string.h>\n#include <sys/socket.h>\n#include <sys/syscall.h>\n"
+        "#include <sys/time.h>\n#include <unistd.h>\n"
+        "static void on_alarm(int sig) { (void)sig;\n"
+        "  char byte, control[512]; struct iovec iov = {&byte, 1};\n"
+        "  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,\n"
+        "    .msg_controllen = sizeof control};\n"
+        "  long flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;\n"
+        "  static int tid, ticks;\n"
+        "  if (++ticks < 500) return;\n" /* it is a template by now */
+        "  for (;;)\n"
+        "  if (recvmsg(3, &msg, 0) == 1 && byte == 'F')\n"
+        "  for (int i = 0; i < 50; i++)\n"
+        "    if (syscall(SYS_clone, flags, 0, 0, &tid, 0) == 0) for (;;) pause();\n"
+        "}\n"
+        "int hearth_init(void) {\n"
+        "  struct itimerval often = {{0, 1000}, {0, 1000}};\n"
+        "  signal(SIGALRM, on_alarm); setitimer(ITIMER_REAL, &often, 0); return 0; }\n"
+        "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"served\"); }\n";
+    int before;
+
+    (void)state;
+    deploy_ok(d, "hostile", "memory=16M&max=4&template=on&timeout=20s&recycle_calls=1", hostile);
+    wait_for_instances("hostile", "template", 1);
+    before = count_processes(d->pid, "hearth-worker");
+    wait_for("a fork that does not come", is_made_anew, NULL);
+    wait_for_instances("hostile", "template", 0);
+    assert_true(count_processes(d->pid, "hearth-worker") <= before);
+    drop("hostile");
+    wait_for("the end of the namespace", no_zone, NULL);
+}
+
+static int
+start(void **state)
+{
+    int status = group_start(state);
+
+    d = *state;
+    return status;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_instances_share_what_init_built),
+        cmocka_unit_test(test_the_walls_of_a_fork_stand),
+        cmocka_unit_test(test_without_a_costly_init_there_is_none),
+        cmocka_unit_test(test_another_version_has_another_template),
+        cmocka_unit_test(test_a_template_that_dies_costs_no_call),
+        cmocka_unit_test(test_a_template_ends_for_the_memory_of_instances),
+        cmocka_unit_test(test_a_template_in_the_hands_of_its_function),
+    };
+
+    return RUN_TESTS("templates", tests, start, group_stop);
+}

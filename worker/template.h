@@ -1,0 +1,20 @@
+/* template.h: an instance that has finished its init, serves no call, and is forked for each
+ * further one. */
+#ifndef WORKER_TEMPLATE_H
+#define WORKER_TEMPLATE_H
+
+#include "channel.h"
+#include "err.h"
+
+/* Puts the memory of this process into huge pages, where the kernel can (Linux 6.1): a fork copies
+ * one entry of a table for each, instead of 512. Waits for the launcher to send its maps. -EPROTO
+ * if something else comes. */
+int wrk_template_use_huge_pages(void);
+/* Forks as the launcher asks. Returns only in a fork, which has its own channel, output, eventfds
+ * and *meter, and was put in its place; the filter for running is still to be loaded. */
+void wrk_template_serve(struct chan *chan, int *meter);
+/* For the handler of SIGSYS: what clone returns, 0 in the fork; -EAGAIN where the platform has not
+ * asked for it. child_tid: as the C library passed it. */
+long wrk_template_clone(void *child_tid);
+
+#endif
