@@ -199,9 +199,8 @@ sch_setting_from_text(const struct sch_setting *row, const char *text, int64_t m
         status = parse_cores(text, &number);
     } else if (row->kind == SCH_SETTING_TIME)
         status = units_parse_time(text, &number);
-    else if (row->kind == SCH_SETTING_SIZE)
-        status = units_parse_size(text, &number);
-    else if (row->kind == SCH_SETTING_COUNT && text[strspn(text, "0123456789")] == '\0')
+    else if (row->kind == SCH_SETTING_SIZE ||
+             (row->kind == SCH_SETTING_COUNT && text[strspn(text, "0123456789")] == '\0'))
         status = units_parse_size(text, &number);
     else if (row->kind == SCH_SETTING_FLAG &&
              (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)) {

@@ -237,18 +237,29 @@ note_and_die(uint32_t note)
         (void)syscall(SBX_DOOM_SYSCALL, SBX_DOOM_ARGUMENT, 0L, 0L, 0L);
 }
 
+/* clone of a worker that may become a template is answered only for the platform's own fork. */
+static uint8_t
+answer_of(int number)
+{
+    uint8_t answer = number >= 0 && number < SBX_SYSCALLS ? file->answers[number] : ENOSYS;
+
+    if (number == SYS_clone && answer == SBX_EMULATED && !wrk_template_is_forking())
+        return file->strict != 0 ? SBX_DEADLY : EAGAIN;
+    return answer;
+}
+
 static bool
 is_deadly(int number, const ucontext_t *uc)
 {
     if (number == SYS_prctl && argument(uc, 0) == PR_SET_SECCOMP)
         return true; /* a filter of its own */
-    return number >= 0 && number < SBX_SYSCALLS && file->answers[number] == SBX_DEADLY;
+    return answer_of(number) == SBX_DEADLY;
 }
 
 static long
 refuse(int number)
 {
-    uint8_t answer = number >= 0 && number < SBX_SYSCALLS ? file->answers[number] : ENOSYS;
+    uint8_t answer = answer_of(number);
 
     if (number >= 0 && number < CHAN_SYSCALLS)
         atomic_fetch_add(&noted_in->shared->refused[number], 1);
@@ -268,7 +279,7 @@ on_call(int sig, siginfo_t *info, void *context)
     }
     if (is_deadly(number, uc))
         note_and_die((uint32_t)number + 1);
-    if (number >= 0 && number < SBX_SYSCALLS && file->answers[number] == SBX_EMULATED)
+    if (answer_of(number) == SBX_EMULATED)
         set_result(uc, emulate(number, uc));
     else
         set_result(uc, refuse(number));

@@ -29,14 +29,17 @@
 
 static bool forking;
 
+bool
+wrk_template_is_forking(void)
+{
+    return forking;
+}
+
 long
 wrk_template_clone(void *child_tid)
 {
-    long status;
+    long status = syscall(SYS_clone, SBX_FORK_FLAGS, NULL, NULL, child_tid, 0);
 
-    if (!forking)
-        return -EAGAIN;
-    status = syscall(SYS_clone, SBX_FORK_FLAGS, NULL, NULL, child_tid, 0);
     return status < 0 ? -errno : status;
 }
 

@@ -3,6 +3,8 @@
 #ifndef WORKER_TEMPLATE_H
 #define WORKER_TEMPLATE_H
 
+#include <stdbool.h>
+
 #include "channel.h"
 #include "err.h"
 
@@ -13,8 +15,9 @@ int wrk_template_use_huge_pages(void);
 /* Forks as the launcher asks. Returns only in a fork, which has its own channel, output, eventfds
  * and *meter, and was put in its place; the filter for running is still to be loaded. */
 void wrk_template_serve(struct chan *chan, int *meter);
-/* For the handler of SIGSYS: what clone returns, 0 in the fork; -EAGAIN where the platform has not
- * asked for it. child_tid: as the C library passed it. */
+/* For the handler of SIGSYS: whether the platform forks now; then, what clone returns, 0 in the
+ * fork. child_tid: as the C library passed it. */
+bool wrk_template_is_forking(void);
 long wrk_template_clone(void *child_tid);
 
 #endif

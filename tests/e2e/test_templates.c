@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -170,6 +171,13 @@ test_instances_share_what_init_built(void **state)
     drop("shared");
 }
 
+/* Before 6 it does not know signals. */
+static long
+landlock_abi(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* the version */);
+}
+
 /* A fork in its own control group, namespace and filters. */
 static void
 test_the_walls_of_a_fork_stand(void **state)
@@ -205,11 +213,13 @@ test_the_walls_of_a_fork_stand(void **state)
         free(its);
     }
     expect_body(d, "/function/walls?fork", "-1 EAGAIN\n");
+    r = get(d, "/v1/functions/walls/logs");
+    assert_non_null(strstr(r.body, "system call clone was refused with EAGAIN"));
+    reply_free(&r);
     /* 1: the first process of the namespace; 2: the template; then another instance */
     expect_body(d, "/function/walls?signal=1", "EPERM\n");
-    r = get(d, "/function/walls?signal=2");
-    assert_string_equal(r.body, "EPERM\n");
-    reply_free(&r);
+    if (landlock_abi() >= 6)
+        expect_body(d, "/function/walls?signal=2", "EPERM\n");
     assert_int_equal(kill(template, 0), 0);
     /* over its own limit it ends alone */
     r = get(d, "/function/walls?take=120");
@@ -286,6 +296,13 @@ no_zone(void *user)
 {
     (void)user;
     return count_processes(d->pid, "hearth-zone") == 0;
+}
+
+static bool
+no_worker(void *user)
+{
+    (void)user;
+    return count_processes(d->pid, "hearth-worker") == 0;
 }
 
 static void
@@ -368,17 +385,15 @@ test_a_template_in_the_hands_of_its_function(void **state)
         "  struct itimerval often = {{0, 1000}, {0, 1000}};\n"
         "  signal(SIGALRM, on_alarm); setitimer(ITIMER_REAL, &often, 0); return 0; }\n"
         "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"served\"); }\n";
-    int before;
 
     (void)state;
     deploy_ok(d, "hostile", "memory=16M&max=4&template=on&timeout=20s&recycle_calls=1", hostile);
     wait_for_instances("hostile", "template", 1);
-    before = count_processes(d->pid, "hearth-worker");
     wait_for("a fork that does not come", is_made_anew, NULL);
     wait_for_instances("hostile", "template", 0);
-    assert_true(count_processes(d->pid, "hearth-worker") <= before);
     drop("hostile");
     wait_for("the end of the namespace", no_zone, NULL);
+    wait_for("the end of all that it made", no_worker, NULL);
 }
 
 static int

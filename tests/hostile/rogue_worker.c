@@ -35,6 +35,12 @@ wrk_network_socket(int domain, int type, int protocol)
     return -EACCES;
 }
 
+bool
+wrk_template_is_forking(void)
+{
+    return false;
+}
+
 long
 wrk_template_clone(void *child_tid)
 {
