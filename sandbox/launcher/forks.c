@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "fd_passing.h"
 #include "inherit.h"
 #include "launcher/child.h"
@@ -142,15 +144,18 @@ launcher_send_maps(const struct launcher_child *c, struct hearth_err *err)
     return status == 0 ? 0 : err_set(err, -status, "send a template its maps");
 }
 
-int
-launcher_fork_worker(struct launcher *l, const struct launcher_child *from,
-                     const struct launcher_recipe *recipe, struct launcher_child *c,
-                     struct launcher_worker_fds *fds, struct hearth_err *err)
+/* A fork in its place, that waits to be told so. If this fails, the caller calls launcher_drop for
+ * c and closes fds. */
+static int
+make(struct launcher *l, const struct launcher_child *from, const struct sbx_cgroup_limits *limits,
+     struct launcher_child *c, struct launcher_worker_fds *fds, struct hearth_err *err)
 {
-    const char placed = INHERIT_PLACED;
-    int status = launcher_prepare_worker(l, recipe, c, fds, err);
+    struct launcher_recipe recipe = {.limits = *limits};
+    int status;
     pid_t pid;
 
+    recipe.limits.pids = 1;
+    status = launcher_prepare_worker(l, &recipe, c, fds, err);
     if (status < 0)
         return status; /* the template has no part in it */
     status = sbx_cgroup_set_pids(from->leaf, 2, err);
@@ -161,8 +166,6 @@ launcher_fork_worker(struct launcher *l, const struct launcher_child *from,
         status = pid > 0 ? adopt(l, from, c, pid, err)
                          : err_set(err, -pid, "fork a template: no fork has come");
     }
-    if (status == 0 && fd_send(fds->control_ours, &placed, 1, NULL, 0, MSG_DONTWAIT) < 0)
-        status = err_set(err, EPIPE, "fork a template: the fork has gone");
     if (status == 0) {
         status = launcher_watch(l, c->pidfd, LAUNCHER_TAG_CHILD + launcher_slot_of(l, c));
         return status == 0 ? 0 : err_set(err, -status, "watch a worker");
@@ -170,4 +173,159 @@ launcher_fork_worker(struct launcher *l, const struct launcher_child *from,
     launcher_kill_child(from);
     end_strays(from);
     return status;
+}
+
+/* ---- spares ---- */
+
+#define REFILL_MS 5    /* after a fork, so as not to slow it down */
+#define RETRY_MS  1000 /* after a spare that has died */
+
+struct launcher_spare {
+    struct launcher_child *child; /* NULL: there is none now */
+    struct launcher_worker_fds fds;
+    struct sbx_cgroup_limits limits;
+    int64_t next_ms;
+};
+
+static void
+forget(struct launcher_spare *spare, int64_t wait_ms)
+{
+    spare->child = NULL;
+    launcher_worker_fds_close(&spare->fds);
+    spare->fds = (struct launcher_worker_fds)LAUNCHER_NO_FDS;
+    spare->next_ms = clock_ms() + wait_ms;
+}
+
+static void
+spare_ended(struct launcher *l, struct launcher_child *c, const siginfo_t *info)
+{
+    (void)info;
+    for (uint32_t i = 0; i < l->workers_top; i++)
+        if (l->children[i].spare != NULL && l->children[i].spare->child == c)
+            forget(l->children[i].spare, RETRY_MS);
+}
+
+void
+launcher_spare_end(struct launcher *l, struct launcher_child *from)
+{
+    struct launcher_spare *spare = from->spare;
+
+    if (spare == NULL)
+        return;
+    from->spare = NULL;
+    l->spares--;
+    if (spare->child != NULL)
+        launcher_drop(l, spare->child);
+    launcher_worker_fds_close(&spare->fds);
+    free(spare);
+}
+
+static void
+make_spare(struct launcher *l, struct launcher_child *from)
+{
+    struct launcher_spare *spare = from->spare;
+    struct launcher_child *c = launcher_take_slot(l, LAUNCHER_BLANK, 0, spare_ended);
+    struct hearth_err err = {0};
+
+    if (c == NULL) {
+        spare->next_ms = clock_ms() + RETRY_MS; /* all slots are in use */
+        return;
+    }
+    if (make(l, from, &spare->limits, c, &spare->fds, &err) < 0) {
+        launcher_log_error(l, "a spare fork could not be made: %s", err.text);
+        launcher_drop(l, c);
+        forget(spare, RETRY_MS);
+        return;
+    }
+    spare->child = c;
+}
+
+int
+launcher_spares_fill(struct launcher *l)
+{
+    int64_t now = clock_ms(), next = INT64_MAX;
+
+    if (l->spares == 0 || l->stopping)
+        return -1;
+    for (uint32_t i = 0; i < l->workers_top; i++) {
+        const struct launcher_spare *spare = l->children[i].spare;
+
+        if (spare == NULL || spare->child != NULL)
+            continue;
+        if (spare->next_ms <= now) {
+            make_spare(l, &l->children[i]);
+            return 0;
+        }
+        next = spare->next_ms < next ? spare->next_ms : next;
+    }
+    return next == INT64_MAX ? -1 : (int)(next - now);
+}
+
+/* The spare, if there is one that lives. */
+static struct launcher_child *
+take_spare(struct launcher *l, struct launcher_child *from, const struct sbx_cgroup_limits *limits,
+           struct launcher_worker_fds *fds, struct hearth_err *err)
+{
+    struct launcher_spare *spare = from->spare;
+    struct launcher_child *c = spare->child;
+
+    if (c == NULL)
+        return NULL;
+    if (poll(&(struct pollfd){.fd = c->pidfd, .events = POLLIN}, 1, 0) != 0 ||
+        sbx_cgroup_set(c->leaf, limits, err) < 0) {
+        launcher_drop(l, c);
+        forget(spare, RETRY_MS);
+        return NULL;
+    }
+    *fds = spare->fds;
+    spare->fds = (struct launcher_worker_fds)LAUNCHER_NO_FDS;
+    forget(spare, REFILL_MS);
+    return c;
+}
+
+/* From its first fork on, a template keeps one. */
+static int
+keep_spare(struct launcher *l, struct launcher_child *from, const struct sbx_cgroup_limits *limits,
+           struct hearth_err *err)
+{
+    if (from->spare == NULL) {
+        from->spare = malloc(sizeof *from->spare);
+        if (from->spare == NULL)
+            return err_set(err, ENOMEM, "keep a spare fork");
+        *from->spare = (struct launcher_spare){.fds = LAUNCHER_NO_FDS};
+        l->spares++;
+    }
+    from->spare->limits = *limits;
+    from->spare->next_ms = clock_ms() + REFILL_MS;
+    return 0;
+}
+
+struct launcher_child *
+launcher_fork(struct launcher *l, struct launcher_child *from, const struct launcher_recipe *recipe,
+              uint64_t id, launcher_ended_fn *ended, struct launcher_worker_fds *fds,
+              struct hearth_err *err)
+{
+    const char placed = INHERIT_PLACED;
+    struct launcher_child *c;
+
+    if (keep_spare(l, from, &recipe->limits, err) < 0)
+        return NULL;
+    c = take_spare(l, from, &recipe->limits, fds, err);
+    if (c == NULL) {
+        c = launcher_take_slot(l, LAUNCHER_BLANK, 0, ended);
+        if (c == NULL) {
+            (void)err_set(err, EAGAIN, "there are %d instances already", LIMIT_INSTANCES);
+            return NULL;
+        }
+        if (make(l, from, &recipe->limits, c, fds, err) < 0) {
+            launcher_drop(l, c);
+            return NULL;
+        }
+    }
+    c->kind = LAUNCHER_WORKER;
+    c->ended = ended;
+    c->id = id;
+    if (fd_send(fds->control_ours, &placed, 1, NULL, 0, MSG_DONTWAIT) < 0)
+        launcher_kill_child(c); /* it has died: that is reported */
+    return c;
 }

@@ -6,11 +6,18 @@
 
 /* An initialised template gets its maps, to put its memory into huge pages. */
 int launcher_send_maps(const struct launcher_child *c, struct hearth_err *err);
-/* Has the template `from` forked, and puts the fork in its place: a group, channel and output of
- * its own. c: a new slot. If this fails the template is killed, and the caller calls launcher_drop
- * for c and closes fds. */
-int launcher_fork_worker(struct launcher *l, const struct launcher_child *from,
-                         const struct launcher_recipe *recipe, struct launcher_child *c,
-                         struct launcher_worker_fds *fds, struct hearth_err *err);
+/* A further instance of the template `from`, in a group, channel and output of its own, which are
+ * in fds. NULL with an error: then the template is killed, unless what failed was not its part.
+ * Once it was forked, a template keeps a spare fork, made when the launcher has nothing else to do.
+ */
+struct launcher_child *launcher_fork(struct launcher *l, struct launcher_child *from,
+                                     const struct launcher_recipe *recipe, uint64_t id,
+                                     launcher_ended_fn *ended, struct launcher_worker_fds *fds,
+                                     struct hearth_err *err);
+/* Makes at most one spare. Returns the milliseconds until it is to be called again, 0 for at once;
+ * -1: nothing is to be done. */
+int launcher_spares_fill(struct launcher *l);
+/* The template has ended: its spare ends, too. */
+void launcher_spare_end(struct launcher *l, struct launcher_child *from);
 
 #endif

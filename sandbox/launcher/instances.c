@@ -133,6 +133,7 @@ instance_ended(struct launcher *l, struct launcher_child *c, const siginfo_t *in
     struct launch_message msg = {.type = LAUNCH_DIED, .id = c->id};
     struct launch_died *died = &msg.u.died;
 
+    launcher_spare_end(l, c);
     died->cause = info->si_code == CLD_EXITED ? LAUNCH_CAUSE_EXIT : LAUNCH_CAUSE_SIGNAL;
     died->value = info->si_status;
     died->oom_kills = sbx_cgroup_oom_kills(c->leaf);
@@ -174,32 +175,24 @@ weight_of(uint64_t memory)
     return (uint32_t)(memory / ((1ull << 30) / 1000));
 }
 
-/* False: it is to be made in another way. */
-static bool
-fork_from(struct launcher *l, const struct launch_message *msg, const struct launcher_child *from,
-          const struct launcher_recipe *recipe, struct launcher_child **c,
-          struct launcher_worker_fds *fds)
+/* NULL: it is to be made in another way. */
+static struct launcher_child *
+fork_from(struct launcher *l, const struct launch_message *msg, struct launcher_child *from,
+          const struct launcher_recipe *recipe, struct launcher_worker_fds *fds)
 {
-    __attribute__((cleanup(launcher_worker_fds_close))) struct launcher_worker_fds own =
-        LAUNCHER_NO_FDS;
-    struct launcher_recipe alone = *recipe;
+    struct launcher_worker_fds own = LAUNCHER_NO_FDS;
     struct hearth_err err = {0};
+    struct launcher_child *c = launcher_fork(l, from, recipe, msg->id, instance_ended, &own, &err);
 
-    alone.limits.pids = 1;
-    *c = launcher_take_slot(l, LAUNCHER_WORKER, msg->id, instance_ended);
-    if (*c == NULL)
-        return false;
-    if (launcher_fork_worker(l, from, &alone, *c, &own, &err) < 0) {
+    if (c == NULL) {
         launcher_log_error(l, "instance %" PRIu64 ": %s: it is made anew", msg->id, err.text);
-        launcher_drop(l, *c);
-        *c = NULL;
-        return false;
+        launcher_worker_fds_close(&own);
+        return NULL;
     }
-    send_started(l, *c, &own);
+    send_started(l, c, &own);
     launcher_worker_fds_close(fds);
     *fds = own;
-    own = (struct launcher_worker_fds)LAUNCHER_NO_FDS;
-    return true;
+    return c;
 }
 
 /* Gives a blank, or a worker just born, the function. A blank has no /tmp and the usual
@@ -245,7 +238,7 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
         status = launcher_broker_pair(l, &fds->broker_theirs, &fds->broker_ours, err);
     if (status < 0)
         return status;
-    if (from != NULL && from->is_template && fork_from(l, msg, from, &recipe, c, fds))
+    if (from != NULL && from->is_template && (*c = fork_from(l, msg, from, &recipe, fds)) != NULL)
         return 0;
     *c = is_default ? launcher_blank_take(l, fds) : NULL;
     if (*c != NULL) {

@@ -42,6 +42,7 @@ enum launcher_kind { LAUNCHER_FREE, LAUNCHER_WORKER, LAUNCHER_BUILDER, LAUNCHER_
 typedef void launcher_ended_fn(struct launcher *l, struct launcher_child *c, const siginfo_t *info);
 
 struct launcher_zone;
+struct launcher_spare;
 
 /* A sandboxed child: one slot, one uid, for its whole life. */
 struct launcher_child {
@@ -55,6 +56,7 @@ struct launcher_child {
     struct sbx_cgroup *leaf;
     struct launcher_zone *zone; /* a template or a fork: see zone.h; NULL: neither */
     bool is_template;
+    struct launcher_spare *spare; /* of a template: see forks.h; NULL: it was not forked yet */
     bool asked;
     bool unfiltered;        /* it said that it was ready without its filters, and is ended */
     int object, said, kept; /* builder: its output files */
@@ -177,6 +179,7 @@ struct launcher {
     int64_t build_ms; /* time limit of a build */
     uint64_t build_bytes;
     struct launcher_blanks blanks;
+    uint32_t spares; /* templates that keep one */
 };
 
 #endif

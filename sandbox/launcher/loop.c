@@ -16,6 +16,7 @@
 #include "launcher/builds.h"
 #include "launcher/child.h"
 #include "launcher/exporter.h"
+#include "launcher/forks.h"
 #include "launcher/gateway.h"
 #include "launcher/instances.h"
 #include "launcher/watch.h"
@@ -227,7 +228,8 @@ launcher_run(struct launcher *l)
         }
         for (int i = 0; i < n; i++)
             on_event(l, events[i].data.u64);
-        blank_ms = n > 0 ? 1 : launcher_blanks_fill(l); /* only when idle */
+        /* only when idle */
+        blank_ms = n > 0 ? 1 : sooner(launcher_blanks_fill(l), launcher_spares_fill(l));
     }
     launcher_exporter_close(l);
     launcher_broker_close(l);
