@@ -112,6 +112,16 @@ gw_templates_make_room(struct gw *gw, int64_t bytes)
     }
 }
 
+/* An instance of before has a copy of its own of what init built: it ends once it is idle, and the
+ * next one is a fork. */
+static void
+replace_copies(const struct gw_function *f)
+{
+    for (struct gw_instance *inst = f->instances; inst != NULL; inst = inst->next)
+        if (inst->slot != NULL && inst->shared_bytes == 0 && inst->version == f->live)
+            sch_slot_doom(inst->gw->functions->sch, inst->slot, SCH_END_SURPLUS, gw_now_ns());
+}
+
 void
 gw_template_is_ready(struct gw_instance *inst)
 {
@@ -123,6 +133,8 @@ gw_template_is_ready(struct gw_instance *inst)
     gw_event(f->name, "template", ",\"instance\":%llu,\"version\":%u,\"memory\":%lld",
              (unsigned long long)inst->id, inst->version, (long long)used);
     gw_template_follow(f);
+    if (gw_template_ready(f) == inst && (int64_t)f->init_bytes >= INIT_BYTES)
+        replace_copies(f);
 }
 
 void

@@ -71,7 +71,7 @@ const char *sch_slot_state_name(enum sch_slot_state state);
  * scheduler does not use them: they are for the caller. */
 #define SCH_ENDS(X)                                                                                \
     X(IDLE, "idle", "it was idle for idle_timeout")                                                \
-    X(SURPLUS, "surplus", "there were more than max")                                              \
+    X(SURPLUS, "surplus", "there were more than max, or a fork of a template takes its place")     \
     X(EVICTED, "evicted", "it was idle, and another function needed its memory")                   \
     X(RECYCLED_CALLS, "recycled_calls", "it had served recycle_calls")                             \
     X(RECYCLED_MEMORY, "recycled_memory", "it used more than recycle_memory after a call")         \
