@@ -5,6 +5,8 @@
 #ifndef COMMON_INHERIT_H
 #define COMMON_INHERIT_H
 
+#include <stdint.h>
+
 /* hearth-worker. 0 is an empty file; standard error is the same as OUTPUT. */
 enum inherit_worker {
     INHERIT_WORKER_OUTPUT = 1,
@@ -64,10 +66,20 @@ enum inherit_exporter {
  * instance starts with: its CONTROL, channel, output, meter, and the eventfds. The fork says
  * INHERIT_BORN on its CONTROL, waits until it was put in its place and is told INHERIT_PLACED. */
 #define INHERIT_TASK_TEMPLATE 'P'
-#define INHERIT_MAPS          'M' /* with its /proc/self/maps, which its root does not have */
+#define INHERIT_RANGES        'M' /* a struct inherit_ranges */
 #define INHERIT_FORK          'F'
 #define INHERIT_BORN          'B'
 #define INHERIT_PLACED        'G'
+/* Where the template's own memory lies, from its /proc/self/maps, which its root does not have. */
+#define INHERIT_RANGES_MOST 64
+struct inherit_ranges {
+    uint64_t type; /* INHERIT_RANGES */
+    uint64_t count;
+    struct {
+        uint64_t from, to;
+    } range[INHERIT_RANGES_MOST];
+};
+
 enum inherit_fork {
     INHERIT_FORK_CONTROL,
     INHERIT_FORK_CHANNEL,

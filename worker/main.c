@@ -225,8 +225,6 @@ main(void)
         (void)malloc_trim(0);
         if (report_ready(&chan, &ready, &err) < 0)
             exit_unfit(&chan, &err);
-        if (wrk_template_use_huge_pages() < 0 || report_ready(&chan, &ready, &err) < 0)
-            _exit(0); /* the launcher has gone */
         wrk_template_serve(&chan, &meter);
         wrk_meters_set(&chan, meter);
         (void)close(INHERIT_WORKER_CONTROL);

@@ -8,13 +8,11 @@
 #include "template.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -85,61 +83,71 @@ take_place(struct chan *chan, int *meter, const int *fds, unsigned n)
 #define ADVICE_COLLAPSE 25
 #define HUGE_PAGE       (UINT64_C(2) << 20)
 
+/* The memory that is still to be put into huge pages (Linux 6.1): a fork copies one entry of a
+ * table for each, instead of 512. */
+struct arranging {
+    struct inherit_ranges ranges;
+    uint64_t at; /* the range */
+    uint64_t from;
+};
+
+/* One page of it. It may take milliseconds: the kernel waits for all processors. */
 static void
-collapse(FILE *maps)
+arrange_one(struct arranging *a)
 {
-    char line[512], rights[8];
+    uint64_t from = a->ranges.range[a->at].from, to = a->ranges.range[a->at].to;
 
-    while (fgets(line, sizeof line, maps) != NULL) {
-        uint64_t from, to, inode;
-
-        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %*x %*x:%*x %" SCNu64, &from, &to, rights,
-                   &inode) != 4 ||
-            strcmp(rights, "rw-p") != 0 || inode != 0 || strstr(line, "[stack]") != NULL)
-            continue;
-        from = (from + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-        to &= ~(HUGE_PAGE - 1);
-        if (from < to)
-            (void)madvise((void *)from, to - from, ADVICE_COLLAPSE);
+    if (a->from < from)
+        a->from = (from + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+    if (a->from + HUGE_PAGE <= to) {
+        (void)madvise((void *)a->from, HUGE_PAGE, ADVICE_COLLAPSE);
+        a->from += HUGE_PAGE;
+    } else {
+        a->at++;
+        a->from = 0;
     }
 }
 
-int
-wrk_template_use_huge_pages(void)
+/* Whether the launcher has sent something, or nothing is left to be done meanwhile. */
+static bool
+has_message(const struct arranging *a)
 {
-    int maps = -1;
-    unsigned n = 1;
-    char byte = 0;
-    bool all = false;
-    FILE *file;
+    struct pollfd control = {.fd = INHERIT_WORKER_CONTROL, .events = POLLIN};
 
-    if (fd_receive(INHERIT_WORKER_CONTROL, &byte, 1, &maps, &n, &all, 0) != 1 ||
-        byte != INHERIT_MAPS || n != 1)
-        return -EPROTO;
-    file = fdopen(maps, "re");
-    if (file == NULL) {
-        (void)close(maps);
-        return 0;
-    }
-    collapse(file);
-    (void)fclose(file);
-    return 0;
+    return a->at >= a->ranges.count || poll(&control, 1, 0) != 0;
+}
+
+static void
+take_ranges(struct arranging *a, const struct inherit_ranges *ranges, size_t n)
+{
+    if (n != sizeof *ranges || ranges->count > INHERIT_RANGES_MOST)
+        return;
+    *a = (struct arranging){.ranges = *ranges};
 }
 
 void
 wrk_template_serve(struct chan *chan, int *meter)
 {
+    struct arranging arranging = {.at = 0};
+
     for (;;) {
+        struct inherit_ranges message = {0};
         int fds[FDS_MOST];
         unsigned n = FDS_MOST;
-        char byte = 0;
         bool all = false;
-        ssize_t got = fd_receive(INHERIT_WORKER_CONTROL, &byte, 1, fds, &n, &all, 0);
+        ssize_t got;
         pid_t pid = -1;
 
+        while (!has_message(&arranging))
+            arrange_one(&arranging);
+        got = fd_receive(INHERIT_WORKER_CONTROL, &message, sizeof message, fds, &n, &all, 0);
         if (got <= 0 && got != -EINTR)
             _exit(0); /* the launcher has closed it */
-        if (got == 1 && byte == INHERIT_FORK && all && n > INHERIT_FORK_BELLS) {
+        if (got > 1 && message.type == INHERIT_RANGES) {
+            take_ranges(&arranging, &message, (size_t)got);
+        } else if (got == 1 && (char)message.type == INHERIT_FORK && all &&
+                   n > INHERIT_FORK_BELLS) {
+            arranging.at = arranging.ranges.count; /* forks would keep what it moves */
             forking = true;
             pid = fork();
             forking = false;

@@ -8,12 +8,9 @@
 #include "channel.h"
 #include "err.h"
 
-/* Puts the memory of this process into huge pages, where the kernel can (Linux 6.1): a fork copies
- * one entry of a table for each, instead of 512. Waits for the launcher to send its maps. -EPROTO
- * if something else comes. */
-int wrk_template_use_huge_pages(void);
-/* Forks as the launcher asks. Returns only in a fork, which has its own channel, output, eventfds
- * and *meter, and was put in its place; the filter for running is still to be loaded. */
+/* Forks as the launcher asks; before, it puts its memory into huge pages. Returns only in a fork,
+ * which has its own channel, output, eventfds and *meter, and was put in its place; the filter for
+ * running is still to be loaded. */
 void wrk_template_serve(struct chan *chan, int *meter);
 /* For the handler of SIGSYS: whether the platform forks now; then, what clone returns, 0 in the
  * fork. child_tid: as the C library passed it. */

@@ -42,7 +42,7 @@ on_idle_watch(uv_timer_t *timer)
         check_idle(inst);
         gw_instance_trim_idle(inst, now_ns);
         if (inst->is_template)
-            gw_template_follow(inst->function);
+            gw_template_tick(inst);
         gw_instances_auto_follow(gw, inst->function, now_ns / 1000000);
     }
     gw->instances->events->decided(gw_main_loop(gw));

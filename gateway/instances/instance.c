@@ -311,16 +311,15 @@ on_unfit(struct gw_instance *inst, const struct frame *frame)
 int
 gw_instance_start_frame(struct gw_instance *inst, const struct frame *frame)
 {
-    if (lived(inst) != GW_INSTANCE_LOADING &&
-        !(inst->is_template && lived(inst) == GW_INSTANCE_CHECKING))
+    if (lived(inst) != GW_INSTANCE_LOADING)
         return -EPROTO;
     if (frame->header.type == FRAME_UNFIT)
         on_unfit(inst, frame);
     else if (inst->phase == GW_INSTANCE_LOADING) {
         note_init(inst, frame);
         verify_ready(inst);
-    } else if (inst->phase == GW_INSTANCE_CHECKING) { /* of a template: it is arranged now */
-        template_is_ready(inst);
+        if (inst->is_template && inst->phase == GW_INSTANCE_CHECKING)
+            template_is_ready(inst);
     }
     return GW_FRAME_TAKEN;
 }

@@ -223,6 +223,8 @@ void gw_template_is_ready(struct gw_instance *inst);
 void gw_template_ended(struct gw_instance *inst);
 /* Settings or the version have changed, or some time has passed: ends one that is of no use. */
 void gw_template_follow(struct gw_function *f);
+/* Each second. */
+void gw_template_tick(struct gw_instance *t);
 
 /* trim.c: free heap goes back to the kernel between two calls */
 /* Of a paused instance; then gw_instance_change is called. False: it cannot be asked now. */

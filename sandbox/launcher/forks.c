@@ -6,8 +6,9 @@
  */
 #include "launcher/forks.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -83,9 +84,13 @@ is_known(const struct launcher *l, pid_t pid)
 {
     if (pid == l->gateway_pid || pid == l->broker_pid || pid == l->exporter_pid)
         return true;
-    for (size_t i = 0; i < sizeof l->children / sizeof l->children[0]; i++)
-        if (l->children[i].kind != LAUNCHER_FREE && l->children[i].pid == pid)
+    for (size_t i = 0; i < sizeof l->children / sizeof l->children[0]; i++) {
+        const struct launcher_child *c = &l->children[i];
+
+        if (c->kind != LAUNCHER_FREE &&
+            (c->pid == pid || (c->zone != NULL && launcher_zone_first(c->zone) == pid)))
             return true;
+    }
     return false;
 }
 
@@ -109,39 +114,77 @@ adopt(struct launcher *l, const struct launcher_child *from, struct launcher_chi
     return sbx_cgroup_move(c->leaf, pid, err);
 }
 
-/* Processes in the group of a template that has failed, the template itself left out: one that it
- * forked and that did not report. They are children of this one. */
-static void
-end_strays(const struct launcher_child *from)
+static pid_t
+parent_of(pid_t pid)
 {
-    char text[4096];
-    cleanup_close int procs = sbx_cgroup_leaf_open(
-        from->leaf, from->leaf->tree->ops->memory_controller, "cgroup.procs", O_RDONLY);
-    ssize_t n = procs >= 0 ? read(procs, text, sizeof text - 1) : -1;
-    int pid, used;
+    char path[32], line[256] = "";
+    cleanup_file FILE *file = NULL;
+    const char *end;
+    int parent = 0;
 
-    text[n > 0 ? n : 0] = '\0';
-    for (const char *at = text; sscanf(at, "%d%n", &pid, &used) == 1; at += used)
-        if (pid > 1 && pid != from->pid) {
-            (void)kill(pid, SIGKILL);
-            (void)waitpid(pid, NULL, 0);
-        }
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (file != NULL)
+        (void)!fgets(line, sizeof line, file);
+    end = strrchr(line, ')');
+    if (end != NULL)
+        (void)sscanf(end + 1, " %*c %d", &parent);
+    return parent;
+}
+
+/* After a template has failed: a process that it forked and that did not report is a child of this
+ * one that no slot has, alive or not. */
+static void
+end_strays(const struct launcher *l)
+{
+    cleanup_dir DIR *proc = opendir("/proc");
+    const struct dirent *e;
+    pid_t own = getpid();
+
+    while (proc != NULL && (e = readdir(proc)) != NULL) {
+        pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+
+        if (pid <= 1 || parent_of(pid) != own || is_known(l, pid))
+            continue;
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
+    }
+}
+
+/* The private memory of a process that no file is behind: what its init has filled. */
+static int
+read_ranges(pid_t pid, struct inherit_ranges *ranges)
+{
+    char path[32], line[512], rights[8];
+    cleanup_file FILE *maps = NULL;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    maps = fopen(path, "re");
+    if (maps == NULL)
+        return -errno;
+    while (ranges->count < INHERIT_RANGES_MOST && fgets(line, sizeof line, maps) != NULL) {
+        uint64_t from, to, inode;
+
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %*x %*x:%*x %" SCNu64, &from, &to, rights,
+                   &inode) != 4 ||
+            strcmp(rights, "rw-p") != 0 || inode != 0 || strstr(line, "[stack]") != NULL)
+            continue;
+        ranges->range[ranges->count].from = from;
+        ranges->range[ranges->count].to = to;
+        ranges->count++;
+    }
+    return 0;
 }
 
 int
-launcher_send_maps(const struct launcher_child *c, struct hearth_err *err)
+launcher_send_ranges(const struct launcher_child *c, struct hearth_err *err)
 {
-    const char byte = INHERIT_MAPS;
-    cleanup_close int maps = -1;
-    char path[32];
-    int status;
+    struct inherit_ranges ranges = {.type = INHERIT_RANGES};
+    int status = read_ranges(c->pid, &ranges);
 
-    (void)snprintf(path, sizeof path, "/proc/%d/maps", (int)c->pid);
-    maps = open(path, O_RDONLY | O_CLOEXEC);
-    if (maps < 0)
-        return err_set(err, errno, "open the maps of a template");
-    status = fd_send(c->control, &byte, 1, &maps, 1, MSG_DONTWAIT);
-    return status == 0 ? 0 : err_set(err, -status, "send a template its maps");
+    if (status == 0)
+        status = fd_send(c->control, &ranges, sizeof ranges, NULL, 0, MSG_DONTWAIT);
+    return status == 0 ? 0 : err_set(err, -status, "tell a template where its memory is");
 }
 
 /* A fork in its place, that waits to be told so. If this fails, the caller calls launcher_drop for
@@ -171,7 +214,7 @@ make(struct launcher *l, const struct launcher_child *from, const struct sbx_cgr
         return status == 0 ? 0 : err_set(err, -status, "watch a worker");
     }
     launcher_kill_child(from);
-    end_strays(from);
+    end_strays(l);
     return status;
 }
 

@@ -4,8 +4,8 @@
 
 #include "launcher/worker.h"
 
-/* An initialised template gets its maps, to put its memory into huge pages. */
-int launcher_send_maps(const struct launcher_child *c, struct hearth_err *err);
+/* An initialised template is told where its memory is, to put it into huge pages. */
+int launcher_send_ranges(const struct launcher_child *c, struct hearth_err *err);
 /* A further instance of the template `from`, in a group, channel and output of its own, which are
  * in fds. NULL with an error: then the template is killed, unless what failed was not its part.
  * Once it was forked, a template keeps a spare fork, made when the launcher has nothing else to do.

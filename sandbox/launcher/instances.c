@@ -335,8 +335,8 @@ launcher_check(struct launcher *l, const struct launch_message *msg)
 
     if (c == NULL)
         return;           /* it has ended: LAUNCH_DIED was sent, or will be */
-    if (c->is_template) { /* it serves nothing: it reports again once its memory is arranged */
-        if (launcher_send_maps(c, &err) < 0) {
+    if (c->is_template) { /* it serves nothing */
+        if (launcher_send_ranges(c, &err) < 0) {
             launcher_log_error(l, "%s", err.text);
             launcher_kill_child(c);
         }

@@ -88,6 +88,12 @@ launcher_zone_pids(const struct launcher_zone *zone)
     return zone->pids;
 }
 
+pid_t
+launcher_zone_first(const struct launcher_zone *zone)
+{
+    return zone->pid;
+}
+
 void
 launcher_zone_hold(struct launcher_zone *zone)
 {

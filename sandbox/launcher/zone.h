@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "err.h"
 
@@ -18,6 +19,8 @@ struct launcher_zone;
 struct launcher_zone *launcher_zone_new(uint32_t slot, bool with_users, struct hearth_err *err);
 /* A descriptor of the namespace, which the zone owns. */
 int launcher_zone_pids(const struct launcher_zone *zone);
+/* The pid of its first process. */
+pid_t launcher_zone_first(const struct launcher_zone *zone);
 void launcher_zone_hold(struct launcher_zone *zone);
 /* The template's slot is to be freed. True: now; false: with the last reference. */
 bool launcher_zone_frees(struct launcher_zone *zone, uint32_t slot);
