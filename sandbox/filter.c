@@ -55,24 +55,31 @@ default_action(enum sbx_profile profile)
     }
 }
 
-/* mmap while loading: the address is the kernel's choice, or not the filters'. */
+/* mmap while loading: the address is the kernel's choice, or not the filters'. own: no memory that
+ * a fork would share, with no file behind it. */
 static int
-add_map_code(scmp_filter_ctx ctx, uint32_t action, int nr)
+add_map_code(scmp_filter_ctx ctx, uint32_t action, int nr, bool own)
 {
-    const struct {
-        struct scmp_arg_cmp place, flags;
-    } places[] = {
-        {SCMP_A0(SCMP_CMP_EQ, 0), /* and not at 0, where vm.mmap_min_addr is 0 */
-         SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB | MAP_FIXED | MAP_FIXED_NOREPLACE, 0)},
-        {SCMP_A0(SCMP_CMP_GE, SBX_FILTER_END), SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0)}};
+    static const struct {
+        scmp_datum_t mask, value;
+    } any[] = {{0, 0}}, private[] = {{MAP_ANONYMOUS, 0}, {MAP_TYPE, MAP_PRIVATE}};
     const struct scmp_arg_cmp access[] = {
         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC)};
+    const scmp_datum_t fixed = MAP_FIXED | MAP_FIXED_NOREPLACE;
     int status = 0;
 
-    for (size_t i = 0; i < 4 && status == 0; i++)
-        status = seccomp_rule_add(ctx, action, nr, 3, places[i / 2].place, access[i % 2],
-                                  places[i / 2].flags);
+    for (size_t i = 0; i < (own ? 4 : 2) && status == 0; i++) {
+        scmp_datum_t mask = MAP_HUGETLB | (own ? private[i / 2].mask : any[0].mask);
+        scmp_datum_t value = own ? private[i / 2].value : any[0].value;
+
+        /* not at 0, where vm.mmap_min_addr is 0 */
+        status = seccomp_rule_add(ctx, action, nr, 3, SCMP_A0(SCMP_CMP_EQ, 0), access[i % 2],
+                                  SCMP_A3(SCMP_CMP_MASKED_EQ, mask | fixed, value));
+        if (status == 0)
+            status = seccomp_rule_add(ctx, action, nr, 3, SCMP_A0(SCMP_CMP_GE, SBX_FILTER_END),
+                                      access[i % 2], SCMP_A3(SCMP_CMP_MASKED_EQ, mask, value));
+    }
     return status;
 }
 
@@ -268,7 +275,9 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
                                 SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC),
                                 SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
     case SBX_MAP_CODE:
-        return add_map_code(ctx, action, nr);
+        return add_map_code(ctx, action, nr, false);
+    case SBX_MAP_OWN:
+        return add_map_code(ctx, action, nr, true);
     case SBX_PLAIN_CLONE:
         return seccomp_rule_add(ctx, action, nr, 1,
                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NAMESPACES, 0));
@@ -363,11 +372,16 @@ make(unsigned profiles, uint64_t extras, scmp_filter_ctx *out, struct hearth_err
     if (status < 0)
         return err_set(err, -status, "set up a system-call filter");
     for (unsigned i = 0; i < sbx_rules_count; i++) {
+        struct sbx_rule rule;
+
         if ((sbx_rules[i].profiles & profiles) == 0)
             continue;
-        status = add_rule(ctx, &sbx_rules[i]);
+        rule = sbx_rules[i];
+        if ((profiles & SBX_PROFILE_TEMPLATE) != 0 && rule.when == SBX_MAP_CODE)
+            rule.when = SBX_MAP_OWN;
+        status = add_rule(ctx, &rule);
         if (status < 0)
-            return err_set(err, -status, "add %s to a system-call filter", sbx_rules[i].call);
+            return err_set(err, -status, "add %s to a system-call filter", rule.call);
     }
     for (unsigned i = 0; i < sbx_extras_count; i++) {
         struct sbx_rule rule = {.call = sbx_extras[i].call, .when = sbx_extras[i].when};

@@ -19,6 +19,7 @@ enum sbx_when {
     SBX_MAP_CODE,          /* mmap: as SBX_NOT_WX, no huge pages, not over the filters */
     SBX_PLAIN_CLONE,       /* clone: into no namespace of its own */
     SBX_THREAD,            /* clone: only with CLONE_THREAD and CLONE_FILES */
+    SBX_MAP_OWN,           /* in place of SBX_MAP_CODE, of a template: nothing that forks share */
     SBX_FORK,              /* clone: a process that is the launcher's child, and nothing else */
     SBX_STREAM_IOCTL,      /* ioctl: only FIONBIO, FIONREAD, FIOCLEX */
     SBX_OWN_LIMITS,        /* prlimit64: only asks, of itself */

@@ -136,14 +136,18 @@ prepare_landlock(struct hearth_err *err)
     static const char *const read[] = {"/usr", "/lib",         "/lib64",
                                        "/etc", "/dev/urandom", "/dev/random"};
     static const char *const list[] = {"/usr/lib/locale", "/usr/share/zoneinfo"};
-    static const char *const write[] = {"/dev/null", "/dev/zero", "/dev/full"};
+    static const char *const write[] = {"/dev/null", "/dev/full", "/dev/zero"};
+    /* a shared mapping of /dev/zero would be memory that forks share */
+    size_t writable = ((const struct sbx_filter_file *)SBX_FILTER_AT)->forks != 0 ? 2 : 3;
     int status = sbx_landlock_begin(&rules, err);
 
     for (size_t i = 0; i < sizeof read / sizeof read[0] && status == 0; i++)
         status = sbx_landlock_allow(rules, read[i], SBX_LANDLOCK_READ, err);
     for (size_t i = 0; i < sizeof list / sizeof list[0] && status == 0; i++)
         status = sbx_landlock_allow(rules, list[i], SBX_LANDLOCK_LIST, err);
-    for (size_t i = 0; i < sizeof write / sizeof write[0] && status == 0; i++)
+    if (status == 0 && writable < 3)
+        status = sbx_landlock_allow(rules, "/dev/zero", SBX_LANDLOCK_READ, err);
+    for (size_t i = 0; i < writable && status == 0; i++)
         status = sbx_landlock_allow(rules, write[i], SBX_LANDLOCK_WRITE, err);
     return status == 0 ? sbx_landlock_allow(rules, "/tmp", SBX_LANDLOCK_CHANGE, err) : status;
 }

@@ -142,7 +142,6 @@ launch(struct gw *gw, struct gw_instance *inst, struct gw_function *f, uint32_t 
         msg.u.start.from = from->id;
         inst->shared_bytes = from->shared_bytes;
         f->template_used_ms = gw_now_ms();
-        f->forks++;
     }
     inst->has_network = msg.u.start.network != 0;
     if (inst->has_network)
@@ -217,6 +216,10 @@ on_started(struct gw_instance *inst, const struct launch_started *msg, const int
     memcpy(inst->bell_fds, fds + LAUNCH_FD_BELLS, inst->gw->loops_count * sizeof fds[0]);
     inst->pid = msg->pid;
     inst->cpu_in_usec = msg->cpu_in_usec != 0;
+    if (msg->forked != 0)
+        inst->function->forks++;
+    else if (!inst->is_template)
+        inst->shared_bytes = 0; /* it was made anew */
     if (status < 0) {
         gw_function_warn(inst->gw, inst->function, "instance %" PRIu64 ": %s", inst->id, err.text);
         gw_instance_kill(inst, SCH_END_BROKE_PROTOCOL);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "container.h"
@@ -60,10 +61,12 @@ on_bell(uv_poll_t *poll, int status, int events)
     struct gw_loop *loop = link->loop;
     struct gw_instance *inst = link->inst;
     uint64_t count;
+    const struct iovec into = {.iov_base = &count, .iov_len = sizeof count};
 
     (void)status;
     (void)events;
-    (void)!read(inst->bell_fds[loop->lane], &count, sizeof count);
+    /* whatever a worker has made of the open file, which it shares: this does not wait */
+    (void)!preadv2(inst->bell_fds[loop->lane], &into, 1, -1, RWF_NOWAIT);
     link->rings =
         link->mine && (chan_ready(&inst->chan) || link->room_wanted > 0) ? 0 : link->rings + 1;
     if (link->rings > RINGS_FOR_NOTHING)

@@ -94,6 +94,7 @@ gw_template_consider(struct gw *gw, struct gw_function *f)
     if (is_short(gw, bytes))
         return;
     f->template_generation = f->sch.generation;
+    f->template_used_ms = gw_now_ms();
     f->template = gw_instance_launch_template(gw, f);
     if (f->template != NULL)
         count_bytes(f->template, bytes);

@@ -28,7 +28,11 @@
 #include "launcher/watch.h"
 #include "launcher/zone.h"
 
-#define BIRTH_MS 500
+#define BIRTH_MS 250
+/* While a fork is waited for nothing else is served. What births take beyond the first figure is
+ * added up for each template, which ends beyond the second. */
+#define USUAL_MS 25
+#define LATE_MS  500
 
 static int
 ask(const struct launcher_child *from, const struct launcher_child *c,
@@ -190,10 +194,11 @@ launcher_send_ranges(const struct launcher_child *c, struct hearth_err *err)
 /* A fork in its place, that waits to be told so. If this fails, the caller calls launcher_drop for
  * c and closes fds. */
 static int
-make(struct launcher *l, const struct launcher_child *from, const struct sbx_cgroup_limits *limits,
+make(struct launcher *l, struct launcher_child *from, const struct sbx_cgroup_limits *limits,
      struct launcher_child *c, struct launcher_worker_fds *fds, struct hearth_err *err)
 {
     struct launcher_recipe recipe = {.limits = *limits};
+    int64_t took = 0;
     int status;
     pid_t pid;
 
@@ -205,9 +210,19 @@ make(struct launcher *l, const struct launcher_child *from, const struct sbx_cgr
     if (status == 0)
         status = ask(from, c, fds, err);
     if (status == 0) {
+        int64_t begun = clock_ms();
+
         pid = await_birth(from, fds->control_ours);
+        took = clock_ms() - begun;
         status = pid > 0 ? adopt(l, from, c, pid, err)
                          : err_set(err, -pid, "fork a template: no fork has come");
+    }
+    if (took > USUAL_MS)
+        from->late_ms += took - USUAL_MS;
+    if (from->late_ms > LATE_MS) {
+        launcher_log_error(l, "the forks of template %" PRIu64 " take too long: killing it",
+                           from->id);
+        launcher_kill_child(from);
     }
     if (status == 0) {
         status = launcher_watch(l, c->pidfd, LAUNCHER_TAG_CHILD + launcher_slot_of(l, c));

@@ -107,6 +107,7 @@ send_started(struct launcher *l, const struct launcher_child *c,
 
     msg.u.started.pid = c->pid;
     msg.u.started.cpu_in_usec = l->tree.hierarchies == 1;
+    msg.u.started.forked = c->zone != NULL && !c->is_template;
     launcher_send(l, &msg, sent, LAUNCH_FD_BELLS + (unsigned)fds->bells_count);
 }
 

@@ -56,6 +56,7 @@ struct launcher_child {
     struct sbx_cgroup *leaf;
     struct launcher_zone *zone; /* a template or a fork: see zone.h; NULL: neither */
     bool is_template;
+    int64_t late_ms;              /* of a template: see forks.c */
     struct launcher_spare *spare; /* of a template: see forks.h; NULL: it was not forked yet */
     bool asked;
     bool unfiltered;        /* it said that it was ready without its filters, and is ended */

@@ -207,7 +207,9 @@ child(struct sbx_spawn spawn)
     static char *const no_env[] = {NULL};
     struct hearth_err err = {0};
 
-    if (enter_sandbox(&spawn, &err) == 0) {
+    if (spawn.pids >= 0 && setpgid(0, 1) != 0) /* of the namespace's first process: see zone.c */
+        (void)err_set(&err, errno, "enter the process group of a zone");
+    else if (enter_sandbox(&spawn, &err) == 0) {
         (void)syscall(SYS_execveat, spawn.program, "", spawn.argv, no_env, AT_EMPTY_PATH);
         (void)err_set(&err, errno, "execute %s", spawn.argv[0]);
     }

@@ -52,6 +52,21 @@ be_first(int life, bool with_users)
     __builtin_unreachable();
 }
 
+/* The first process ends once all others of the namespace have been reaped. Those that had a slot
+ * were; what a template forked without being asked, if it could, is in its process group. */
+static void
+end_all(pid_t first)
+{
+    pid_t ended;
+
+    (void)kill(first, SIGKILL);
+    do
+        ended = waitpid(-first, NULL, 0);
+    while (ended > 0 && ended != first);
+    if (ended != first)
+        (void)waitpid(first, NULL, 0);
+}
+
 struct launcher_zone *
 launcher_zone_new(uint32_t slot, bool with_users, struct hearth_err *err)
 {
@@ -69,6 +84,8 @@ launcher_zone_new(uint32_t slot, bool with_users, struct hearth_err *err)
     if (zone->pid == 0)
         be_first(pair[0], with_users);
     (void)close(pair[0]);
+    if (zone->pid > 0)
+        (void)setpgid(zone->pid, zone->pid);
     (void)snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)zone->pid);
     zone->pids = zone->pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     zone->life = pair[1];
@@ -103,7 +120,9 @@ launcher_zone_hold(struct launcher_zone *zone)
 bool
 launcher_zone_frees(struct launcher_zone *zone, uint32_t slot)
 {
-    zone->keeps_slot = zone->slot == slot && zone->refs > 1;
+    if (zone->slot != slot)
+        return true;
+    zone->keeps_slot = zone->refs > 1;
     return !zone->keeps_slot;
 }
 
@@ -118,10 +137,8 @@ launcher_zone_leave(struct launcher_zone *zone, uint32_t *slot)
     (void)close(zone->life);
     if (zone->pids >= 0)
         (void)close(zone->pids);
-    if (zone->pid > 0) {
-        (void)kill(zone->pid, SIGKILL);
-        (void)waitpid(zone->pid, NULL, 0);
-    }
+    if (zone->pid > 0)
+        end_all(zone->pid);
     free(zone);
     return kept;
 }

@@ -70,6 +70,8 @@ struct launch_start {
 struct launch_started {
     int32_t pid;          /* as the host sees it */
     uint32_t cpu_in_usec; /* 1: the file is a v2 cpu.stat; 0: v1 nanoseconds */
+    uint32_t forked;      /* 1: from the template that was named */
+    uint32_t none;
 };
 
 struct launch_limit {

@@ -40,6 +40,9 @@ static const char shared[] =
     "  return hearth_printf(c, \"%d %d %d %s\\n\", inits, forks, heap[0] + heap[12345],\n"
     "    hearth_env(\"WORD\") ? hearth_env(\"WORD\") : \"-\"); }\n";
 
+static const char cheap[] = "#include <hearth.h>\nint hearth_handle(hearth_call *c) {\n"
+                            "  return hearth_printf(c, \"cheap\"); }\n";
+
 static const struct daemon *d;
 
 struct wanted {
@@ -235,8 +238,6 @@ test_the_walls_of_a_fork_stand(void **state)
 static void
 test_without_a_costly_init_there_is_none(void **state)
 {
-    static const char cheap[] = "#include <hearth.h>\nint hearth_handle(hearth_call *c) {\n"
-                                "  return hearth_printf(c, \"cheap\"); }\n";
     static const char *const settings[] = {"memory=96M&template=off", "memory=96M&threads=2",
                                            "memory=96M&tmp=1M", "memory=96M&network=127.0.0.1:9",
                                            "memory=96M&max=1"};
@@ -291,6 +292,28 @@ test_another_version_has_another_template(void **state)
     drop("other");
 }
 
+/* Forks could keep memory in what they share, beyond the limit of each. */
+static void
+test_no_memory_is_shared_beyond_the_limit(void **state)
+{
+    static const char source[] =
+        "#include <fcntl.h>\n#include <hearth.h>\n#include <string.h>\n#include <sys/mman.h>\n"
+        "static char *anonymous, *zero;\n"
+        "int hearth_init(void) { int fd = open(\"/dev/zero\", O_RDWR);\n"
+        "  anonymous = mmap(0, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, "
+        "0);\n"
+        "  zero = mmap(0, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0); return 0; }\n"
+        "int hearth_handle(hearth_call *c) {\n"
+        "  return hearth_printf(c, \"%d %d\\n\", anonymous == MAP_FAILED, zero == MAP_FAILED); }\n";
+
+    (void)state;
+    deploy_ok(d, "shm", "memory=16M&max=4&template=on&recycle_calls=1&timeout=20s", source);
+    wait_for_instances("shm", "template", 1);
+    call_at_once("/function/shm", 1, "\n"); /* of before, perhaps */
+    call_at_once("/function/shm", 4, "1 1\n");
+    drop("shm");
+}
+
 static bool
 no_zone(void *user)
 {
@@ -321,22 +344,6 @@ test_a_template_that_dies_costs_no_call(void **state)
     wait_for("the end of the namespace", no_zone, NULL);
 }
 
-/* Each call needs a new instance. */
-static bool
-is_made_anew(void *user)
-{
-    size_t n;
-    char *log;
-    bool found;
-
-    (void)user;
-    expect_body(d, "/function/hostile", "served");
-    log = read_whole(d->log, &n);
-    found = strstr(log, "it is made anew") != NULL;
-    free(log);
-    return found;
-}
-
 static void
 test_a_template_ends_for_the_memory_of_instances(void **state)
 {
@@ -360,6 +367,15 @@ test_a_template_ends_for_the_memory_of_instances(void **state)
     d = before;
 }
 
+/* Each call needs a new instance. */
+static bool
+has_failed_fork(void *user)
+{
+    (void)user;
+    expect_body(d, "/function/hostile", "served");
+    return instances_in("hostile", "template", NULL) == 0;
+}
+
 /* The code of init may stay behind in the template: a timer that takes the launcher's messages and
  * forks by itself. It gets no process more than was asked for, and nobody waits for it for long. */
 static void
@@ -379,21 +395,32 @@ test_a_template_in_the_hands_of_its_function(void **state)
         "  for (;;)\n"
         "  if (recvmsg(3, &msg, 0) == 1 && byte == 'F')\n"
         "  for (int i = 0; i < 50; i++)\n"
-        "    if (syscall(SYS_clone, flags, 0, 0, &tid, 0) == 0) for (;;) pause();\n"
+        "    if (syscall(SYS_clone, flags, 0, 0, &tid, 0) == 0) THEN;\n"
         "}\n"
         "int hearth_init(void) {\n"
         "  struct itimerval often = {{0, 1000}, {0, 1000}};\n"
         "  signal(SIGALRM, on_alarm); setitimer(ITIMER_REAL, &often, 0); return 0; }\n"
         "int hearth_handle(hearth_call *c) { return hearth_printf(c, \"served\"); }\n";
 
+    static const char *const then[] = {"#define THEN for (;;) pause()\n",
+                                       "#define THEN _exit(0)\n"};
+
     (void)state;
-    deploy_ok(d, "hostile", "memory=16M&max=4&template=on&timeout=20s&recycle_calls=1", hostile);
-    wait_for_instances("hostile", "template", 1);
-    wait_for("a fork that does not come", is_made_anew, NULL);
-    wait_for_instances("hostile", "template", 0);
-    drop("hostile");
-    wait_for("the end of the namespace", no_zone, NULL);
-    wait_for("the end of all that it made", no_worker, NULL);
+    for (int i = 0; i < 2; i++) {
+        char source[4096];
+
+        (void)snprintf(source, sizeof source, "%s%s", then[i], hostile);
+        deploy_ok(d, "hostile", "memory=16M&max=4&template=on&timeout=20s&recycle_calls=1", source);
+        wait_for_instances("hostile", "template", 1);
+        wait_for("the end of the template", has_failed_fork, NULL);
+        drop("hostile");
+        wait_for("the end of the namespace", no_zone, NULL);
+        wait_for("the end of all that it made", no_worker, NULL);
+    }
+    /* the launcher lives on */
+    deploy_ok(d, "after", "memory=16M", cheap);
+    expect_body(d, "/function/after", "cheap");
+    drop("after");
 }
 
 static int
@@ -412,6 +439,7 @@ main(void)
         cmocka_unit_test(test_instances_share_what_init_built),
         cmocka_unit_test(test_the_walls_of_a_fork_stand),
         cmocka_unit_test(test_without_a_costly_init_there_is_none),
+        cmocka_unit_test(test_no_memory_is_shared_beyond_the_limit),
         cmocka_unit_test(test_another_version_has_another_template),
         cmocka_unit_test(test_a_template_that_dies_costs_no_call),
         cmocka_unit_test(test_a_template_ends_for_the_memory_of_instances),
