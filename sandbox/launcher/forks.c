@@ -278,6 +278,13 @@ launcher_spare_end(struct launcher *l, struct launcher_child *from)
     free(spare);
 }
 
+void
+launcher_spares_clear(struct launcher *l)
+{
+    for (uint32_t i = 0; i < l->workers_top && l->spares > 0; i++)
+        launcher_spare_end(l, &l->children[i]);
+}
+
 static void
 make_spare(struct launcher *l, struct launcher_child *from)
 {

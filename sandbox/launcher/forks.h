@@ -19,5 +19,7 @@ struct launcher_child *launcher_fork(struct launcher *l, struct launcher_child *
 int launcher_spares_fill(struct launcher *l);
 /* The template has ended: its spare ends, too. */
 void launcher_spare_end(struct launcher *l, struct launcher_child *from);
+/* Before launcher_children_end: all of them. */
+void launcher_spares_clear(struct launcher *l);
 
 #endif

@@ -1,5 +1,6 @@
 /* gateway.c: starts the gateway process, sends it messages, and starts it again if it dies. */
 #include "launcher/gateway.h"
+#include "launcher/forks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -193,6 +194,7 @@ launcher_gateway_ended(struct launcher *l)
     if (waitpid(l->gateway_pid, &status, WNOHANG) != l->gateway_pid)
         return;
     close_gateway(l);
+    launcher_spares_clear(l);
     launcher_children_end(l);
     launcher_blanks_clear(l);
     if (l->stopping) {

@@ -1,6 +1,7 @@
 /* start.c: what is set up once, for the whole life of the daemon: state folder, sockets,
  * jails, filters, the tree of control groups. */
 #include "launcher/start.h"
+#include "launcher/forks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -310,6 +311,7 @@ launcher_open(struct launcher *l, struct hearth_err *err)
 void
 launcher_close(struct launcher *l)
 {
+    launcher_spares_clear(l);
     launcher_children_end(l);
     launcher_blanks_clear(l);
     if (l->tree.ops != NULL)

@@ -292,6 +292,37 @@ test_another_version_has_another_template(void **state)
     drop("other");
 }
 
+static bool
+has_no_instance(void *user)
+{
+    struct reply r = get(d, "/v1/functions/orphan/instances");
+    bool none = r.status == 200 && json_array_size(json_object_get(r.json, "instances")) == 0 &&
+                count_processes(d->pid, "hearth-zone") == 0;
+
+    (void)user;
+    reply_free(&r);
+    return none;
+}
+
+static void
+test_a_gateway_that_dies_takes_templates_with_it(void **state)
+{
+    pid_t gateway;
+
+    (void)state;
+    deploy_ok(d, "orphan", "memory=96M&max=4&template=on&timeout=20s", shared);
+    for (int i = 0; i < 3; i++) { /* whatever is being forked then */
+        wait_for_instances("orphan", "template", i == 0 ? 1 : 0);
+        call_at_once("/function/orphan?sleep=100", 3, " 14 -\n");
+        wait_for_instances("orphan", "template", 1);
+        call_at_once("/function/orphan?sleep=100", 4, " 14 -\n");
+        gateway = find_process(d->pid, "hearth-gateway");
+        assert_int_equal(kill(gateway, SIGKILL), 0);
+        wait_for("another gateway without instances", has_no_instance, NULL);
+    }
+    drop("orphan");
+}
+
 /* Forks could keep memory in what they share, beyond the limit of each. */
 static void
 test_no_memory_is_shared_beyond_the_limit(void **state)
@@ -439,6 +470,7 @@ main(void)
         cmocka_unit_test(test_instances_share_what_init_built),
         cmocka_unit_test(test_the_walls_of_a_fork_stand),
         cmocka_unit_test(test_without_a_costly_init_there_is_none),
+        cmocka_unit_test(test_a_gateway_that_dies_takes_templates_with_it),
         cmocka_unit_test(test_no_memory_is_shared_beyond_the_limit),
         cmocka_unit_test(test_another_version_has_another_template),
         cmocka_unit_test(test_a_template_that_dies_costs_no_call),
