@@ -137,7 +137,7 @@ struct frame_response {
     int64_t declared; /* Content-Length that the function set; -1: none */
 };
 
-/* The payload of FRAME_READY: what loading and the function's init took and left. */
+/* The payload of FRAME_READY: what the function's init took and left; 0 where it has none. */
 struct frame_ready {
     uint64_t init_ns, init_bytes;
 };

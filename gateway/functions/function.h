@@ -98,7 +98,7 @@ struct gw_function {
     struct gw_instance *template; /* NULL: none; see instances/template.c */
     uint32_t template_generation; /* of sch, of the last one that was started; 0: none was */
     int64_t template_used_ms;     /* when it was last forked, or made */
-    uint64_t init_ns, init_bytes; /* what loading and init took and left, the last time */
+    uint64_t init_ns, init_bytes; /* what init took and left, the last time */
     uint64_t forks;
     /* since the gateway started */
     uint64_t calls, cold_starts, errors[GW_CODE_COUNT];

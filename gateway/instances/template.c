@@ -12,7 +12,7 @@
 #include "journal.h"
 #include "scheduler.h"
 
-#define INIT_NS     INT64_C(5000000) /* from which "auto" makes one: of loading and init together */
+#define INIT_NS     INT64_C(5000000) /* from which "auto" makes one */
 #define INIT_BYTES  (INT64_C(1) << 20)
 #define KEEP_MS     INT64_C(600000) /* without a fork and without an instance */
 #define ROOM        (INT64_C(8) << 20)
