@@ -134,15 +134,6 @@ destination_next(const char **list, struct destination *d)
     return false;
 }
 
-bool
-destination_nth(const char *list, unsigned nth, struct destination *d)
-{
-    while (destination_next(&list, d))
-        if (nth-- == 0)
-            return true;
-    return false;
-}
-
 void
 destination_format(const struct destination *d, char text[DESTINATION_TEXT])
 {

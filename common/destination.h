@@ -27,8 +27,6 @@ int destination_parse(const char *text, size_t n, struct destination *d);
 /* Reads the next of a list with commas, and moves *list behind it. False behind the last one. Those
  * that cannot be read are left out. */
 bool destination_next(const char **list, struct destination *d);
-/* The nth of them, from 0. */
-bool destination_nth(const char *list, unsigned nth, struct destination *d);
 /* Its usual form. */
 void destination_format(const struct destination *d, char text[DESTINATION_TEXT]);
 

@@ -291,7 +291,7 @@ find_known(struct broker *b, const char *list, const struct in6_addr *address, u
 {
     struct destination d;
 
-    for (unsigned i = 0; destination_nth(list, i, &d); i++) {
+    while (destination_next(&list, &d)) {
         const struct names_answer *known =
             d.kind == DESTINATION_NAME && d.port == port ? names_known(b, d.host) : NULL;
 
@@ -343,6 +343,7 @@ ask_names(struct broker *b, struct instance *inst, int fd, const struct broker_c
           const struct in6_addr *address, uint16_t port)
 {
     struct pending *p = calloc(1, sizeof *p);
+    const char *list = inst->policy.list;
     struct destination d;
 
     if (p == NULL || !links_wait(inst, &p->question)) {
@@ -361,7 +362,7 @@ ask_names(struct broker *b, struct instance *inst, int fd, const struct broker_c
     p->timer.data = p;
     /* its worker waits for the answer a little longer */
     (void)uv_timer_start(&p->timer, on_no_time, (uint64_t)connect->left_ms * 3 / 4, 0);
-    for (unsigned i = 0; p->fd >= 0 && destination_nth(inst->policy.list, i, &d); i++)
+    while (p->fd >= 0 && destination_next(&list, &d))
         if (d.kind == DESTINATION_NAME && d.port == port) {
             p->asked++;
             names_find(b, d.host, on_name, p);

@@ -68,17 +68,18 @@ test_what_is_no_destination_is_refused(void **state)
 static void
 test_a_list_is_read_one_by_one(void **state)
 {
+    const char *list = "a:1,unix:/b,[::1]:3", *none = "";
     struct destination d;
 
     (void)state;
-    assert_true(destination_nth("a:1,unix:/b,[::1]:3", 0, &d));
+    assert_true(destination_next(&list, &d));
     assert_int_equal(d.kind, DESTINATION_NAME);
-    assert_true(destination_nth("a:1,unix:/b,[::1]:3", 1, &d));
+    assert_true(destination_next(&list, &d));
     assert_string_equal(d.path, "/b");
-    assert_true(destination_nth("a:1,unix:/b,[::1]:3", 2, &d));
+    assert_true(destination_next(&list, &d));
     assert_int_equal(d.port, 3);
-    assert_false(destination_nth("a:1,unix:/b,[::1]:3", 3, &d));
-    assert_false(destination_nth("", 0, &d));
+    assert_false(destination_next(&list, &d));
+    assert_false(destination_next(&none, &d));
 }
 
 int
