@@ -1,13 +1,13 @@
-/* capabilities.h: giving up the capabilities of this process. */
+/* capabilities.h: giving up what a process may do. */
 #ifndef COMMON_CAPABILITIES_H
 #define COMMON_CAPABILITIES_H
 
+#include <sys/types.h>
+
 #include "err.h"
 
-/* No program that is executed from now on can gain one. */
-int capabilities_bound(struct hearth_err *err);
-/* Those that this process has, and those that a program would inherit. A change of user takes the
- * former too, but neither where there is only one user. */
-int capabilities_clear(struct hearth_err *err);
+/* Becomes a user without capabilities, for good: no program that is executed from now on can gain
+ * any, nor another user. uid 0: the user stays, since there is only one (see --insecure). */
+int capabilities_drop(uid_t uid, gid_t gid, struct hearth_err *err);
 
 #endif

@@ -3,7 +3,6 @@
 #include "privilege.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -46,17 +45,9 @@ gw_privilege_drop(const char *state, uid_t uid, gid_t gid, struct hearth_err *er
 
     if (chdir(state) != 0 || chroot(".") != 0 || chdir("/") != 0)
         return err_set(err, errno, "layer \"root\": make %s the root", state);
-    status = capabilities_bound(err);
+    status = capabilities_drop(uid, gid, err);
     if (status < 0)
         return status;
-    /* 0: there is only one user, see --insecure */
-    if (uid != 0 &&
-        (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0))
-        return err_set(err, errno, "layer \"user\": become user %u", (unsigned)uid);
-    if (uid == 0 && capabilities_clear(err) < 0)
-        return err->code;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return err_set(err, errno, "layer \"no-new-privs\"");
     /* after the change of user, which clears it. If the launcher has died before, its socket
      * reports that. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)

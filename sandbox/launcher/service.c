@@ -3,12 +3,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <grp.h>
 #include <linux/close_range.h>
 #include <linux/limits.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,25 +29,14 @@ become_user(const struct launcher *l, const struct launcher_service *service,
 {
     struct rlimit memory = {service->memory, service->memory}, none = {0, 0};
     struct rlimit threads = {service->threads, service->threads};
-    const uid_t uid = service->uid;
+    const uid_t uid = l->without_users ? 0 : service->uid;
     int status;
 
     if (setrlimit(RLIMIT_AS, &memory) != 0 || setrlimit(RLIMIT_CORE, &none) != 0 ||
         (!l->without_users && setrlimit(RLIMIT_NPROC, &threads) != 0))
         return err_set(err, errno, "limit %s", service->program);
-    status = capabilities_bound(err);
-    if (status < 0)
-        return status;
-    /* else there is only one user, see --insecure */
-    if (!l->without_users &&
-        (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0))
-        return err_set(err, errno, "become the user of %s", service->program);
-    status = capabilities_clear(err);
-    if (status < 0)
-        return status;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return err_set(err, errno, "give up new privileges");
-    return signals_reset(err);
+    status = capabilities_drop(uid, uid, err);
+    return status == 0 ? signals_reset(err) : status;
 }
 
 static _Noreturn void

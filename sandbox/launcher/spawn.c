@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -140,20 +139,10 @@ set_limits(const struct sbx_spawn *spawn, struct hearth_err *err)
 static int
 drop_privilege(const struct sbx_spawn *spawn, struct hearth_err *err)
 {
-    int status = capabilities_bound(err);
+    int status = capabilities_drop(spawn->uid, spawn->uid, err);
 
     if (status < 0)
         return status;
-    /* 0: there is only one user, see --insecure */
-    if (spawn->uid != 0 &&
-        (setgroups(0, NULL) != 0 || setresgid(spawn->uid, spawn->uid, spawn->uid) != 0 ||
-         setresuid(spawn->uid, spawn->uid, spawn->uid) != 0))
-        return err_set(err, errno, "layer \"user\": become %u", (unsigned)spawn->uid);
-    status = capabilities_clear(err); /* user 0 would keep the inheritable ones */
-    if (status < 0)
-        return status;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return err_set(err, errno, "layer \"no-new-privs\"");
     /* after the change of user, which clears it. If the launcher died before this, no signal
      * comes: hence the poll */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)

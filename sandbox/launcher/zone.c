@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -34,16 +33,12 @@ struct launcher_zone {
 static _Noreturn void
 be_first(int life, bool with_users)
 {
+    const uid_t uid = with_users ? LAUNCHER_UID_ZONE : 0;
     struct hearth_err err = {0};
     char byte;
 
     if (dup2(life, 0) < 0 || syscall(SYS_close_range, 1, ~0U, 0) != 0 ||
-        capabilities_bound(&err) < 0 ||
-        (with_users && (setgroups(0, NULL) != 0 ||
-                        setresgid(LAUNCHER_UID_ZONE, LAUNCHER_UID_ZONE, LAUNCHER_UID_ZONE) != 0 ||
-                        setresuid(LAUNCHER_UID_ZONE, LAUNCHER_UID_ZONE, LAUNCHER_UID_ZONE) != 0)) ||
-        capabilities_clear(&err) < 0 || prctl(PR_SET_NAME, "hearth-zone", 0, 0, 0) != 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_NAME, "hearth-zone", 0, 0, 0) != 0 || capabilities_drop(uid, uid, &err) < 0 ||
         prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0) != 0)
         (void)syscall(SYS_exit, 1);
     while (read(0, &byte, 1) < 0)
