@@ -60,9 +60,12 @@ default_action(enum sbx_profile profile)
 static int
 add_map_code(scmp_filter_ctx ctx, uint32_t action, int nr, bool own)
 {
-    static const struct {
+    struct kind {
         scmp_datum_t mask, value;
-    } any[] = {{0, 0}}, private[] = {{MAP_ANONYMOUS, 0}, {MAP_TYPE, MAP_PRIVATE}};
+    };
+    static const struct kind any[] = {{0, 0}},
+                             private[] = {{MAP_ANONYMOUS, 0}, {MAP_TYPE, MAP_PRIVATE}};
+    const struct kind *kinds = own ? private : any;
     const struct scmp_arg_cmp access[] = {
         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC)};
@@ -70,8 +73,7 @@ add_map_code(scmp_filter_ctx ctx, uint32_t action, int nr, bool own)
     int status = 0;
 
     for (size_t i = 0; i < (own ? 4 : 2) && status == 0; i++) {
-        scmp_datum_t mask = MAP_HUGETLB | (own ? private[i / 2].mask : any[0].mask);
-        scmp_datum_t value = own ? private[i / 2].value : any[0].value;
+        scmp_datum_t mask = MAP_HUGETLB | kinds[i / 2].mask, value = kinds[i / 2].value;
 
         /* not at 0, where vm.mmap_min_addr is 0 */
         status = seccomp_rule_add(ctx, action, nr, 3, SCMP_A0(SCMP_CMP_EQ, 0), access[i % 2],
@@ -301,8 +303,8 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
                                 SCMP_A2(SCMP_CMP_EQ, 0));
     case SBX_STACK_LIMIT:
         return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, RLIMIT_STACK));
-    case SBX_COLLAPSE: /* the headers of the base machine lack it */
-        return seccomp_rule_add(ctx, action, nr, 1, SCMP_A2(SCMP_CMP_EQ, 25));
+    case SBX_COLLAPSE:
+        return seccomp_rule_add(ctx, action, nr, 1, SCMP_A2(SCMP_CMP_EQ, SBX_ADVICE_COLLAPSE));
     case SBX_SMALL_PAGES:
         return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_THP_DISABLE));
     case SBX_SET_NAME:

@@ -79,9 +79,7 @@ take_place(struct chan *chan, int *meter, const int *fds, unsigned n)
     return true;
 }
 
-/* madvise(2); the headers of the base machine lack it */
-#define ADVICE_COLLAPSE 25
-#define HUGE_PAGE       (UINT64_C(2) << 20)
+#define HUGE_PAGE (UINT64_C(2) << 20)
 
 /* The memory that is still to be put into huge pages (Linux 6.1): a fork copies one entry of a
  * table for each, instead of 512. */
@@ -100,7 +98,7 @@ arrange_one(struct arranging *a)
     if (a->from < from)
         a->from = (from + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
     if (a->from + HUGE_PAGE <= to) {
-        (void)madvise((void *)a->from, HUGE_PAGE, ADVICE_COLLAPSE);
+        (void)madvise((void *)a->from, HUGE_PAGE, SBX_ADVICE_COLLAPSE);
         a->from += HUGE_PAGE;
     } else {
         a->at++;

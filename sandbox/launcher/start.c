@@ -1,7 +1,6 @@
 /* start.c: what is set up once, for the whole life of the daemon: state folder, sockets,
  * jails, filters, the tree of control groups. */
 #include "launcher/start.h"
-#include "launcher/forks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +23,7 @@
 #include "landlock.h"
 #include "launcher/blanks.h"
 #include "launcher/child.h"
+#include "launcher/forks.h"
 #include "launcher/loop.h"
 #include "launcher/sockets.h"
 #include "log.h"

@@ -53,6 +53,9 @@ struct sbx_filter_file {
 #define SBX_DEADLY   0   /* the process dies: no honest program makes this call here */
 #define SBX_EMULATED 255 /* the handler answers it: see worker/refusals.c */
 
+/* madvise(2), MADV_COLLAPSE, of a template; the headers of the base machine lack it. */
+#define SBX_ADVICE_COLLAPSE 25
+
 /* clone of a template, and no other flags. CLONE_PARENT: the launcher waits for it. */
 #define SBX_FORK_FLAGS (CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD)
 
