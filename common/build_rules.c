@@ -310,3 +310,24 @@ build_flags_text(char *text, size_t n)
         used += strlen(text + used);
     }
 }
+
+/* ---- Python ---- */
+
+bool
+build_handler_ok(const char *handler)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    static const char all[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    unsigned parts = 0;
+
+    if (strlen(handler) > BUILD_HANDLER_BYTES)
+        return false;
+    for (const char *at = handler;; at++) {
+        if (strspn(at, letters) == 0)
+            return false;
+        at += strspn(at, all);
+        parts++;
+        if (*at != '.')
+            return *at == '\0' && parts >= 2;
+    }
+}

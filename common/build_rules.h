@@ -11,12 +11,13 @@
 #define BUILD_PLAN_LAST  "end"
 #define BUILD_PLAN_BYTES (1024 * 1024)
 
-#define BUILD_INCLUDES     32
-#define BUILD_DEFINES      128
-#define BUILD_DEFINE_BYTES 1024
-#define BUILD_FLAGS        32  /* of one source */
-#define BUILD_PATH_BYTES   480 /* of a file of a bundle */
-#define BUILD_PATH_DEPTH   24
+#define BUILD_INCLUDES      32
+#define BUILD_DEFINES       128
+#define BUILD_DEFINE_BYTES  1024
+#define BUILD_FLAGS         32  /* of one source */
+#define BUILD_PATH_BYTES    480 /* of a file of a bundle */
+#define BUILD_PATH_DEPTH    24
+#define BUILD_HANDLER_BYTES 200
 
 enum build_language { BUILD_NONE, BUILD_C, BUILD_ASSEMBLER, BUILD_CXX };
 
@@ -37,6 +38,9 @@ bool build_warnings_ok(const char *level);
 bool build_flag_ok(const char *flag);
 /* NAME, or NAME=VALUE. */
 bool build_define_ok(const char *define);
+
+/* "module.name" of Python, or "a.b.name". */
+bool build_handler_ok(const char *handler);
 
 /* What is allowed, for a human. flags: all of them, or as many as there is room for. */
 extern const char build_stds_text[], build_optimize_text[], build_warnings_text[];

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -461,6 +462,23 @@ chan_worker_wait_revoked(struct chan *chan)
         atomic_store_explicit(&shared->worker_asleep, WORKER_AWAKE, memory_order_relaxed);
     }
     return true;
+}
+
+bool
+chan_worker_wait_frame(struct chan *chan, int64_t most_ms)
+{
+    struct chan_shared *shared = chan->shared;
+    struct timespec most = {.tv_sec = most_ms / 1000, .tv_nsec = most_ms % 1000 * 1000000};
+    uint32_t bell = atomic_load(&shared->worker_bell);
+
+    if (worker_may_go_on(chan, 0, 0))
+        return true;
+    atomic_store(&shared->worker_asleep, WORKER_WANTS_FRAME);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!worker_may_go_on(chan, 0, 0))
+        (void)syscall(SYS_futex, &shared->worker_bell, FUTEX_WAIT, bell, &most, NULL, 0);
+    atomic_store_explicit(&shared->worker_asleep, WORKER_AWAKE, memory_order_relaxed);
+    return worker_may_go_on(chan, 0, 0);
 }
 
 void

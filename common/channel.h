@@ -79,8 +79,10 @@ struct chan {
 };
 
 enum frame_type {
-    FRAME_PAD,      /* both: no content; the next frame is at the start of the ring */
-    FRAME_SETUP,    /* gateway, once, first: the env, "NAME=value" each ended by a NUL */
+    FRAME_PAD, /* both: no content; the next frame is at the start of the ring */
+    /* gateway, once, first: the function's name, its version, and the env, "NAME=value"; each ended
+     * by a NUL */
+    FRAME_SETUP,
     FRAME_REQUEST,  /* gateway: struct frame_request, strings, body */
     FRAME_BODY,     /* both: bytes of the body of the request or response */
     FRAME_ABORT,    /* gateway: the rest of the body of this request will not come */
@@ -90,7 +92,7 @@ enum frame_type {
     FRAME_READY,    /* worker: loaded, initialised, filtered; of a template, not filtered */
     FRAME_UNFIT,    /* worker: could not load or initialise; payload: the reason, as text */
     FRAME_RESPONSE, /* worker: struct frame_response, fields, body */
-    FRAME_FAILED,   /* worker: the handler returned int32 before a response */
+    FRAME_FAILED,   /* worker: the handler failed before a response: struct frame_failed */
     FRAME_TRIMMED,  /* worker: free heap was given back */
     FRAME_PROFILED, /* worker: text of worker/profile.h */
     FRAME_TYPES
@@ -137,10 +139,21 @@ struct frame_response {
     int64_t declared; /* Content-Length that the function set; -1: none */
 };
 
-/* The payload of FRAME_READY: what the function's init took and left; 0 where it has none. */
+/* The payload of FRAME_FAILED. */
+struct frame_failed {
+    int32_t returned;
+    uint32_t no_memory; /* 1: the exception was of memory, and the limit its cause */
+    char exception[88]; /* the name of its type, ended by a NUL; "": the language has none */
+};
+
+/* The payload of FRAME_READY begins with this: what the function's init took and left; 0 where it
+ * has none. At most FRAME_READY_TEXT bytes follow: a line "MODULE NANOSECONDS BYTES" for each of
+ * the modules that were the most expensive to import. */
 struct frame_ready {
     uint64_t init_ns, init_bytes;
 };
+
+#define FRAME_READY_TEXT 2048
 
 struct frame {
     struct frame_header header; /* a copy, checked */
@@ -213,5 +226,7 @@ uint32_t chan_gateway_wants_bell(struct chan *chan);
 /* The worker: sleeps until there is a frame; with want_room, until there is room for that many
  * bytes of payload; or until call `serial` is cancelled. */
 void chan_worker_wait(struct chan *chan, size_t want_room, uint64_t serial);
+/* The worker: the same for a frame, and at most so long. False: there is none. */
+bool chan_worker_wait_frame(struct chan *chan, int64_t most_ms);
 
 #endif

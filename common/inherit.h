@@ -58,12 +58,12 @@ enum inherit_exporter {
 #define INHERIT_EXIT_BROKEN 125
 
 /* The one byte of the message on a worker's CONTROL that carries its task: descriptors of the
- * object to load, of the file that says how much memory the instance uses, and, where the version
- * has files, of their folder. */
+ * object to load, of the files that say how much memory the instance uses and what it is used for,
+ * and, where the version has files, of their folder. */
 #define INHERIT_TASK 'T'
 /* The same task, of a worker that is to become a template: once it is initialised it serves no
  * call, and waits on CONTROL for messages with a byte INHERIT_FORK. Each carries what a further
- * instance starts with: its CONTROL, channel, output, meter, and the eventfds. The fork says
+ * instance starts with: its CONTROL, channel, output, meters, and the eventfds. The fork says
  * INHERIT_BORN on its CONTROL, waits until it was put in its place and is told INHERIT_PLACED. */
 #define INHERIT_TASK_TEMPLATE 'P'
 #define INHERIT_RANGES        'M' /* a struct inherit_ranges */
@@ -85,9 +85,17 @@ enum inherit_fork {
     INHERIT_FORK_CHANNEL,
     INHERIT_FORK_OUTPUT,
     INHERIT_FORK_METER,
+    INHERIT_FORK_STAT,
     INHERIT_FORK_BELLS
 };
-#define INHERIT_TASK_FDS      2
-#define INHERIT_TASK_FDS_MOST 3
+
+enum inherit_task {
+    INHERIT_TASK_OBJECT,
+    INHERIT_TASK_METER,
+    INHERIT_TASK_STAT,
+    INHERIT_TASK_FILES
+};
+#define INHERIT_TASK_FDS      INHERIT_TASK_FILES
+#define INHERIT_TASK_FDS_MOST (INHERIT_TASK_FILES + 1)
 
 #endif

@@ -43,6 +43,8 @@ struct hearth_call {
     const void *whole;
     size_t whole_len;
 
+    struct frame_failed failed; /* what the language says of a failure */
+
     /* the response */
     uint16_t status;
     uint16_t fields;

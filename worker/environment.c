@@ -11,26 +11,44 @@
 #include "call.h"
 #include "clock.h"
 
-static char *env_bytes;
-static size_t env_len;
+static char *setup, *env_bytes;
+static size_t setup_len, env_len;
+static const char *version = "";
 
 int
-wrk_env_set(const void *bytes, size_t len, struct hearth_err *err)
+wrk_setup_keep(const void *bytes, size_t len, struct hearth_err *err)
 {
-    if (env_bytes != NULL && len == env_len && memcmp(bytes, env_bytes, len) == 0)
+    char *at;
+
+    if (setup != NULL && len == setup_len && memcmp(bytes, setup, len) == 0)
         return 0; /* that of its template */
-    env_bytes = malloc(len + 1);
-    if (env_bytes == NULL)
+    setup = malloc(len + 2);
+    if (setup == NULL)
         return err_set(err, ENOMEM, "keep the env of %zu bytes", len);
-    memcpy(env_bytes, bytes, len);
-    env_bytes[len] = '\0';
-    env_len = len;
-    for (char *at = env_bytes; at < env_bytes + len; at += strlen(at) + 1)
+    memcpy(setup, bytes, len);
+    setup[len] = setup[len + 1] = '\0';
+    setup_len = len;
+    version = at = setup + strlen(setup) + 1;
+    env_bytes = at + strlen(at) + 1;
+    env_len = env_bytes < setup + len ? (size_t)(setup + len - env_bytes) : 0;
+    for (at = env_bytes; at < env_bytes + env_len; at += strlen(at) + 1)
         if (putenv(at) != 0)
             return err_set(err, ENOMEM, "set the env of %zu bytes", len);
     if (getenv("TZ") != NULL)
         tzset(); /* the C library looks once, and may have before */
     return 0;
+}
+
+const char *
+wrk_function_name(void)
+{
+    return setup != NULL ? setup : "";
+}
+
+const char *
+wrk_function_version(void)
+{
+    return version;
 }
 
 const char *

@@ -6,6 +6,7 @@
 
 #include "api.h"
 #include "call.h"
+#include "request.h"
 
 /* The values of a repeated field, joined; valid until the end of the call. */
 struct wrk_joined {
@@ -180,6 +181,22 @@ read_field(const char *at, struct field *field)
     field->value = field->name + lens[0] + 1;
     field->value_len = lens[1];
     return field->value + lens[1] + 1;
+}
+
+bool
+wrk_call_field(struct hearth_call *call, unsigned n, const char **name, const char **value)
+{
+    const char *at = call->strings + call->request.fields_at;
+    struct field field;
+
+    if (n >= call->request.fields)
+        return false;
+    do
+        at = read_field(at, &field);
+    while (n-- > 0);
+    *name = field.name;
+    *value = field.value;
+    return true;
 }
 
 static bool

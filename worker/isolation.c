@@ -22,6 +22,7 @@
 
 #include "filter.h"
 #include "landlock.h"
+#include "python_paths.h"
 #include "refusals.h"
 
 static int rules = -1; /* of Landlock, until the object is known */
@@ -135,7 +136,10 @@ prepare_landlock(struct hearth_err *err)
 {
     static const char *const read[] = {"/usr", "/lib",         "/lib64",
                                        "/etc", "/dev/urandom", "/dev/random"};
-    static const char *const list[] = {"/usr/lib/locale", "/usr/share/zoneinfo"};
+    static const char *const list[] = {
+        "/usr/lib/locale", "/usr/share/zoneinfo", PYTHON_LIB,
+        PYTHON_PACKAGES,   PYTHON_LOCAL_PACKAGES, PYTHON_HEARTH,
+    };
     static const char *const write[] = {"/dev/null", "/dev/full", "/dev/zero"};
     /* a shared mapping of /dev/zero would be memory that forks share */
     size_t writable = ((const struct sbx_filter_file *)SBX_FILTER_AT)->forks != 0 ? 2 : 3;

@@ -1,18 +1,9 @@
-/* loader.h: loads a function; the one part that knows that it is a shared object. */
+/* loader.h: loads a function; the one part that knows what a function is. */
 #ifndef WORKER_LOADER_H
 #define WORKER_LOADER_H
 
 #include "err.h"
-
-struct hearth_call;
-
-struct wrk_function {
-    int (*handle)(struct hearth_call *);
-    int (*init)(void);
-    void (*fini)(void);
-    void (*memory_low)(void);
-    int (*fork)(void);
-};
+#include "language.h"
 
 int wrk_function_load(int object, struct wrk_function *function, struct hearth_err *err);
 

@@ -84,10 +84,10 @@ take_files(int fd, struct hearth_err *err)
     return wrk_isolation_allow_folder(INHERIT_WORKER_FILES, err);
 }
 
-/* Waits for the task of the launcher: the object, the file that says how much memory is used, and
+/* Waits for the task of the launcher: the object, the files that say how much memory is used, and
  * the folder of the function's files, if it has any. *is_template: it is to be forked. */
 static int
-receive_task(int *object, int *meter, bool *is_template, struct hearth_err *err)
+receive_task(int *object, struct wrk_meters *meters, bool *is_template, struct hearth_err *err)
 {
     int fds[INHERIT_TASK_FDS_MOST];
     unsigned n = INHERIT_TASK_FDS_MOST;
@@ -100,13 +100,14 @@ receive_task(int *object, int *meter, bool *is_template, struct hearth_err *err)
     if (got != 1 || (byte != INHERIT_TASK && byte != INHERIT_TASK_TEMPLATE) || !all ||
         n < INHERIT_TASK_FDS)
         return err_set(err, EPROTO, "receive a task");
-    *object = fds[0];
-    *meter = fds[1];
+    *object = fds[INHERIT_TASK_OBJECT];
+    meters->used = fds[INHERIT_TASK_METER];
+    meters->stat = fds[INHERIT_TASK_STAT];
     *is_template = byte == INHERIT_TASK_TEMPLATE;
-    return n > INHERIT_TASK_FDS ? take_files(fds[INHERIT_TASK_FDS], err) : 0;
+    return n > INHERIT_TASK_FDS ? take_files(fds[INHERIT_TASK_FILES], err) : 0;
 }
 
-/* The first frame of the gateway: the env. */
+/* The first frame of the gateway: who this is, and the env. */
 static int
 receive_setup(struct chan *chan, struct hearth_err *err)
 {
@@ -116,7 +117,7 @@ receive_setup(struct chan *chan, struct hearth_err *err)
     chan_worker_wait(chan, 0, 0);
     if (chan_peek(chan, &frame) != 1 || frame.header.type != FRAME_SETUP)
         return err_set(err, EPROTO, "receive the setup");
-    status = wrk_env_set(frame.payload, frame.len, err);
+    status = wrk_setup_keep(frame.payload, frame.len, err);
     chan_consume(chan, &frame);
     return status;
 }
@@ -146,54 +147,68 @@ run_init(int (*init)(void), struct frame_ready *ready)
     return returned;
 }
 
+/* 0, or err says which function of the tenant's failed. */
+static int
+judge(const struct wrk_function *function, const char *name, int returned, struct hearth_err *err)
+{
+    const char *why = returned != 0 && function->why != NULL ? function->why() : NULL;
+
+    wrk_output_end_call();
+    if (why != NULL)
+        return err_set(err, 0, "%s", why);
+    return returned != 0 ? err_set(err, 0, "%s returned %d", name, returned) : 0;
+}
+
 static int
 initialise(int object, struct wrk_function *function, struct frame_ready *ready,
            struct hearth_err *err)
 {
     int status = wrk_function_load(object, function, err);
-    int returned = 0;
 
-    if (status == 0 && function->init != NULL)
-        returned = run_init(function->init, ready);
-    if (returned != 0)
-        status = err_set(err, 0, "hearth_init returned %d", returned);
-    wrk_output_end_call();
-    return status;
+    if (status < 0)
+        wrk_output_end_call();
+    if (status < 0 || function->init == NULL)
+        return status;
+    return judge(function, "hearth_init", run_init(function->init, ready), err);
 }
 
 static int
-report_ready(struct chan *chan, const struct frame_ready *ready, struct hearth_err *err)
+report_ready(struct chan *chan, const struct wrk_function *function,
+             const struct frame_ready *ready, struct hearth_err *err)
 {
-    unsigned char *payload = chan_reserve(chan, sizeof *ready);
+    const char *costs = function->costs != NULL ? function->costs() : NULL;
+    size_t n = costs != NULL ? strnlen(costs, FRAME_READY_TEXT) : 0;
+    unsigned char *payload = chan_reserve(chan, sizeof *ready + n);
 
     if (payload == NULL)
         return err_set(err, errno, "report that the instance is ready");
     memcpy(payload, ready, sizeof *ready);
-    chan_commit(chan, FRAME_READY, FRAME_END, 0, sizeof *ready);
+    if (n > 0)
+        memcpy(payload + sizeof *ready, costs, n);
+    chan_commit(chan, FRAME_READY, FRAME_END, 0, sizeof *ready + n);
     wrk_ring_bell(chan);
     return 0;
-}
-
-static int
-narrow_and_report(struct chan *chan, const struct frame_ready *ready, struct hearth_err *err)
-{
-    int status = wrk_isolation_narrow(err);
-
-    return status == 0 ? report_ready(chan, ready, err) : status;
 }
 
 /* From here on this process is a fork of the template. */
 static int
 begin_fork(struct chan *chan, const struct wrk_function *function, struct hearth_err *err)
 {
-    int status = receive_setup(chan, err), returned = 0;
+    int status = receive_setup(chan, err);
 
-    if (status == 0 && function->fork != NULL)
-        returned = function->fork();
-    if (returned != 0)
-        status = err_set(err, 0, "hearth_fork returned %d", returned);
-    wrk_output_end_call();
-    return status;
+    if (status < 0 || function->fork == NULL)
+        return status;
+    return judge(function, "hearth_fork", function->fork(), err);
+}
+
+/* From here on this process is an instance that serves, and no template. */
+static int
+begin_serving(struct chan *chan, const struct wrk_function *function,
+              const struct frame_ready *ready, struct hearth_err *err)
+{
+    int status = wrk_isolation_narrow(err);
+
+    return status == 0 ? report_ready(chan, function, ready, err) : status;
 }
 
 static int
@@ -221,7 +236,8 @@ main(void)
     struct wrk_function function = {0};
     struct frame_ready ready = {0};
     struct chan chan;
-    int object = -1, meter = -1;
+    struct wrk_meters meters;
+    int object = -1;
     bool is_template = false;
 
     if (forbid_cores(&err) < 0)
@@ -232,26 +248,28 @@ main(void)
     (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     settle_libc();
     wrk_affinity_init();
-    if (isolate(&chan, &err) < 0 || receive_task(&object, &meter, &is_template, &err) < 0 ||
+    if (isolate(&chan, &err) < 0 || receive_task(&object, &meters, &is_template, &err) < 0 ||
         wrk_isolation_close_files(object, &err) < 0)
         exit_broken(&err);
     (void)prctl(PR_SET_NAME, "hearth-worker", 0, 0, 0);
-    wrk_meters_set(&chan, meter);
+    wrk_meters_set(&chan, &meters);
     if (!is_template)
         (void)close(INHERIT_WORKER_CONTROL);
     if (receive_setup(&chan, &err) < 0 || initialise(object, &function, &ready, &err) < 0)
         exit_unfit(&chan, &err);
     if (is_template) {
         (void)malloc_trim(0);
-        if (report_ready(&chan, &ready, &err) < 0)
+        if (report_ready(&chan, &function, &ready, &err) < 0)
             exit_unfit(&chan, &err);
-        wrk_template_serve(&chan, &meter);
-        wrk_meters_set(&chan, meter);
+        wrk_template_serve(&chan, &meters);
+        wrk_meters_set(&chan, &meters);
         (void)close(INHERIT_WORKER_CONTROL);
         if (begin_fork(&chan, &function, &err) < 0)
             exit_unfit(&chan, &err);
+    } else if (function.begin != NULL && judge(&function, "begin", function.begin(), &err) < 0) {
+        exit_unfit(&chan, &err);
     }
-    if (narrow_and_report(&chan, &ready, &err) < 0)
+    if (begin_serving(&chan, &function, &ready, &err) < 0)
         exit_unfit(&chan, &err);
     wrk_serve(&chan, &function);
     return 0;

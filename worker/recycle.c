@@ -35,6 +35,8 @@ wrk_memory_is_full(struct chan *chan, void (*memory_low)(void))
     uint64_t limit = hearth_memory_limit(), used = hearth_memory_used();
 
     looked_for = recycle_at;
+    if (recycle_at == 0)
+        return false;
     if (used > recycle_at) {
         if (memory_low != NULL)
             memory_low();

@@ -222,6 +222,23 @@ hearth_body(hearth_call *call, size_t *len)
     return call->whole;
 }
 
+void *
+wrk_call_take_body(struct hearth_call *call, size_t *len, size_t *room)
+{
+    const void *body = hearth_body(call, len);
+    void *taken = call->gathered;
+
+    *room = call->gathered_room;
+    if (body == NULL || taken == NULL)
+        return (void *)(uintptr_t)body;
+    call->gathered = NULL;
+    call->gathered_room = call->gathered_len = 0;
+    call->whole = NULL;
+    call->chunk_len = 0;
+    call->body_read = true;
+    return taken;
+}
+
 void
 wrk_call_finish_request(struct hearth_call *call)
 {

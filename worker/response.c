@@ -305,12 +305,20 @@ hearth_printf(hearth_call *call, const char *fmt, ...)
 
 /* ---- the end ---- */
 
+void
+wrk_call_fail(hearth_call *call, const char *exception, bool no_memory)
+{
+    (void)snprintf(call->failed.exception, sizeof call->failed.exception, "%s", exception);
+    call->failed.no_memory = no_memory;
+}
+
 static void
 send_failed(hearth_call *call, int32_t returned, unsigned flags)
 {
-    (void)reserve(call, sizeof returned, true);
-    memcpy(call->out, &returned, sizeof returned);
-    chan_commit(call->chan, FRAME_FAILED, FRAME_END | flags, call->serial, sizeof returned);
+    call->failed.returned = returned;
+    (void)reserve(call, sizeof call->failed, true);
+    memcpy(call->out, &call->failed, sizeof call->failed);
+    chan_commit(call->chan, FRAME_FAILED, FRAME_END | flags, call->serial, sizeof call->failed);
     call->out = NULL;
 }
 

@@ -18,12 +18,13 @@
 #include "response.h"
 
 #define RING_AFTER_NS 50000
+#define IDLE_MS       100 /* without a call: a language's time to tidy up */
 
 /* Whether this was the last call. The memory of the call is freed before the use is read. */
 static bool
 is_last(struct hearth_call *call, const struct wrk_function *function)
 {
-    if (!wrk_memory_look_is_due(call->chan))
+    if (!call->failed.no_memory && !wrk_memory_look_is_due(call->chan))
         return false;
     wrk_call_drop_body(call);
     wrk_arena_release(call->arena);
@@ -109,6 +110,21 @@ retire(const struct wrk_function *function)
     exit(0); /* runs what the function gave to atexit, and its destructors */
 }
 
+/* Waits for a frame. A language uses what time there is between two calls. */
+static void
+wait_for_frame(struct chan *chan, const struct wrk_function *function, bool *is_tidy)
+{
+    if (!*is_tidy && function->after != NULL && !chan_ready(chan))
+        function->after();
+    if (!*is_tidy && function->idle != NULL && !chan_worker_wait_frame(chan, IDLE_MS)) {
+        if (chan_ready(chan))
+            return;
+        function->idle();
+        *is_tidy = true;
+    }
+    chan_worker_wait(chan, 0, 0);
+}
+
 void
 wrk_serve(struct chan *chan, const struct wrk_function *function)
 {
@@ -116,7 +132,7 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
     static struct hearth_call call;
 
     int64_t first_ns = 0; /* when the first answer without a bell was sent; 0: none */
-    bool serving = true;
+    bool serving = true, is_tidy = true;
 
     call.chan = chan;
     call.arena = &arena;
@@ -124,7 +140,7 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
     for (;;) {
         struct frame frame;
 
-        chan_worker_wait(chan, 0, 0);
+        wait_for_frame(chan, function, &is_tidy);
         wrk_affinity_follow(chan);
         if (chan_peek(chan, &frame) != 1)
             continue;
@@ -134,6 +150,7 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
                 (void)chan_worker_wait_revoked(chan);
             if (chan_claim(chan)) {
                 serving = serve_one(&call, function, &frame);
+                is_tidy = false;
                 if (serving)
                     ring_for_answers(chan, &first_ns);
                 else

@@ -54,7 +54,7 @@ put(int fd, int number)
 
 /* In the fork. */
 static bool
-take_place(struct chan *chan, int *meter, const int *fds, unsigned n)
+take_place(struct chan *chan, const struct wrk_meters *meters, const int *fds, unsigned n)
 {
     struct hearth_err err = {0};
     char byte = INHERIT_BORN;
@@ -62,7 +62,7 @@ take_place(struct chan *chan, int *meter, const int *fds, unsigned n)
     if (dup2(fds[INHERIT_FORK_OUTPUT], STDOUT_FILENO) < 0 ||
         !put(fds[INHERIT_FORK_OUTPUT], STDERR_FILENO) ||
         !put(fds[INHERIT_FORK_CONTROL], INHERIT_WORKER_CONTROL) ||
-        !put(fds[INHERIT_FORK_METER], *meter))
+        !put(fds[INHERIT_FORK_METER], meters->used) || !put(fds[INHERIT_FORK_STAT], meters->stat))
         return false;
     for (unsigned i = INHERIT_FORK_BELLS; i < n; i++)
         if (!put(fds[i], INHERIT_WORKER_BELLS + (int)(i - INHERIT_FORK_BELLS)))
@@ -124,7 +124,7 @@ take_ranges(struct arranging *a, const struct inherit_ranges *ranges, size_t n)
 }
 
 void
-wrk_template_serve(struct chan *chan, int *meter)
+wrk_template_serve(struct chan *chan, const struct wrk_meters *meters)
 {
     struct arranging arranging = {.at = 0};
 
@@ -151,7 +151,7 @@ wrk_template_serve(struct chan *chan, int *meter)
             forking = false;
         }
         if (pid == 0) {
-            if (!take_place(chan, meter, fds, n))
+            if (!take_place(chan, meters, fds, n))
                 _exit(INHERIT_EXIT_BROKEN);
             return;
         }

@@ -25,6 +25,7 @@
 #include "settings_json.h"
 #include "show.h"
 #include "store.h"
+#include "text.h"
 #include "turns.h"
 
 #define RUNNING_MAX   8                           /* builds beside each other: LAUNCHER_BUILDS */
@@ -33,6 +34,7 @@
 #define ROOM_MS       5                           /* between two looks for room */
 #define ROOM_WAIT_MS  10000                       /* for room in the memory budget */
 #define OUTPUT_LINES  40 /* of what a version printed that could not be started */
+#define IMPORTS_MOST  30
 #define SETTINGS_NAME "function.json"
 
 static void pump(struct gw *gw);
@@ -75,6 +77,7 @@ deploy_free(struct gw_deploy *d)
     free(d->version_json);
     free(d->said);
     json_decref(d->diagnostics);
+    json_decref(d->imports);
     json_decref(d->ignored);
     json_decref(d->refused);
     free(d);
@@ -122,19 +125,6 @@ fail(struct gw_deploy *d, enum gw_code code, json_t *facts, const char *text)
     (void)uv_queue_work(gw_main_loop(d->gw)->uv, &d->work, unstage, on_unstaged);
 }
 
-/* What language the sources are in. */
-static int
-take_language(json_t *bundle, struct gw_bad_setting *bad)
-{
-    json_t *language = json_object_get(bundle, "language");
-
-    if (language != NULL &&
-        (!json_is_string(language) || strcmp(json_string_value(language), "c") != 0))
-        return gw_settings_blame(bad, "language", "\"c\"");
-    (void)json_object_del(bundle, "language");
-    return 0;
-}
-
 /* The settings of a deploy: those of now (or the defaults), then the bundle's,
  * then the query's. */
 static int
@@ -156,10 +146,11 @@ make_settings(struct gw_deploy *d, struct gw_bad_setting *bad)
             (void)snprintf(bad->allowed, sizeof bad->allowed, "a JSON object of settings");
             return -EINVAL;
         }
-        (void)json_object_del(bundle, "build"); /* read by stage.c: it is of this version alone */
-        status = take_language(bundle, bad);
-        if (status == 0)
-            status = gw_settings_from_json(&d->settings, bundle, bad);
+        /* read by stage.c: they are of this version alone */
+        (void)json_object_del(bundle, "build");
+        (void)json_object_del(bundle, "language");
+        (void)json_object_del(bundle, "handler");
+        status = gw_settings_from_json(&d->settings, bundle, bad);
         json_decref(bundle);
     }
     if (status == 0)
@@ -197,9 +188,10 @@ gw_deploy_begin(struct gw_request *req)
     enum gw_deploy_kind kind;
 
     if (gw_deploy_kind(req->type, req->body != NULL ? req->body : "", req->len, &kind) < 0) {
-        gw_request_problem(req, GW_UNSUPPORTED_TYPE, NULL,
-                           "want text/x-c (one file), application/x-tar, application/gzip or "
-                           "application/zip (a bundle), or application/x-sharedlib (an object)");
+        gw_request_problem(
+            req, GW_UNSUPPORTED_TYPE, NULL,
+            "want text/x-c or text/x-python (one file), application/x-tar, application/gzip or "
+            "application/zip (a bundle), or application/x-sharedlib (an object)");
         return;
     }
     if (req->len == 0) {
@@ -304,11 +296,39 @@ on_instance_failed(struct gw_checker *checker, struct gw_instance *inst, const c
 {
     struct gw_deploy *d = container_of(checker, struct gw_deploy, checker);
     cleanup_free char *output = gw_journal_tail(d->function, inst->id, OUTPUT_LINES);
+    json_t *facts;
 
     d->instance = NULL;
-    /* while its version is being kept, it may die: it did load and initialise */
-    if (!d->committing)
-        fail(d, GW_VERSION_UNFIT, json_pack("{s:s}", "output", output != NULL ? output : ""), why);
+    if (d->committing)
+        return; /* its version is being kept: it did load and initialise */
+    facts = json_pack("{s:s}", "output", output != NULL ? output : "");
+    if (d->python) /* "FILE:LINE: error: TEXT" */
+        (void)json_object_set_new(facts, "diagnostics", gw_diagnostics(why, false, false));
+    fail(d, GW_VERSION_UNFIT, facts, why);
+}
+
+/* Lines of "MODULE NANOSECONDS BYTES", from a worker: the heaviest of them that make sense. */
+static void
+on_costs(struct gw_checker *checker, const char *text, size_t n)
+{
+    struct gw_deploy *d = container_of(checker, struct gw_deploy, checker);
+    cleanup_free char *copy = strndup(text, n);
+    char *rest = copy, *line, module[129];
+
+    if (copy == NULL || n == 0 || !d->python)
+        return;
+    json_decref(d->imports);
+    d->imports = json_array();
+    while ((line = strsep(&rest, "\n")) != NULL && json_array_size(d->imports) < IMPORTS_MOST) {
+        unsigned long long ns, bytes;
+
+        if (sscanf(line, "%128s %18llu %18llu", module, &ns, &bytes) != 3)
+            continue;
+        text_printable(module, false);
+        (void)json_array_append_new(d->imports, json_pack("{s:s,s:f,s:I}", "module", module, "ms",
+                                                          (double)(ns / 1000) / 1000, "bytes",
+                                                          (json_int_t)bytes));
+    }
 }
 
 /* In an instance that counts in the memory budget like any other. */
@@ -328,7 +348,11 @@ check(struct gw_deploy *d)
         return;
     }
     d->checker = (struct gw_checker){
-        .settings = &d->settings, .ready = on_instance_ready, .failed = on_instance_failed};
+        .settings = &d->settings,
+        .ready = on_instance_ready,
+        .failed = on_instance_failed,
+        .costs = on_costs,
+    };
     d->instance = gw_instance_launch(d->gw, d->function, d->version, true, NULL, &d->checker);
     if (d->instance == NULL) {
         sch_release(gw->functions->sch, memory, gw_now_ns());
@@ -681,6 +705,8 @@ on_committed(uv_work_t *work, int status)
     answer = gw_show_function(f);
     (void)json_object_set(answer, "diagnostics", d->diagnostics);
     (void)json_object_set(answer, "ignored", d->ignored);
+    if (d->imports != NULL)
+        (void)json_object_set(answer, "imports", d->imports);
     log_info("function %s: version %u is live", f->name, f->live);
     gw_event(f->name, "deployed", ",\"version\":%u", f->live);
     gw_request_json(d->req, d->is_new ? 201 : 200, answer);

@@ -13,7 +13,13 @@
 
 struct gw_request;
 
-enum gw_deploy_kind { GW_DEPLOY_SOURCE, GW_DEPLOY_CXX, GW_DEPLOY_BUNDLE, GW_DEPLOY_OBJECT };
+enum gw_deploy_kind {
+    GW_DEPLOY_SOURCE,
+    GW_DEPLOY_CXX,
+    GW_DEPLOY_PYTHON,
+    GW_DEPLOY_BUNDLE,
+    GW_DEPLOY_OBJECT
+};
 
 struct gw_deploy {
     struct gw_deploy *next;
@@ -37,6 +43,8 @@ struct gw_deploy {
     enum gw_code code; /* of a failure */
     struct hearth_err err;
     char *bundle_json;         /* function.json of the bundle, or NULL */
+    bool python;               /* the language of the sources, else C */
+    json_t *imports;           /* what its modules cost, or NULL */
     json_t *ignored;           /* names of files of the bundle that are not compiled */
     json_t *refused;           /* those that it may not have, with the reason */
     bool silent;               /* warnings are not wanted */

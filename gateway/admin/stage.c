@@ -51,6 +51,8 @@ gw_deploy_kind(const char *type, const char *body, size_t len, enum gw_deploy_ki
 {
     static const char *const c[] = {"text/x-c", "text/x-csrc", "text/x-chdr", NULL};
     static const char *const cxx[] = {"text/x-c++", "text/x-c++src", NULL};
+    static const char *const python[] = {"text/x-python", "text/x-script.python",
+                                         "application/x-python", "application/x-python-code", NULL};
     static const char *const archives[] = {"application/x-tar",
                                            "application/tar",
                                            "application/x-gtar",
@@ -75,6 +77,8 @@ gw_deploy_kind(const char *type, const char *body, size_t len, enum gw_deploy_ki
         *kind = GW_DEPLOY_SOURCE;
     else if (is_among(type, cxx))
         *kind = GW_DEPLOY_CXX;
+    else if (is_among(type, python))
+        *kind = GW_DEPLOY_PYTHON;
     else if (is_among(type, archives))
         *kind = GW_DEPLOY_BUNDLE;
     else if (strcasecmp(type, "application/x-sharedlib") == 0)
@@ -148,6 +152,45 @@ stage_file(void *user, const char *path, const void *bytes, size_t len, struct h
     return status == 0 ? store_stage_source(d->name, d->version, path, bytes, len, err) : status;
 }
 
+/* ---- the language ---- */
+
+/* Of what function.json says; "-": the handler of one file, by the names that are usual. */
+struct language {
+    bool python;
+    char handler[BUILD_HANDLER_BYTES + 1];
+};
+
+static int
+read_language(struct gw_deploy *d, struct language *language)
+{
+    json_t *all =
+        d->bundle_json != NULL ? json_loads(d->bundle_json, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *said = json_object_get(all, "language"), *handler = json_object_get(all, "handler");
+    const char *name = json_string_value(said), *path = json_string_value(handler);
+    int status = 0;
+
+    *language = (struct language){.python = d->kind == GW_DEPLOY_PYTHON, .handler = "-"};
+    if (name != NULL && strcmp(name, "python") == 0)
+        language->python = true;
+    else if (said != NULL && (name == NULL || strcmp(name, "c") != 0))
+        status = gw_settings_blame(&d->bad, "language", "\"c\" or \"python\"");
+    if (status == 0 && !language->python && handler != NULL)
+        status = gw_settings_blame(&d->bad, "handler", "none in C: it is hearth_handle");
+    if (status == 0 && language->python && json_object_get(all, "build") != NULL)
+        status = gw_settings_blame(&d->bad, "build", "none in Python: nothing is linked");
+    if (status == 0 && language->python && d->kind == GW_DEPLOY_BUNDLE) {
+        if (path == NULL || strlen(path) != json_string_length(handler) || !build_handler_ok(path))
+            status = gw_settings_blame(&d->bad, "handler",
+                                       "a module of the bundle and a name in it, such as "
+                                       "\"app.handle\", together at most 200 letters");
+        else
+            (void)snprintf(language->handler, sizeof language->handler, "%s", path);
+    }
+    json_decref(all);
+    d->python = language->python;
+    return status;
+}
+
 /* ---- the plan ---- */
 
 /* Options of the build: the bundle's, then the query's. */
@@ -182,35 +225,50 @@ note_ignored(const struct files *files)
 {
     json_t *list = files->d->ignored;
 
-    for (unsigned i = 0; i < files->count; i++)
+    for (unsigned i = 0; i < files->count && !files->d->python; i++)
         if (!files->compiled[i] && !build_is_header(files->of[i]) &&
             json_array_size(list) < IGNORED_MOST)
             (void)json_array_append_new(list, json_string(files->of[i]));
 }
 
-/* What is neither compiled nor a header may be data: the instances see it as /function. */
+/* What is neither compiled nor a header may be data: the instances see it as /function. Of Python
+ * all is there: modules find their data beside themselves. */
 static int
 keep_files(struct gw_deploy *d, const struct files *files)
 {
     int status = 0;
 
     for (unsigned i = 0; i < files->count && status == 0; i++)
-        if (!files->compiled[i] && !build_is_header(files->of[i]))
+        if (d->python || (!files->compiled[i] && !build_is_header(files->of[i])))
             status = store_stage_file(d->name, d->version, files->of[i], &d->err);
     return status;
+}
+
+static char *
+plan_text(struct gw_deploy *d, struct files *files)
+{
+    json_t *build = json_object();
+    struct language language;
+    char *text = NULL;
+
+    d->status = read_language(d, &language);
+    if (d->status == 0 && language.python) {
+        text = gw_build_plan_python(language.handler);
+    } else if (d->status == 0) {
+        d->status = read_options(d, build);
+        if (d->status == 0)
+            text = gw_build_plan(build, files->of, files->count, files->compiled, &d->bad);
+        d->silent = gw_build_is_silent(build);
+    }
+    json_decref(build);
+    return text;
 }
 
 static void
 write_plan(struct gw_deploy *d, struct files *files)
 {
-    json_t *build = json_object();
-    cleanup_free char *text = NULL;
+    cleanup_free char *text = plan_text(d, files);
 
-    d->status = read_options(d, build);
-    if (d->status == 0)
-        text = gw_build_plan(build, files->of, files->count, files->compiled, &d->bad);
-    d->silent = gw_build_is_silent(build);
-    json_decref(build);
     if (d->bad.name[0] != '\0') {
         d->code = GW_BAD_SETTING;
         d->status = -EINVAL;
@@ -273,6 +331,9 @@ stage_body(struct gw_deploy *d)
         break;
     case GW_DEPLOY_CXX:
         stage_source(d, "function.cc");
+        break;
+    case GW_DEPLOY_PYTHON:
+        stage_source(d, "function.py");
         break;
     case GW_DEPLOY_OBJECT:
         d->status = store_stage_object(d->name, d->version, req->body, req->len, &d->err);

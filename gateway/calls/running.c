@@ -14,6 +14,7 @@
 #include "function.h"
 #include "instance.h"
 #include "scheduler.h"
+#include "text.h"
 
 #define UNBEGUN_MOST 3
 
@@ -106,17 +107,41 @@ finish_call(struct gw_link *link, struct gw_call *call, bool cut)
     return mine ? GW_FRAME_TAKEN : GW_LINK_GONE;
 }
 
-static int
-call_failed(struct gw_call *call, const struct frame *frame)
+/* The language noticed before the kernel that there was no more memory. */
+static void
+memory_was_refused(struct gw_call *call, struct gw_instance *inst, const char *exception)
 {
-    int32_t returned;
+    gw_locked struct gw *held = gw_lock(inst->gw);
+    int64_t limit = inst->limit_bytes, peak = gw_instance_peak_now(inst);
 
-    if (frame->len != sizeof returned || (frame->header.flags & FRAME_END) == 0 ||
+    gw_instance_note_refused_memory(call->loop, inst);
+    gw_call_problem(call, GW_MEMORY_EXCEEDED,
+                    json_pack("{s:I,s:I,s:I,s:s,s:b,s:s}", "limit", (json_int_t)limit, "peak",
+                              (json_int_t)peak, "advice", (json_int_t)gw_instance_advice(inst),
+                              "killer", "limit", "raised", 1, "exception", exception),
+                    "the function needed more memory than its limit (%lld bytes): %s was raised",
+                    (long long)limit, exception);
+}
+
+static int
+call_failed(struct gw_call *call, struct gw_instance *inst, const struct frame *frame)
+{
+    struct frame_failed failed;
+
+    if (frame->len != sizeof failed || (frame->header.flags & FRAME_END) == 0 ||
         call->response_begun)
         return -EPROTO;
-    memcpy(&returned, frame->payload, sizeof returned);
-    gw_call_problem(call, GW_FUNCTION_FAILED, json_pack("{s:i}", "returned", returned),
-                    "hearth_handle returned %d before it sent a response", returned);
+    memcpy(&failed, frame->payload, sizeof failed);
+    failed.exception[sizeof failed.exception - 1] = '\0';
+    text_printable(failed.exception, false);
+    if (failed.no_memory != 0 && failed.exception[0] != '\0')
+        memory_was_refused(call, inst, failed.exception);
+    else if (failed.exception[0] != '\0')
+        gw_call_problem(call, GW_FUNCTION_FAILED, json_pack("{s:s}", "exception", failed.exception),
+                        "the handler raised %s before it sent a response", failed.exception);
+    else
+        gw_call_problem(call, GW_FUNCTION_FAILED, json_pack("{s:i}", "returned", failed.returned),
+                        "hearth_handle returned %d before it sent a response", failed.returned);
     return 1;
 }
 
@@ -157,7 +182,7 @@ on_frame(struct gw_link *link, const struct frame *frame)
     conn = call->conn;
     if ((frame->header.flags & FRAME_END) != 0)
         take_output_and_refusals(link->inst, call); /* before the client gets the response */
-    status = frame->header.type == FRAME_FAILED ? call_failed(call, frame)
+    status = frame->header.type == FRAME_FAILED ? call_failed(call, link->inst, frame)
                                                 : gw_response_frame(call, frame);
     if (status < 0)
         return status;

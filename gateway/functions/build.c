@@ -684,6 +684,16 @@ gw_build_plan(const json_t *build, char *const *files, unsigned count, bool *com
     return NULL;
 }
 
+char *
+gw_build_plan_python(const char *handler)
+{
+    char *text;
+
+    return asprintf(&text, "%s\npython %s\n%s\n", BUILD_PLAN_FIRST, handler, BUILD_PLAN_LAST) >= 0
+               ? text
+               : NULL;
+}
+
 bool
 gw_build_is_silent(const json_t *build)
 {

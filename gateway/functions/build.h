@@ -34,6 +34,9 @@ int gw_build_from_query(json_t *build, const char *query, struct gw_bad_setting 
 char *gw_build_plan(const json_t *build, char *const *files, unsigned count, bool *compiled,
                     struct gw_bad_setting *bad);
 
+/* The same for Python: all modules, and this handler. NULL: no memory. */
+char *gw_build_plan_python(const char *handler);
+
 /* Whether warnings are not wanted. */
 bool gw_build_is_silent(const json_t *build);
 

@@ -191,13 +191,16 @@ static int
 send_setup(struct gw_instance *inst)
 {
     const struct gw_env *env = &gw_instance_settings(inst)->env;
-    unsigned char *payload = chan_reserve(&inst->chan, env->len);
+    char who[LIMIT_NAME + 16];
+    int named = snprintf(who, sizeof who, "%s%c%u", inst->function->name, 0, inst->version) + 1;
+    unsigned char *payload = chan_reserve(&inst->chan, (size_t)named + env->len);
 
     if (payload == NULL)
         return -errno;
+    memcpy(payload, who, (size_t)named);
     if (env->len > 0)
-        memcpy(payload, env->bytes, env->len);
-    chan_commit(&inst->chan, FRAME_SETUP, FRAME_END, 0, env->len);
+        memcpy(payload + named, env->bytes, env->len);
+    chan_commit(&inst->chan, FRAME_SETUP, FRAME_END, 0, (size_t)named + env->len);
     chan_wake_worker(&inst->chan);
     return 0;
 }
@@ -253,11 +256,14 @@ note_init(struct gw_instance *inst, const struct frame *frame)
 {
     struct frame_ready ready;
 
-    if (frame->len != sizeof ready || inst->shared_bytes > 0)
+    if (frame->len < sizeof ready || inst->shared_bytes > 0)
         return;
     memcpy(&ready, frame->payload, sizeof ready);
     inst->function->init_ns = ready.init_ns;
     inst->function->init_bytes = ready.init_bytes;
+    if (inst->checker != NULL && inst->checker->costs != NULL)
+        inst->checker->costs(inst->checker, (const char *)frame->payload + sizeof ready,
+                             frame->len - sizeof ready);
 }
 
 /* FRAME_READY is the worker's claim. A constructor could send it before the final filter is

@@ -30,6 +30,8 @@ struct gw_checker {
     const struct gw_settings *settings; /* of the version */
     void (*ready)(struct gw_checker *checker, struct gw_instance *inst);
     void (*failed)(struct gw_checker *checker, struct gw_instance *inst, const char *why);
+    /* NULL: not wanted. What its init cost, by module: text that a worker wrote (frame_ready) */
+    void (*costs)(struct gw_checker *checker, const char *text, size_t n);
 };
 
 /* Notified when the kernel has applied, or refused, the limit that gw_instance_send_limit sent.
@@ -196,6 +198,8 @@ void gw_instances_follow_settings(struct gw_function *f);
 /* auto.c */
 /* The kernel has killed it for memory. */
 void gw_instance_auto_death(struct gw_instance *inst);
+/* The same of a call that its language ended before the kernel had to. On any loop. */
+void gw_instance_note_refused_memory(struct gw_loop *loop, struct gw_instance *inst);
 /* Now and then, for a function with instances. */
 void gw_instances_auto_follow(struct gw *gw, struct gw_function *f, int64_t now_ms);
 

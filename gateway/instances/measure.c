@@ -83,6 +83,17 @@ gw_instance_measure_death(struct gw_instance *inst)
     gw_instance_auto_death(inst);
 }
 
+void
+gw_instance_note_refused_memory(struct gw_loop *loop, struct gw_instance *inst)
+{
+    struct memory_use *use = record_of(inst);
+
+    if (use != NULL)
+        memory_use_died(use, inst->version, (uint64_t)inst->limit_bytes);
+    if (loop == gw_main_loop(inst->gw)) /* else with the next look at the function */
+        gw_instance_auto_death(inst);
+}
+
 static void
 count_peak(struct gw_peaks *peaks, uint64_t bytes)
 {

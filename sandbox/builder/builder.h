@@ -64,6 +64,7 @@ const char *bld_lib_folder(void);
  *   define NAME[=VALUE]
  *   source PATH
  *   flag WORD       of the source before it
+ *   python HANDLER  in place of all these: all modules of the bundle, and "module.name" or "-"
  * Each is checked by build_rules.h once more. */
 struct bld_source {
     const char *path;
@@ -74,6 +75,7 @@ struct bld_source {
 
 struct bld_plan {
     char *text; /* what all strings are part of */
+    const char *python; /* the handler; NULL: C */
     const char *std_c, *std_cxx, *optimize, *warnings;
     const char *include[BUILD_INCLUDES], *define[BUILD_DEFINES];
     unsigned include_count, define_count;

@@ -24,6 +24,7 @@
 #include "filter.h"
 #include "landlock.h"
 #include "name.h"
+#include "python_paths.h"
 
 #define JOBS_MAX    64
 #define LINKER_SAID "/tmp/linker"
@@ -247,6 +248,40 @@ result_of(const struct bld_job *jobs, unsigned count)
     return result;
 }
 
+/* The compiler of worker/python: it writes the object, and errors as compilers do. */
+static int
+build_python(const char *handler, struct hearth_err *err)
+{
+    static const char *const line[] = {PYTHON_PROGRAM, "-I", "-S", "-B", "/hearth/lib/compile.py"};
+    cleanup_free char *said = NULL;
+    struct args args = {0};
+    size_t len = 0;
+    int status;
+    pid_t pid;
+
+    if (access(PYTHON_PROGRAM, X_OK) != 0 || access(line[4], R_OK) != 0) {
+        (void)dprintf(1, "function.json:0: error: Python cannot be compiled here: Hearth was built "
+                         "without it, or " PYTHON_PROGRAM " is not installed\n");
+        return EXIT_REFUSED;
+    }
+    for (size_t i = 0; i < sizeof line / sizeof line[0]; i++)
+        bld_add(&args, line[i]);
+    bld_add(&args, handler);
+    bld_add(&args, OUTPUT);
+    pid = bld_start(&args, LINKER_SAID);
+    if (waitpid(pid, &status, 0) != pid)
+        status = -1;
+    bld_args_free(&args);
+    said = bld_read(LINKER_SAID, LIMIT_DIAGNOSTICS, &len);
+    if (said != NULL)
+        say_linker(said, len);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        return EXIT_NO_MEMORY;
+    if (status == 0 && bld_object_hand_over(OUTPUT, FD_OBJECT, err) < 0)
+        bld_broken(err);
+    return status == 0 ? EXIT_BUILT : EXIT_REFUSED;
+}
+
 static int
 build(unsigned parallel, char *const *libs, int count, struct hearth_err *err)
 {
@@ -257,6 +292,8 @@ build(unsigned parallel, char *const *libs, int count, struct hearth_err *err)
 
     if (bld_plan_read(FD_PLAN, &plan, err) < 0)
         bld_broken(err);
+    if (plan.python != NULL)
+        return build_python(plan.python, err);
     add_options(&plan, &options);
     bld_packages(libs, count, &options, &link);
     bld_cache_open(FD_CACHE);
@@ -288,10 +325,21 @@ ignore_signals(void)
 static int
 raise_walls(struct hearth_err *err)
 {
-    static const char *const read[] = {
-        GCC,          GXX,      "/usr/bin/as",  "/usr/bin/ld", "/usr/lib/gcc", "/usr/libexec/gcc",
-        "/usr/lib64", "/lib64", "/usr/include", "/hearth",     "/src",         "/etc/alternatives",
-        NULL};
+    static const char *const read[] = {GCC,
+                                       GXX,
+                                       "/usr/bin/as",
+                                       "/usr/bin/ld",
+                                       "/usr/lib/gcc",
+                                       "/usr/libexec/gcc",
+                                       "/usr/lib64",
+                                       "/lib64",
+                                       "/usr/include",
+                                       "/hearth",
+                                       "/src",
+                                       "/etc/alternatives",
+                                       PYTHON_PROGRAM,
+                                       PYTHON_LIB,
+                                       NULL};
     static const char *const changed[] = {"/tmp", "/dev/null"};
     int rules, status = sbx_landlock_begin(&rules, err);
 

@@ -77,6 +77,12 @@ take_one(const char **list, unsigned *count, unsigned most, const char *value,
     return 0;
 }
 
+static bool
+python_ok(const char *handler)
+{
+    return strcmp(handler, "-") == 0 || build_handler_ok(handler);
+}
+
 static int
 take_line(struct bld_plan *plan, const char *key, const char *value)
 {
@@ -92,6 +98,8 @@ take_line(struct bld_plan *plan, const char *key, const char *value)
         return take_one(plan->define, &plan->define_count, BUILD_DEFINES, value, build_define_ok);
     if (strcmp(key, "source") == 0)
         return take_source(plan, value);
+    if (strcmp(key, "python") == 0)
+        return take_word(&plan->python, value, python_ok);
     return strcmp(key, "flag") == 0 ? take_flag(plan, value) : -EPROTO;
 }
 
@@ -111,7 +119,8 @@ parse(struct bld_plan *plan, struct hearth_err *err)
         if (take_line(plan, line, value) < 0)
             return refuse(err, value);
     }
-    if (line == NULL || rest == NULL || *rest != '\0' || plan->sources_count == 0)
+    if (line == NULL || rest == NULL || *rest != '\0' ||
+        (plan->sources_count == 0) != (plan->python != NULL))
         return refuse(err, "its end");
     return 0;
 }

@@ -38,17 +38,18 @@ static int
 ask(const struct launcher_child *from, const struct launcher_child *c,
     const struct launcher_worker_fds *fds, struct hearth_err *err)
 {
-    cleanup_close int meter = launcher_open_meter(c);
+    cleanup_close int meter = launcher_open_meter(c), stat = launcher_open_stat(c);
     const char byte = INHERIT_FORK;
     int sent[INHERIT_FORK_BELLS + LIMIT_THREADS] = {
         [INHERIT_FORK_CONTROL] = fds->control_theirs,
         [INHERIT_FORK_CHANNEL] = fds->channel,
         [INHERIT_FORK_OUTPUT] = fds->log_write,
         [INHERIT_FORK_METER] = meter,
+        [INHERIT_FORK_STAT] = stat,
     };
     int status;
 
-    if (meter < 0 ||
+    if (meter < 0 || stat < 0 ||
         setsockopt(fds->control_ours, SOL_SOCKET, SO_PASSCRED, &(int){1}, sizeof(int)) != 0)
         return err_set(err, errno, "prepare a fork");
     memcpy(sent + INHERIT_FORK_BELLS, fds->bells, (size_t)fds->bells_count * sizeof fds->bells[0]);

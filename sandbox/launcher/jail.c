@@ -27,6 +27,7 @@
 #include "cleanup.h"
 #include "inherit.h"
 #include "launcher/hide.h"
+#include "python_paths.h"
 
 /* Makes the folders of path below root. Links of the host are copied as links, and their targets
  * are made too. Leaves the resolved path in real. */
@@ -309,7 +310,9 @@ write_system_files(const char *root, struct hearth_err *err)
     if (status == 0)
         status = link_to(root, "/etc/localtime", "/usr/share/zoneinfo/UTC", err);
     if (status == 0)
-        status = link_to(root, "/function", files_link, err);
+        status = link_to(root, "/function", "/etc/function/files", err);
+    if (status == 0)
+        status = link_to(root, "/etc/function/files", files_link, err);
     if (status == 0)
         status = link_to(root, "/etc/passwd", "user/passwd", err);
     return status == 0 ? link_to(root, "/etc/group", "user/group", err) : status;
@@ -343,12 +346,32 @@ copy_alternatives(const char *root, const char *libs, struct hearth_err *err)
     return 0;
 }
 
+/* The interpreter's own folders, where Hearth was built with it, and the host's packages, which
+ * are to functions what its C libraries are. */
 static int
-make_worker_root(const struct sbx_jail *jail, struct hearth_err *err)
+mount_python(const char *root, const char *prefix, struct hearth_err *err)
+{
+    static const char *const folders[] = {PYTHON_LIB, PYTHON_PACKAGES, PYTHON_LOCAL_PACKAGES};
+    char from[PATH_MAX], to[PATH_MAX];
+    int status = 0;
+
+    (void)snprintf(from, sizeof from, "%s/libexec/hearth/python", prefix);
+    if (access(from, F_OK) != 0)
+        return 0;
+    (void)snprintf(to, sizeof to, "%s%s", root, PYTHON_HEARTH);
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0] && status == 0; i++)
+        if (has_entries(folders[i]))
+            status = mount_same(root, folders[i], err);
+    return status == 0 ? mount_at(from, to, true, err) : status;
+}
+
+static int
+make_worker_root(const struct sbx_jail *jail, const char *prefix, struct hearth_err *err)
 {
     static const char *const folders[] = {
-        "fd",          "etc",  "etc/ssl", "etc/user", "etc/alternatives", "dev", "usr", "usr/lib",
-        "usr/lib/ssl", "proc", "tmp",     NULL};
+        "fd",  "etc", "etc/ssl", "etc/user",    "etc/function", "etc/alternatives",
+        "dev", "usr", "usr/lib", "usr/lib/ssl", "proc",         "tmp",
+        NULL};
     char libs[PATH_MAX];
     int status = make_root(jail->worker, folders, err);
 
@@ -364,6 +387,8 @@ make_worker_root(const struct sbx_jail *jail, struct hearth_err *err)
         status = mount_system_files(jail->worker, err);
     if (status == 0)
         status = write_system_files(jail->worker, err);
+    if (status == 0)
+        status = mount_python(jail->worker, prefix, err);
     if (status == 0)
         status = copy_link(jail->worker, "/lib", err);
     if (status == 0)
@@ -424,9 +449,9 @@ static int
 mount_toolchain(const char *root, struct hearth_err *err)
 {
     static const char *const programs[] = {"/usr/bin/gcc", "/usr/bin/g++", "/usr/bin/as",
-                                           "/usr/bin/ld"};
+                                           "/usr/bin/ld", PYTHON_PROGRAM};
     static const char *const folders[] = {"/usr/lib/gcc", "/usr/libexec/gcc", "/usr/include",
-                                          "/lib64"};
+                                          "/lib64", PYTHON_LIB};
     char libs[PATH_MAX];
     int status = libc_folder(libs, sizeof libs, err);
 
@@ -528,7 +553,7 @@ sbx_jail_make(const char *state, const char *prefix, struct sbx_jail *jail, stru
     (void)snprintf(users, sizeof users, "%s/users", jail->base);
     if (mkdir(users, 0755) != 0)
         return err_set(err, errno, "layer \"mount\": make %s", users);
-    status = make_worker_root(jail, err);
+    status = make_worker_root(jail, prefix, err);
     if (status == 0)
         status = make_builder_root(jail, prefix, err);
     if (status < 0)
@@ -595,8 +620,25 @@ mount_user(const struct sbx_jail *jail, uid_t uid, struct hearth_err *err)
     return status == 0 ? bind_read_only(folder, to, err) : status;
 }
 
+/* Over the folder with the link to a descriptor: one with the files themselves. */
+static int
+mount_files(const struct sbx_jail *jail, int files, struct hearth_err *err)
+{
+    char folder[300], place[320];
+
+    (void)snprintf(folder, sizeof folder, "%s/etc/function", jail->worker);
+    (void)snprintf(place, sizeof place, "%s/files", folder);
+    if (mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=4k") != 0 ||
+        mkdir(place, 0755) != 0 ||
+        syscall(SYS_move_mount, files, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) != 0 ||
+        mount(NULL, folder, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) !=
+            0)
+        return err_set(err, errno, "layer \"mount\": mount the files of a template");
+    return 0;
+}
+
 int
-sbx_jail_enter_worker(const struct sbx_jail *jail, uint64_t tmp_bytes, uid_t uid,
+sbx_jail_enter_worker(const struct sbx_jail *jail, uint64_t tmp_bytes, uid_t uid, int files,
                       struct hearth_err *err)
 {
     char proc[300], from[320], to[300];
@@ -607,7 +649,8 @@ sbx_jail_enter_worker(const struct sbx_jail *jail, uint64_t tmp_bytes, uid_t uid
 
     if (status == 0 && tmp_bytes > 0)
         status = mount_tmp(jail->worker, tmp_bytes, uid, 0700, MS_NOEXEC, err);
-
+    if (status == 0 && files >= 0)
+        status = mount_files(jail, files, err);
     if (status < 0)
         return status;
     (void)snprintf(proc, sizeof proc, "%s/proc", jail->worker);

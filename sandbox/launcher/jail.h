@@ -24,8 +24,10 @@ int sbx_jail_make(const char *state, const char *prefix, struct sbx_jail *jail,
 /* The child, as root in new mount, pid, ipc and uts namespaces: joins the empty network, mounts
  * its own file systems, and makes the jail its root. It cannot reach files of the host
  * afterwards. A worker sees its own descriptors under /fd. If tmp_bytes is not 0, it has a /tmp of
- * that size: a tmpfs, whose pages count in its control group. */
-int sbx_jail_enter_worker(const struct sbx_jail *jail, uint64_t tmp_bytes, uid_t uid,
+ * that size: a tmpfs, whose pages count in its control group. files: a mount that is attached
+ * nowhere, which becomes /function, or -1: then that leads to a descriptor, which the forks of a
+ * template could not open by its path. */
+int sbx_jail_enter_worker(const struct sbx_jail *jail, uint64_t tmp_bytes, uid_t uid, int files,
                           struct hearth_err *err);
 /* Mounts the working directory as /src. It was opened without following a link, and it is the one
  * descriptor that the kernel takes over into the mounts of the child. /tmp is a new tmpfs of

@@ -178,7 +178,8 @@ enter_sandbox(struct sbx_spawn *spawn, struct hearth_err *err)
     if (status == 0)
         status = spawn->source >= 0
                      ? sbx_jail_enter_builder(spawn->jail, BUILD_TMP * spawn->file_bytes, err)
-                     : sbx_jail_enter_worker(spawn->jail, spawn->file_bytes, spawn->uid, err);
+                     : sbx_jail_enter_worker(spawn->jail, spawn->file_bytes, spawn->uid,
+                                             spawn->files, err);
     if (status == 0)
         status = arrange_fds(spawn, err);
     if (status == 0)

@@ -33,6 +33,7 @@ struct sbx_spawn {
     struct sbx_inherit inherit;
     int program; /* the executable */
     int source;  /* a builder's sources; -1 for a worker */
+    int files;   /* a template's files: see jail.h; -1: none */
     int pids;    /* the pid namespace that it joins; -1: a new one, whose first process it is */
     int life;    /* pidfd of the launcher: readable once it has ended */
     uid_t uid;   /* and gid */

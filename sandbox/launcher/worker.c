@@ -105,16 +105,25 @@ launcher_open_meter(const struct launcher_child *c)
 }
 
 int
+launcher_open_stat(const struct launcher_child *c)
+{
+    int fd = sbx_cgroup_leaf_open(c->leaf, c->leaf->tree->ops->memory_controller, "memory.stat",
+                                  O_RDONLY);
+
+    return fd >= 0 || errno != ENOENT ? fd : open_memory(c->leaf); /* without control groups */
+}
+
+int
 launcher_send_task(const struct launcher_child *c, const struct launcher_worker_fds *fds,
                    struct hearth_err *err)
 {
-    cleanup_close int meter = launcher_open_meter(c);
+    cleanup_close int meter = launcher_open_meter(c), stat = launcher_open_stat(c);
     const char byte = c->is_template ? INHERIT_TASK_TEMPLATE : INHERIT_TASK;
-    const int sent[INHERIT_TASK_FDS_MOST] = {fds->object, meter, fds->files};
+    const int sent[INHERIT_TASK_FDS_MOST] = {fds->object, meter, stat, fds->files};
     unsigned count = fds->files >= 0 ? INHERIT_TASK_FDS_MOST : INHERIT_TASK_FDS;
     int status;
 
-    if (meter < 0)
+    if (meter < 0 || stat < 0)
         return err_set(err, errno, "open the memory meter of a control group");
     status = fd_send(fds->control_ours, &byte, 1, sent, count, MSG_DONTWAIT);
     return status == 0 ? 0 : err_set(err, -status, "send a worker its task");
@@ -149,6 +158,7 @@ spawn_worker(struct launcher *l, const struct launcher_recipe *recipe, struct la
                     .bells_count = fds->bells_count},
         .program = l->worker_program,
         .source = -1,
+        .files = c->is_template ? fds->files : -1,
         .pids = c->zone != NULL ? launcher_zone_pids(c->zone) : -1,
         .life = l->life,
         .uid = l->without_users ? 0 : LAUNCHER_UID_BASE + launcher_slot_of(l, c),

@@ -24,6 +24,8 @@ int launcher_prepare_worker(struct launcher *l, const struct launcher_recipe *re
                             struct hearth_err *err);
 /* A meter of its own: an open file that is shared has a lock. -1 with errno. */
 int launcher_open_meter(const struct launcher_child *c);
+/* Likewise, what the memory is used for: memory.stat. */
+int launcher_open_stat(const struct launcher_child *c);
 /* The task: the object to load, and the file to read what the instance uses. */
 int launcher_send_task(const struct launcher_child *c, const struct launcher_worker_fds *fds,
                        struct hearth_err *err);

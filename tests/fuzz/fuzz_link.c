@@ -350,6 +350,13 @@ gw_instance_measure(struct gw_loop *l, struct gw_instance *i, int64_t body, int6
 }
 
 void
+gw_instance_note_refused_memory(struct gw_loop *l, struct gw_instance *i)
+{
+    (void)l;
+    (void)i;
+}
+
+void
 gw_function_count_error(struct gw *g, struct gw_function *f, enum gw_code code)
 {
     (void)g;
