@@ -124,7 +124,7 @@ take_ranges(struct arranging *a, const struct inherit_ranges *ranges, size_t n)
 }
 
 void
-wrk_template_serve(struct chan *chan, const struct wrk_meters *meters)
+wrk_template_serve(struct chan *chan, const struct wrk_meters *meters, bool small_pages)
 {
     struct arranging arranging = {.at = 0};
 
@@ -142,7 +142,8 @@ wrk_template_serve(struct chan *chan, const struct wrk_meters *meters)
         if (got <= 0 && got != -EINTR)
             _exit(0); /* the launcher has closed it */
         if (got > 1 && message.type == INHERIT_RANGES) {
-            take_ranges(&arranging, &message, (size_t)got);
+            if (!small_pages)
+                take_ranges(&arranging, &message, (size_t)got);
         } else if (got == 1 && (char)message.type == INHERIT_FORK && all &&
                    n > INHERIT_FORK_BELLS) {
             arranging.at = arranging.ranges.count; /* forks would keep what it moves */

@@ -44,6 +44,20 @@ bundle_add(struct bundle *b, const char *path, const char *text, const char *lin
 }
 
 void
+bundle_add_bytes(struct bundle *b, const char *path, const void *bytes, size_t len)
+{
+    struct archive_entry *e = archive_entry_new();
+
+    archive_entry_set_pathname(e, path);
+    archive_entry_set_filetype(e, AE_IFREG);
+    archive_entry_set_size(e, (la_int64_t)len);
+    archive_entry_set_perm(e, 0644);
+    assert_int_equal(archive_write_header(b->a, e), ARCHIVE_OK);
+    assert_int_equal(archive_write_data(b->a, bytes, len), (la_ssize_t)len);
+    archive_entry_free(e);
+}
+
+void
 bundle_close(struct bundle *b)
 {
     assert_int_equal(archive_write_free(b->a), 0);

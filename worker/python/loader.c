@@ -366,6 +366,7 @@ hearth_language_load(const struct wrk_host *host, const void *bytes, size_t len,
         .idle = py_give_back,
         .why = why,
         .costs = costs,
+        .small_pages = true,
     };
     return 0;
 }
