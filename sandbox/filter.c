@@ -360,8 +360,8 @@ release(scmp_filter_ctx *ctx)
 static int
 make(unsigned profiles, uint64_t extras, scmp_filter_ctx *out, struct hearth_err *err)
 {
-    const unsigned additional =
-        SBX_PROFILE_FILES | SBX_PROFILE_THREADS | SBX_PROFILE_NETWORK | SBX_PROFILE_TEMPLATE;
+    const unsigned additional = SBX_PROFILE_FILES | SBX_PROFILE_THREADS | SBX_PROFILE_NETWORK |
+                                SBX_PROFILE_TEMPLATE | SBX_PROFILE_PYTHON;
     enum sbx_profile profile = (enum sbx_profile)(profiles & ~additional);
     __attribute__((cleanup(release))) scmp_filter_ctx ctx = seccomp_init(default_action(profile));
     int status;
@@ -476,7 +476,8 @@ sbx_filter_worker_file(const struct sbx_wider *wider, int *fd, struct hearth_err
         return err_set(err, errno, "make the file of system-call filters");
     status = append(made, SBX_PROFILE_LOAD | also, wider->calls, &head.load, err);
     if (status == 0)
-        status = append(made, SBX_PROFILE_RUN, 0, &head.run, err);
+        status = append(made, SBX_PROFILE_RUN | (wider->python ? SBX_PROFILE_PYTHON : 0), 0,
+                        &head.run, err);
     if (status < 0)
         return status;
     if (pwrite(made, &head, sizeof head, 0) != (ssize_t)sizeof head ||

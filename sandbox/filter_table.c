@@ -18,6 +18,7 @@
 #define N SBX_PROFILE_NETWORK
 #define C SBX_PROFILE_BROKER
 #define M SBX_PROFILE_TEMPLATE
+#define Y SBX_PROFILE_PYTHON
 
 const struct sbx_rule sbx_rules[] = {
     /* the channel */
@@ -199,6 +200,24 @@ const struct sbx_rule sbx_rules[] = {
     {"readlink", L, SBX_ALWAYS, EINVAL, "links of /fd tell paths of the host"},
     {"readlinkat", L, SBX_ALWAYS, EINVAL, "links of /fd tell paths of the host"},
     {"readlink", B, SBX_ALWAYS, 0, "files in the jail"},
+
+    /* an interpreter that serves: what neither Python 3.11 nor its standard library ever calls.
+     * What they call, and packages in C, keeps the rows above: an interpreter has ctypes, and can
+     * make any call that a function in C can */
+    {"signalfd4", Y, SBX_ALWAYS, SBX_TAKEN, "signals come to handlers, and to set_wakeup_fd"},
+    {"rt_sigsuspend", Y, SBX_ALWAYS, SBX_TAKEN, "signal.pause and sigwait have calls of their own"},
+    {"tkill", Y, SBX_ALWAYS, SBX_TAKEN, "signal.pthread_kill is tgkill"},
+    {"timer_create", Y, SBX_ALWAYS, SBX_TAKEN, "signal.setitimer has a call of its own"},
+    {"timer_settime", Y, SBX_ALWAYS, SBX_TAKEN, "likewise"},
+    {"timer_gettime", Y, SBX_ALWAYS, SBX_TAKEN, "likewise"},
+    {"timer_getoverrun", Y, SBX_ALWAYS, SBX_TAKEN, "likewise"},
+    {"timerfd_create", Y, SBX_ALWAYS, SBX_TAKEN, "os has it from Python 3.13 on"},
+    {"timerfd_settime", Y, SBX_ALWAYS, SBX_TAKEN, "likewise"},
+    {"timerfd_gettime", Y, SBX_ALWAYS, SBX_TAKEN, "likewise"},
+    {"epoll_pwait2", Y, SBX_ALWAYS, SBX_TAKEN, "select.epoll is epoll_wait"},
+    {"readahead", Y, SBX_ALWAYS, SBX_TAKEN, "os.posix_fadvise is fadvise64"},
+    {"sync_file_range", Y, SBX_ALWAYS, SBX_TAKEN, "os has fsync and fdatasync"},
+    {"membarrier", Y, SBX_ALWAYS, SBX_TAKEN, "the interpreter's lock is a mutex"},
 
     /* a function with a /tmp of its own */
     {"pwrite64", T, SBX_ALWAYS, 0, "files in /tmp"},

@@ -16,6 +16,7 @@
 #include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -267,6 +268,27 @@ refuse(int number)
     return -(long)answer;
 }
 
+/* Of a template and its forks, anonymous memory that would be shared: it is private, which is the
+ * same to a process that can have no child. */
+static bool
+wants_shared_memory(int number, const ucontext_t *uc)
+{
+    long prot = argument(uc, 2), flags = argument(uc, 3);
+
+    return number == SYS_mmap && file->forks != 0 && (prot & PROT_EXEC) == 0 &&
+           (flags & MAP_ANONYMOUS) != 0 && (flags & MAP_TYPE) == MAP_SHARED &&
+           (flags & MAP_HUGETLB) == 0;
+}
+
+static long
+map_private(const ucontext_t *uc)
+{
+    void *at = mmap((void *)argument(uc, 0), (size_t)argument(uc, 1), (int)argument(uc, 2),
+                    ((int)argument(uc, 3) & ~MAP_TYPE) | MAP_PRIVATE, -1, 0);
+
+    return at == MAP_FAILED ? -errno : (long)at;
+}
+
 static void
 on_call(int sig, siginfo_t *info, void *context)
 {
@@ -279,7 +301,9 @@ on_call(int sig, siginfo_t *info, void *context)
     }
     if (is_deadly(number, uc))
         note_and_die((uint32_t)number + 1);
-    if (answer_of(number) == SBX_EMULATED)
+    if (wants_shared_memory(number, uc))
+        set_result(uc, map_private(uc));
+    else if (answer_of(number) == SBX_EMULATED)
         set_result(uc, emulate(number, uc));
     else
         set_result(uc, refuse(number));

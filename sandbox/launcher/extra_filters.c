@@ -9,7 +9,8 @@ static bool
 same(const struct sbx_wider *a, const struct sbx_wider *b)
 {
     return a->calls == b->calls && a->threads == b->threads && a->files == b->files &&
-           a->strict == b->strict && a->network == b->network && a->forks == b->forks;
+           a->strict == b->strict && a->network == b->network && a->forks == b->forks &&
+           a->python == b->python;
 }
 
 bool

@@ -28,6 +28,7 @@
 #include "launcher/shortage.h"
 #include "launcher/spawn.h"
 #include "launcher/worker.h"
+#include "python_paths.h"
 #include "state_paths.h"
 
 /* Client libraries look up names in threads, also where the function has no threads of its own. */
@@ -69,6 +70,17 @@ open_object(struct launcher *l, const struct launch_start *start, int *fd, struc
         return err_set(err, EINVAL, "%s is not a file of at most %d bytes", path, LIMIT_OBJECT);
     *fd = take_fd(&opened);
     return 0;
+}
+
+/* By its first line, which the worker goes by too. An object that says it falsely has fewer system
+ * calls than it could. */
+static bool
+is_python(int object)
+{
+    char first[sizeof PYTHON_OBJECT_FIRST] = "";
+
+    return pread(object, first, sizeof first - 1, 0) == (ssize_t)sizeof first - 1 &&
+           strcmp(first, PYTHON_OBJECT_FIRST) == 0;
 }
 
 /* The folder of the version's files as a mount that is attached nowhere: an instance sees it, and
@@ -222,11 +234,13 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
         .is_template = start->template != 0,
     };
     struct launcher_child *from = start->from != 0 ? find(l, start->from) : NULL;
-    bool is_default = launcher_is_usual(&wider);
+    bool is_default;
     int status = open_object(l, start, &fds->object, err);
 
     if (status == 0)
         status = open_files(l, start, &fds->files, err);
+    wider.python = status == 0 && is_python(fds->object);
+    is_default = launcher_is_usual(&wider);
     if (status == 0 && start->template != 0 &&
         (l->without_cgroups || wider.threads > 0 || wider.network || wider.files))
         status = err_set(err, EINVAL,

@@ -21,6 +21,7 @@ enum sbx_profile {
     SBX_PROFILE_NETWORK = 64, /* in addition to LOAD: a worker with destinations */
     SBX_PROFILE_BROKER = 128, /* the broker */
     SBX_PROFILE_TEMPLATE = 256, /* in addition to LOAD: a worker that forks further ones */
+    SBX_PROFILE_PYTHON = 512,   /* in addition to RUN: what is taken from an interpreter */
 };
 
 /* The file that a worker gets, and maps at SBX_FILTER_AT, read-only: a header, then the programs.
@@ -73,6 +74,7 @@ struct sbx_wider {
     bool strict;      /* what is refused is deadly */
     bool network;     /* it may ask the broker for connections */
     bool forks;       /* it may become a template */
+    bool python;      /* it runs an interpreter: less is left once it serves */
 };
 
 /* Makes that file: sealed, in memory. The caller owns it. */
