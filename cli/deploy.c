@@ -40,21 +40,46 @@ static const char template[] =
     "    return hearth_printf(call, \"hello, %%s\\n\", name ? name : \"world\");\n"
     "}\n";
 
+static const char python_template[] =
+    "\"\"\"%s.py: a function. Deploy it with: hearth deploy %s.py\n"
+    "Then call it: hearth call '%s?name=Ada'\n"
+    "\n"
+    "An instance runs one call at a time and stays warm between calls: what is made here, outside "
+    "of\n"
+    "handle, is there for every call, and instances share its memory.\n"
+    "\"\"\"\n"
+    "\n"
+    "\n"
+    "def handle(call):\n"
+    "    \"\"\"Serves one call. Returns None, str, bytes, dict, list, or an iterable of "
+    "these.\"\"\"\n"
+    "    name = call.query(\"name\") or \"world\"\n"
+    "    call.log(\"greeting \" + name)\n"
+    "    return \"hello, \" + name + \"\\n\"\n";
+
 int
 cmd_new(const struct cli *cli, int argc, char **argv)
 {
-    const char *name = cli_name("new", argc, argv);
+    size_t given = argc > 0 && argv[0] != NULL ? strlen(argv[0]) : 0;
+    bool python = given > 3 && strcmp(argv[0] + given - 3, ".py") == 0;
+    const char *name;
     char path[80];
     FILE *file;
 
     (void)cli;
+    if (python)
+        argv[0][given - 3] = '\0';
+    name = cli_name("new", argc, argv);
     if (name == NULL)
         return CLI_USAGE;
-    (void)snprintf(path, sizeof path, "%s.c", name);
+    (void)snprintf(path, sizeof path, "%s.%s", name, python ? "py" : "c");
     file = fopen(path, "wxe");
     if (file == NULL)
         return cli_fail("cannot make %s: %s", path, strerror(errno));
-    (void)fprintf(file, template, name, name, name);
+    if (python)
+        (void)fprintf(file, python_template, name, name, name);
+    else
+        (void)fprintf(file, template, name, name, name);
     if (fclose(file) != 0)
         return cli_fail("cannot write %s: %s", path, strerror(errno));
     (void)printf("wrote %s. Next: hearth deploy %s\n", path, path);
@@ -166,7 +191,8 @@ pack_folder(const char *path, struct payload *payload)
 
         while (*name == '/')
             name++;
-        if (entry->fts_info == FTS_D && strcmp(entry->fts_name, ".git") == 0)
+        if (entry->fts_info == FTS_D &&
+            (strcmp(entry->fts_name, ".git") == 0 || strcmp(entry->fts_name, "__pycache__") == 0))
             (void)fts_set(tree, entry, FTS_SKIP);
         else if (entry->fts_info == FTS_F)
             status = add_file(archive, entry, name);
@@ -220,7 +246,7 @@ paint(const struct cli *cli, const char *severity)
 }
 
 /* The file of a message as it is called here, so that editors find it: the daemon knows a single
- * source as function.c, and the files of a folder by their paths in it. */
+ * source as function.c or function.py, and the files of a folder by their paths in it. */
 static const char *
 own_file(const char *path, const char *file, char *shown, size_t n)
 {
@@ -231,7 +257,9 @@ own_file(const char *path, const char *file, char *shown, size_t n)
     if (S_ISDIR(st.st_mode))
         (void)snprintf(shown, n, "%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/", file);
     else
-        (void)snprintf(shown, n, "%s", strncmp(file, "function.c", 10) == 0 ? path : file);
+        (void)snprintf(
+            shown, n, "%s",
+            strncmp(file, "function.c", 10) == 0 || strcmp(file, "function.py") == 0 ? path : file);
     return shown;
 }
 
@@ -248,8 +276,12 @@ print_diagnostics(const struct cli *cli, const char *path, const json_t *answer)
         const char *caret = cli_text(item, "caret");
 
         if (file[0] != '\0')
-            (void)fprintf(stderr, "%s:%.0f:%.0f: ", own_file(path, file, shown, sizeof shown),
-                          cli_number(item, "line"), cli_number(item, "column"));
+            (void)fprintf(stderr, "%s:%.0f:", own_file(path, file, shown, sizeof shown),
+                          cli_number(item, "line"));
+        if (file[0] != '\0' && cli_number(item, "column") > 0)
+            (void)fprintf(stderr, "%.0f:", cli_number(item, "column"));
+        if (file[0] != '\0')
+            (void)fputc(' ', stderr);
         (void)fprintf(stderr, "%s%s:%s %s\n", paint(cli, severity), severity,
                       cli->color ? "\033[0m" : "", cli_text(item, "message"));
         if (caret[0] != '\0')
@@ -260,6 +292,21 @@ print_diagnostics(const struct cli *cli, const char *path, const json_t *answer)
     json_array_foreach (json_object_get(answer, "ignored"), i, item)
         if (json_is_string(item))
             (void)fprintf(stderr, "not compiled: %s\n", json_string_value(item));
+}
+
+/* Of a function in Python. */
+static void
+print_imports(const json_t *answer)
+{
+    char size[24];
+    json_t *item;
+    size_t i;
+
+    json_array_foreach (json_object_get(answer, "imports"), i, item)
+        if (i < 5)
+            (void)printf("  %8.1f ms %8s  import %s\n", cli_number(item, "ms"),
+                         cli_bytes(cli_number(item, "bytes"), size, sizeof size),
+                         cli_text(item, "module"));
 }
 
 static int
@@ -314,6 +361,8 @@ send_payload(const struct cli *cli, const char *name, const char *path, const ch
                      name, cli_number(reply.json, "version"), path,
                      cli_bytes(cli_number(reply.json, "limits.memory"), memory, sizeof memory),
                      name);
+    if (ok && !cli->json)
+        print_imports(reply.json);
     cli_reply_free(&reply);
     return ok ? CLI_OK : CLI_REFUSED;
 }

@@ -17,7 +17,7 @@ static const struct command {
     const char *name, *arguments, *text;
     int (*run)(const struct cli *cli, int argc, char **argv);
 } commands[] = {
-    {"new", "NAME", "write NAME.c, a function to begin with", cmd_new},
+    {"new", "NAME[.py]", "write NAME.c, or NAME.py, a function to begin with", cmd_new},
     {"deploy", "FILE|FOLDER [--name NAME] [--memory 32M ...]", "build it and make it live",
      cmd_deploy},
     {"call", "NAME[/path][?query] [-X METHOD] [-d DATA|@FILE|-] [-H FIELD] [-i] [--time]",

@@ -64,7 +64,8 @@ enum inherit_exporter {
 /* The same task, of a worker that is to become a template: once it is initialised it serves no
  * call, and waits on CONTROL for messages with a byte INHERIT_FORK. Each carries what a further
  * instance starts with: its CONTROL, channel, output, meters, and the eventfds. The fork says
- * INHERIT_BORN on its CONTROL, waits until it was put in its place and is told INHERIT_PLACED. */
+ * INHERIT_BORN on its CONTROL, waits until it was put in its place and is told INHERIT_PLACED, with
+ * its socket to the broker where the function has destinations. */
 #define INHERIT_TASK_TEMPLATE 'P'
 #define INHERIT_RANGES        'M' /* a struct inherit_ranges */
 #define INHERIT_FORK          'F'

@@ -301,6 +301,8 @@ add_conditions(scmp_filter_ctx ctx, uint32_t action, int nr, enum sbx_when when)
     case SBX_OWN_LIMITS:
         return seccomp_rule_add(ctx, action, nr, 2, SCMP_A0(SCMP_CMP_EQ, 0),
                                 SCMP_A2(SCMP_CMP_EQ, 0));
+    case SBX_FILES_LIMIT:
+        return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, RLIMIT_NOFILE));
     case SBX_STACK_LIMIT:
         return seccomp_rule_add(ctx, action, nr, 1, SCMP_A0(SCMP_CMP_EQ, RLIMIT_STACK));
     case SBX_COLLAPSE:

@@ -24,6 +24,7 @@ enum sbx_when {
     SBX_STREAM_IOCTL,      /* ioctl: only FIONBIO, FIONREAD, FIOCLEX */
     SBX_OWN_LIMITS,        /* prlimit64: only asks, of itself */
     SBX_STACK_LIMIT,       /* setrlimit: only of the stack */
+    SBX_FILES_LIMIT,       /* setrlimit: only of open files */
     SBX_COLLAPSE,          /* madvise: only MADV_COLLAPSE */
     SBX_SMALL_PAGES,       /* prctl: only PR_SET_THP_DISABLE */
     SBX_SET_NAME,          /* prctl: only PR_SET_NAME */

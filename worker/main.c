@@ -22,6 +22,7 @@
 #include "inherit.h"
 #include "isolation.h"
 #include "loader.h"
+#include "network.h"
 #include "print.h"
 #include "serve.h"
 #include "template.h"
@@ -253,7 +254,9 @@ main(void)
         exit_broken(&err);
     (void)prctl(PR_SET_NAME, "hearth-worker", 0, 0, 0);
     wrk_meters_set(&chan, &meters);
-    if (!is_template)
+    if (is_template)
+        wrk_network_hold(false);
+    else
         (void)close(INHERIT_WORKER_CONTROL);
     if (receive_setup(&chan, &err) < 0 || initialise(object, &function, &ready, &err) < 0)
         exit_unfit(&chan, &err);

@@ -38,6 +38,12 @@ static _Atomic uint32_t locked; /* 2: somebody waits */
 static bool broken;             /* an answer did not come */
 
 void
+wrk_network_hold(bool forked)
+{
+    broken = !forked;
+}
+
+void
 wrk_network_watch(const struct hearth_call *call)
 {
     running = call;
@@ -111,7 +117,8 @@ ask(const void *question, size_t n, const int *with, int *fd)
     long status;
 
     lock();
-    status = broken ? -EPIPE : fd_send(INHERIT_WORKER_BROKER, question, n, with, with != NULL, 0);
+    status =
+        broken ? -ENETDOWN : fd_send(INHERIT_WORKER_BROKER, question, n, with, with != NULL, 0);
     if (status == 0)
         status = receive_reply(fd);
     else if (status == -EPIPE || status == -ECONNRESET || status == -ENOTCONN)

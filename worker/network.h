@@ -3,10 +3,14 @@
 #ifndef WORKER_NETWORK_H
 #define WORKER_NETWORK_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "call.h"
 
+/* A template has no socket to the broker, and so no connection that its forks would share: its
+ * questions fail with ENETDOWN. forked: it has one now. */
+void wrk_network_hold(bool forked);
 /* Whose deadline bounds how long a connection may take; its chan is set. */
 void wrk_network_watch(const struct hearth_call *call);
 

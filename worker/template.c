@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "inherit.h"
 #include "isolation.h"
 #include "limits.h"
+#include "network.h"
 
 #define FDS_MOST (INHERIT_FORK_BELLS + LIMIT_THREADS)
 
@@ -52,6 +54,42 @@ put(int fd, int number)
     return true;
 }
 
+static bool
+limit_files(rlim_t now, rlim_t most)
+{
+    struct rlimit limit = {.rlim_cur = now, .rlim_max = most};
+
+    return syscall(SYS_setrlimit, RLIMIT_NOFILE, &limit) == 0;
+}
+
+/* Its number is beyond all files that a worker may open. The hard limit of a template, and so of
+ * its forks, is one more, and the filter for running takes the call away. What code of the function
+ * could put there before is a socket of its own. */
+static bool
+put_broker(int broker)
+{
+    return limit_files(INHERIT_WORKER_BROKER + 1, INHERIT_WORKER_BROKER + 1) &&
+           put(broker, INHERIT_WORKER_BROKER) &&
+           limit_files(INHERIT_WORKER_BROKER, INHERIT_WORKER_BROKER);
+}
+
+/* Until the launcher says that the fork is in its place. A function with destinations gets its
+ * socket to the broker then. */
+static bool
+await_place(void)
+{
+    char byte = 0;
+    int broker = -1;
+    unsigned n = 1;
+    bool all = false;
+
+    if (fd_receive(INHERIT_WORKER_CONTROL, &byte, 1, &broker, &n, &all, 0) != 1 ||
+        byte != INHERIT_PLACED || !all)
+        return false;
+    wrk_network_hold(n == 1);
+    return n == 0 || put_broker(broker);
+}
+
 /* In the fork. */
 static bool
 take_place(struct chan *chan, const struct wrk_meters *meters, const int *fds, unsigned n)
@@ -71,8 +109,7 @@ take_place(struct chan *chan, const struct wrk_meters *meters, const int *fds, u
     if (chan_open(chan, CHAN_WORKER, fds[INHERIT_FORK_CHANNEL], &err) < 0)
         return false;
     (void)close(fds[INHERIT_FORK_CHANNEL]);
-    if (write(INHERIT_WORKER_CONTROL, &byte, 1) != 1 ||
-        read(INHERIT_WORKER_CONTROL, &byte, 1) != 1 || byte != INHERIT_PLACED)
+    if (write(INHERIT_WORKER_CONTROL, &byte, 1) != 1 || !await_place())
         return false;
     wrk_isolation_scope();
     chan_prefault(chan);

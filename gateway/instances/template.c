@@ -34,14 +34,14 @@ is_worth_it(const struct gw_function *f)
     }
 }
 
-/* What forks would share, and must not: other threads do not exist in a fork, a /tmp would be one
- * for all, and so would the socket to the broker. */
+/* What forks would share, and must not: other threads do not exist in a fork, and a /tmp would be
+ * one for all. A template of a function with destinations cannot reach them: its forks can. */
 static bool
 is_possible(const struct gw_function *f)
 {
     const struct sch_settings *n = &f->settings.numbers;
 
-    return n->threads == 1 && n->tmp == 0 && f->settings.network[0] == '\0' && n->max > 1;
+    return n->threads == 1 && n->tmp == 0 && n->max > 1;
 }
 
 static bool

@@ -366,9 +366,19 @@ keep_spare(struct launcher *l, struct launcher_child *from, const struct sbx_cgr
     return 0;
 }
 
+int
+launcher_fork_settle(struct launcher_child *c)
+{
+    struct hearth_err err = {0};
+    uint32_t pids = c->pids_later;
+
+    c->pids_later = 0;
+    return pids > 0 ? sbx_cgroup_set_pids(c->leaf, pids, &err) : 0;
+}
+
 struct launcher_child *
 launcher_fork(struct launcher *l, struct launcher_child *from, const struct launcher_recipe *recipe,
-              uint64_t id, launcher_ended_fn *ended, struct launcher_worker_fds *fds,
+              uint64_t id, launcher_ended_fn *ended, int broker, struct launcher_worker_fds *fds,
               struct hearth_err *err)
 {
     const char placed = INHERIT_PLACED;
@@ -391,7 +401,7 @@ launcher_fork(struct launcher *l, struct launcher_child *from, const struct laun
     c->kind = LAUNCHER_WORKER;
     c->ended = ended;
     c->id = id;
-    if (fd_send(fds->control_ours, &placed, 1, NULL, 0, MSG_DONTWAIT) < 0)
+    if (fd_send(fds->control_ours, &placed, 1, &broker, broker >= 0, MSG_DONTWAIT) < 0)
         launcher_kill_child(c); /* it has died: that is reported */
     return c;
 }

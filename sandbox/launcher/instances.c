@@ -195,7 +195,8 @@ fork_from(struct launcher *l, const struct launch_message *msg, struct launcher_
 {
     struct launcher_worker_fds own = LAUNCHER_NO_FDS;
     struct hearth_err err = {0};
-    struct launcher_child *c = launcher_fork(l, from, recipe, msg->id, instance_ended, &own, &err);
+    struct launcher_child *c =
+        launcher_fork(l, from, recipe, msg->id, instance_ended, fds->broker_theirs, &own, &err);
 
     if (c == NULL) {
         launcher_log_error(l, "instance %" PRIu64 ": %s: it is made anew", msg->id, err.text);
@@ -203,9 +204,21 @@ fork_from(struct launcher *l, const struct launch_message *msg, struct launcher_
         return NULL;
     }
     send_started(l, c, &own);
+    own.broker_ours = take_fd(&fds->broker_ours);
+    c->pids_later = own.broker_ours >= 0 ? recipe->limits.pids : 0;
     launcher_worker_fds_close(fds);
     *fds = own;
     return c;
+}
+
+/* Tells the broker, where the instance has a socket to it. */
+static void
+attach(struct launcher *l, struct launcher_child *c, struct launcher_worker_fds *fds)
+{
+    if (fds->broker_ours < 0)
+        return;
+    c->broker = take_fd(&fds->broker_ours);
+    launcher_broker_attach(l, c);
 }
 
 /* Gives a blank, or a worker just born, the function. A blank has no /tmp and the usual
@@ -242,19 +255,20 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
     wider.python = status == 0 && is_python(fds->object);
     is_default = launcher_is_usual(&wider);
     if (status == 0 && start->template != 0 &&
-        (l->without_cgroups || wider.threads > 0 || wider.network || wider.files))
-        status = err_set(err, EINVAL,
-                         "a template has control groups, one thread, no network and no /tmp");
+        (l->without_cgroups || wider.threads > 0 || wider.files))
+        status = err_set(err, EINVAL, "a template has control groups, one thread and no /tmp");
     if (status == 0 && (start->calls & ~sbx_extra_all()) != 0)
         status = err_set(err, EINVAL, "allow system calls that no function may make");
     if (status == 0)
         status = launcher_find_filters(l, &wider, &recipe.filters, err);
-    if (status == 0 && wider.network)
+    if (status == 0 && wider.network && start->template == 0)
         status = launcher_broker_pair(l, &fds->broker_theirs, &fds->broker_ours, err);
     if (status < 0)
         return status;
-    if (from != NULL && from->is_template && (*c = fork_from(l, msg, from, &recipe, fds)) != NULL)
+    if (from != NULL && from->is_template && (*c = fork_from(l, msg, from, &recipe, fds)) != NULL) {
+        attach(l, *c, fds);
         return 0;
+    }
     *c = is_default ? launcher_blank_take(l, fds) : NULL;
     if (*c != NULL) {
         (*c)->kind = LAUNCHER_WORKER;
@@ -271,10 +285,8 @@ assign(struct launcher *l, const struct launch_message *msg, struct launcher_chi
     }
     if (status == 0)
         status = set_stack(*c, start->stack_bytes, err);
-    if (status == 0 && wider.network) {
-        (*c)->broker = take_fd(&fds->broker_ours);
-        launcher_broker_attach(l, *c);
-    }
+    if (status == 0)
+        attach(l, *c, fds);
     return status == 0 ? launcher_send_task(*c, fds, err) : status;
 }
 
@@ -357,7 +369,8 @@ launcher_check(struct launcher *l, const struct launch_message *msg)
         }
         return;
     }
-    if (launcher_count_filters(c->pid) >= l->filters_above + SBX_FILTER_COUNT) {
+    if (launcher_count_filters(c->pid) >= l->filters_above + SBX_FILTER_COUNT &&
+        launcher_fork_settle(c) == 0) {
         launcher_send(l, &answer, NULL, 0);
         return;
     }

@@ -55,6 +55,7 @@ struct launcher_child {
     int broker; /* the broker's end of its socket; -1: it has none */
     struct sbx_cgroup *leaf;
     struct launcher_zone *zone; /* a template or a fork: see zone.h; NULL: neither */
+    uint32_t pids_later;        /* of a fork, once it has its filters */
     bool is_template;
     int64_t late_ms;              /* of a template: see forks.c */
     struct launcher_spare *spare; /* of a template: see forks.h; NULL: it was not forked yet */

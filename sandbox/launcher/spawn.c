@@ -94,9 +94,9 @@ close_others_on_exec(const struct sbx_spawn *spawn, struct hearth_err *err)
 /* If root may not raise it (a container without CAP_SYS_RESOURCE), the tighter limit that the
  * daemon was started with stays. */
 static int
-set_limit(int what, rlim_t value)
+set_limit(int what, rlim_t value, rlim_t most)
 {
-    struct rlimit wanted = {.rlim_cur = value, .rlim_max = value}, now;
+    struct rlimit wanted = {.rlim_cur = value, .rlim_max = most}, now;
 
     if (setrlimit((__rlimit_resource_t)what, &wanted) == 0)
         return 0;
@@ -128,7 +128,9 @@ set_limits(const struct sbx_spawn *spawn, struct hearth_err *err)
     };
 
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        int status = set_limit(limits[i].what, limits[i].value);
+        /* a template's forks: see worker/template.c */
+        bool later = limits[i].what == RLIMIT_NOFILE && spawn->pids >= 0;
+        int status = set_limit(limits[i].what, limits[i].value, limits[i].value + later);
 
         if (status < 0)
             return err_set(err, -status, "layer \"rlimits\": limit %d", limits[i].what);

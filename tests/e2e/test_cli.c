@@ -71,6 +71,10 @@ test_errors_say_what_to_do(void **state)
         "h deploy none.c 2>err; [ $? = 1 ] && grep -q 'none.c: No such file' err",
         "touch odd.txt; h deploy odd.txt 2>err; [ $? = 2 ] && grep -q 'a function is a .c' err",
         "h deploy 2>err; [ $? = 2 ] && grep -q usage err",
+        "hearth new snake.py | grep -q 'Next: hearth deploy snake.py' && h deploy snake.py >out && "
+        "[ \"$(h call 'snake?name=Ada')\" = 'hello, Ada' ] && ! hearth new snake.py 2>err",
+        "printf 'def handle(call):\\n    x = (1,\\n' >broken.py; h deploy broken.py 2>err; "
+        "[ $? = 1 ] && grep -q \"^broken.py:2:9: error: SyntaxError: '(' was never closed\" err",
         "hearth new ok >out && h deploy ok.c --memroy 1M 2>err; [ $? = 1 ] && "
         "grep -q 'bad_setting: memroy may be' err",
         "h deploy ok.c --memory 1K 2>err; [ $? = 1 ] && grep -q 'bad_setting: memory may be' err",

@@ -705,6 +705,13 @@ test_redis_keeps_its_connection(void **state)
 }
 
 static void
+test_python_keeps_its_connections_in_forks(void **state)
+{
+    (void)state;
+    shell_script("python_databases");
+}
+
+static void
 test_libcurl_reaches_a_server_with_tls(void **state)
 {
     struct daemon d = {0};
@@ -742,6 +749,7 @@ main(void)
         cmocka_unit_test(test_bad_destinations_are_refused_with_what_is_allowed),
         cmocka_unit_test(test_postgres_keeps_its_connection),
         cmocka_unit_test(test_redis_keeps_its_connection),
+        cmocka_unit_test(test_python_keeps_its_connections_in_forks),
         cmocka_unit_test(test_libcurl_reaches_a_server_with_tls),
     };
 

@@ -239,8 +239,7 @@ static void
 test_without_a_costly_init_there_is_none(void **state)
 {
     static const char *const settings[] = {"memory=96M&template=off", "memory=96M&threads=2",
-                                           "memory=96M&tmp=1M", "memory=96M&network=127.0.0.1:9",
-                                           "memory=96M&max=1"};
+                                           "memory=96M&tmp=1M", "memory=96M&max=1"};
 
     (void)state;
     deploy_ok(d, "cheap", "memory=16M&min=1", cheap);
