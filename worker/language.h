@@ -23,6 +23,10 @@ struct wrk_function {
     void (*idle)(void);         /* once no call has come for 100 ms after one */
     const char *(*why)(void);   /* why init, fork or begin failed; NULL: it has no word for it */
     const char *(*costs)(void); /* of init: the text of struct frame_ready, or NULL */
+    /* Between two calls: begins to note what allocates; and ends it, with a text of the lines that
+     * worker/profile.h has, which stays until the next one. NULL: malloc is sampled. */
+    void (*profile_begin)(void);
+    const char *(*profile_end)(void);
     /* Forks write into all that the template made (counts of references, say): its memory stays in
      * small pages. One write into a huge page that is shared takes up to 2 ms. */
     bool small_pages;

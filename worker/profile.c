@@ -426,6 +426,18 @@ begin_frame(struct sender *s)
     }
 }
 
+static void
+send_bytes(struct sender *s, const char *text, size_t n)
+{
+    if (s->len + n > LIMIT_FRAME)
+        send_frame(s, 0);
+    begin_frame(s);
+    if (s->failed)
+        return;
+    memcpy(s->frame + s->len, text, n);
+    s->len += n;
+}
+
 static void __attribute__((format(printf, 2, 3))) send_text(struct sender *s, const char *fmt, ...)
 {
     char text[512];
@@ -439,13 +451,7 @@ static void __attribute__((format(printf, 2, 3))) send_text(struct sender *s, co
         return;
     if (n >= (int)sizeof text)
         n = sizeof text - 1;
-    if (s->len + (size_t)n > LIMIT_FRAME)
-        send_frame(s, 0);
-    begin_frame(s);
-    if (s->failed)
-        return;
-    memcpy(s->frame + s->len, text, (size_t)n);
-    s->len += (size_t)n;
+    send_bytes(s, text, (size_t)n);
 }
 
 static void
@@ -519,6 +525,24 @@ wrk_profile_stop(struct chan *chan)
         send_text(&s, "d %u\n", tables->dropped);
         /* all zero again; the mapping stays, since a thread may still be in a hook */
         (void)madvise(tables, sizeof *tables, MADV_DONTNEED);
+    }
+    begin_frame(&s);
+    send_frame(&s, FRAME_END);
+}
+
+void
+wrk_profile_send(struct chan *chan, const char *text)
+{
+    struct sender s = {.chan = chan};
+
+    while (*text != '\0') { /* line by line: each ends with a newline */
+        size_t n = strcspn(text, "\n");
+
+        if (text[n] != '\n')
+            break;
+        if (n < LIMIT_FRAME)
+            send_bytes(&s, text, n + 1);
+        text += n + 1;
     }
     begin_frame(&s);
     send_frame(&s, FRAME_END);

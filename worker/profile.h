@@ -21,7 +21,13 @@ void wrk_profile_start(void);
  * - s OBJECTS BYTES LIVE-OBJECTS LIVE-BYTES ADDRESS ...: a stack, the innermost frame first, and
  * what it has allocated, scaled up from the samples. Its frames were sent before.
  * - d COUNT: samples for which there was no room.
- */
+ * - o GREW COUNT MODULE TYPE: of a language with types: how many more objects of this one there are
+ * than when the profile began, and how many there are.
+ *
+ * A frame of another language has the name of the language as OBJECT, the line as OFFSET and
+ * FILE:LINE as SYMBOL. */
 void wrk_profile_stop(struct chan *chan);
+/* The same with a text that was made elsewhere. */
+void wrk_profile_send(struct chan *chan, const char *text);
 
 #endif

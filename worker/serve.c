@@ -90,12 +90,16 @@ trim(struct chan *chan)
 }
 
 static void
-profile(struct chan *chan, const struct frame *frame)
+profile(struct chan *chan, const struct wrk_function *function, const struct frame *frame)
 {
-    bool start = frame->len > 0 && frame->payload[0] == 1;
+    bool start = frame->len > 0 && frame->payload[0] == 1, own = function->profile_begin != NULL;
 
     chan_consume(chan, frame);
-    if (start)
+    if (own && start)
+        function->profile_begin();
+    else if (own)
+        wrk_profile_send(chan, function->profile_end());
+    else if (start)
         wrk_profile_start();
     else
         wrk_profile_stop(chan);
@@ -166,7 +170,7 @@ wrk_serve(struct chan *chan, const struct wrk_function *function)
             trim(chan);
             break;
         case FRAME_PROFILE:
-            profile(chan, &frame);
+            profile(chan, function, &frame);
             break;
         case FRAME_RETIRE:
             retire(function);

@@ -178,6 +178,7 @@ request_new(struct gw_conn *conn, const struct gw_route *route)
         (void)snprintf(req->type, sizeof req->type, "%.*s", (int)strcspn(type, "; "), type);
     req->wants_protobuf =
         accept != NULL && strstr(accept, "application/vnd.google.protobuf") != NULL;
+    req->wants_json = accept != NULL && strstr(accept, "application/json") != NULL;
     conn->exchange = req;
     return req;
 }

@@ -40,12 +40,12 @@ struct gw_request {
     bool away;        /* it is on the main loop, and its client is on another one */
     atomic_bool gone; /* the client is gone; for the main loop, which must not read conn */
     const struct gw_route *route;
-    char name[LIMIT_NAME + 1]; /* the function's name from the path; may be "" */
-    char *query;               /* owned; NULL: none */
-    char type[64];             /* media type of the body, without parameters */
-    bool wants_protobuf;       /* by its field Accept */
-    bool on_admin, calls_here; /* its listener serves /v1; serves functions */
-    char *body;                /* owned; followed by a NUL that `len` does not count */
+    char name[LIMIT_NAME + 1];       /* the function's name from the path; may be "" */
+    char *query;                     /* owned; NULL: none */
+    char type[64];                   /* media type of the body, without parameters */
+    bool wants_protobuf, wants_json; /* by its field Accept */
+    bool on_admin, calls_here;       /* its listener serves /v1; serves functions */
+    char *body;                      /* owned; followed by a NUL that `len` does not count */
     size_t len, room, most;
     bool answered;
     struct gw_answer answer;

@@ -29,7 +29,7 @@ struct gw_profile {
     char name[LIMIT_NAME + 1];
     uint32_t version;
     int64_t seconds, begin_by_ms, begun_ms, took_ms;
-    bool live, pprof;
+    bool live, pprof, json;
     char *text; /* as it comes */
     size_t len;
     FILE *out;
@@ -73,6 +73,13 @@ name_frames(struct gw_profile *p, struct profile *profile)
 }
 
 static void
+print_json(json_t *json, FILE *out)
+{
+    (void)json_dumpf(json, out, JSON_INDENT(2));
+    json_decref(json);
+}
+
+static void
 make_answer(uv_work_t *work)
 {
     struct gw_profile *p = work->data;
@@ -86,6 +93,8 @@ make_answer(uv_work_t *work)
         name_frames(p, &profile);
         if (p->pprof)
             profile_print_pprof(&profile, p->begun_ms * 1000000, p->took_ms * 1000000, out);
+        else if (p->json)
+            print_json(profile_json(&profile, p->live), out);
         else
             profile_print_folded(&profile, p->live, out);
     }
@@ -109,7 +118,9 @@ on_answer(uv_work_t *work, int status)
         return;
     }
     gw_request_text(req, 200,
-                    p->pprof ? "application/vnd.google.protobuf" : "text/plain; charset=utf-8",
+                    p->pprof  ? "application/vnd.google.protobuf"
+                    : p->json ? "application/json"
+                              : "text/plain; charset=utf-8",
                     p->answer, p->answer_len);
     profile_free(p);
 }
@@ -277,6 +288,7 @@ gw_profile_post(struct gw_request *req)
     p->gw = req->gw;
     p->req = req;
     p->pprof = req->wants_protobuf;
+    p->json = req->wants_json;
     p->profiler = (struct gw_profiler){.begun = on_begun, .data = on_data, .gone = on_gone};
     p->begin_by_ms = gw_now_ms() + p->seconds * 1000;
     memcpy(p->name, f->name, sizeof p->name);

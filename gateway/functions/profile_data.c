@@ -96,6 +96,22 @@ read_stack(struct profile *profile, char *line)
     return 0;
 }
 
+/* Those beyond the bound are the least. */
+static int
+read_type(struct profile *profile, char *line)
+{
+    struct profile_type *type = &profile->types[profile->types_count];
+
+    if (profile->types_count == PROFILE_TYPES)
+        return 0;
+    type->grew = read_count(&line);
+    type->count = read_count(&line);
+    copy_name(type->module, sizeof type->module, word(&line));
+    copy_name(type->name, sizeof type->name, word(&line));
+    profile->types_count++;
+    return 0;
+}
+
 int
 profile_read(struct profile *profile, char *text)
 {
@@ -114,6 +130,8 @@ profile_read(struct profile *profile, char *text)
             status = read_frame(profile, line);
         else if (kind == 's')
             status = read_stack(profile, line);
+        else if (kind == 'o')
+            status = read_type(profile, line);
         else if (kind == 'd')
             profile->dropped = (uint64_t)read_count(&line);
         else
@@ -196,6 +214,91 @@ profile_print_folded(const struct profile *profile, bool live, FILE *out)
         }
         (void)fprintf(out, " %" PRId64 "\n", bytes);
     }
+}
+
+/* ---- JSON ---- */
+
+static json_t *
+text_of_frame(const struct profile_frame *frame)
+{
+    char text[256];
+
+    if (frame->symbol[0] != '\0')
+        return json_string(frame->symbol);
+    (void)snprintf(text, sizeof text, "%s+0x%" PRIx64, frame->object, frame->offset);
+    return json_string(text);
+}
+
+/* What a line of Python allocated by itself: the sum of all stacks that it is the innermost of. */
+struct line {
+    const struct profile_frame *frame;
+    int64_t bytes, objects;
+};
+
+static int
+by_bytes(const void *a, const void *b)
+{
+    const struct line *x = a, *y = b;
+
+    return (x->bytes < y->bytes) - (x->bytes > y->bytes);
+}
+
+static json_t *
+lines_json(const struct profile *profile, bool live)
+{
+    size_t most = HASH_COUNT(profile->frames) + 1;
+    struct line *lines = calloc(most, sizeof *lines); /* by the frames' ids */
+    json_t *list = json_array();
+
+    for (const struct profile_stack *s = profile->stacks; s != NULL && lines != NULL; s = s->next) {
+        struct line *line;
+
+        if (s->depth == 0 || strcmp(s->frames[0]->object, "python") != 0)
+            continue;
+        line = &lines[s->frames[0]->id];
+        line->frame = s->frames[0];
+        line->bytes += live ? s->live_bytes : s->bytes;
+        line->objects += live ? s->live_objects : s->objects;
+    }
+    if (lines != NULL)
+        qsort(lines, most, sizeof *lines, by_bytes);
+    for (size_t i = 0; i < most && lines != NULL && lines[i].frame != NULL; i++) {
+        const char *symbol = lines[i].frame->symbol, *colon = strrchr(symbol, ':');
+        int n = colon != NULL ? (int)(colon - symbol) : (int)strlen(symbol);
+
+        (void)json_array_append_new(list, json_pack("{s:s%,s:I,s:I,s:I}", "file", symbol, n, "line",
+                                                    (json_int_t)lines[i].frame->offset, "bytes",
+                                                    (json_int_t)lines[i].bytes, "objects",
+                                                    (json_int_t)lines[i].objects));
+    }
+    free(lines);
+    return list;
+}
+
+json_t *
+profile_json(const struct profile *profile, bool live)
+{
+    json_t *stacks = json_array(), *types = json_array();
+
+    for (const struct profile_stack *s = profile->stacks; s != NULL; s = s->next) {
+        json_t *frames = json_array();
+
+        for (unsigned i = depth_within_function(s); i > 0; i--)
+            (void)json_array_append_new(frames, text_of_frame(s->frames[i - 1]));
+        (void)json_array_append_new(
+            stacks, json_pack("{s:o,s:I,s:I}", "frames", frames, "bytes",
+                              (json_int_t)(live ? s->live_bytes : s->bytes), "objects",
+                              (json_int_t)(live ? s->live_objects : s->objects)));
+    }
+    for (unsigned i = 0; i < profile->types_count; i++) {
+        const struct profile_type *type = &profile->types[i];
+
+        (void)json_array_append_new(
+            types, json_pack("{s:s,s:s,s:I,s:I}", "module", type->module, "type", type->name,
+                             "grew", (json_int_t)type->grew, "count", (json_int_t)type->count));
+    }
+    return json_pack("{s:o,s:o,s:o}", "stacks", stacks, "lines", lines_json(profile, live),
+                     "objects", types);
 }
 
 /* ---- pprof ---- */

@@ -5,6 +5,7 @@
 #ifndef GATEWAY_PROFILE_DATA_H
 #define GATEWAY_PROFILE_DATA_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@
  * choice, so they may all have one hash: this many are searched in a second even then. */
 #define PROFILE_STACKS 4096
 #define PROFILE_FRAMES 16384
+#define PROFILE_TYPES  64
 /* What the worker calls the object of the function. */
 #define PROFILE_OBJECT "function.so"
 
@@ -36,7 +38,15 @@ struct profile_stack {
     const struct profile_frame *frames[PROFILE_DEPTH]; /* the innermost is first */
 };
 
+/* Of a language with types: how its objects grew in number while the profile was made. */
+struct profile_type {
+    int64_t grew, count;
+    char module[64], name[128];
+};
+
 struct profile {
+    struct profile_type types[PROFILE_TYPES];
+    unsigned types_count;
     struct profile_frame *frames;
     struct profile_stack *stacks;
     unsigned stacks_count;
@@ -52,6 +62,10 @@ void profile_name(struct profile *profile, const struct elf_symbols *symbols);
 /* Brendan Gregg's folded stacks: "outermost;...;innermost BYTES" lines, for flame graphs. live:
  * what is still in use; else all that was allocated. From hearth_handle or hearth_init on. */
 void profile_print_folded(const struct profile *profile, bool live, FILE *out);
+/* The same as JSON: {"stacks": [{"frames": [outermost, …], "bytes", "objects"}], "lines": [{"file",
+ * "line", "bytes", "objects"}], "objects": [{"module", "type", "grew", "count"}]}; the last two are
+ * of Python, the most first. */
+json_t *profile_json(const struct profile *profile, bool live);
 /* The protobuf message Profile of pprof (github.com/google/pprof/proto/profile.proto), not
  * compressed, with the sample types of Go's heap profile. Times in nanoseconds. */
 void profile_print_pprof(const struct profile *profile, int64_t begun_ns, int64_t took_ns,

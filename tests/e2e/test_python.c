@@ -1,9 +1,11 @@
 /* test_python.c: functions in Python, through all of the platform: their forms, errors, modules,
  * memory and forks. The functions are in tests/python. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bundle.h"
@@ -650,6 +652,63 @@ test_auto_grows_after_a_memory_error(void **state)
     expect_body(d, "/function/grows/use?bytes=150000000", "150000000");
 }
 
+/* Calls ?leak now and then, until it is killed. */
+static pid_t
+begin_leaking(const char *name)
+{
+    char path[100];
+    pid_t pid;
+
+    (void)snprintf(path, sizeof path, "/function/%s/leak", name);
+    pid = fork();
+    if (pid == 0)
+        for (;;) {
+            struct reply r = get(d, path);
+
+            reply_free(&r);
+            (void)usleep(2000);
+        }
+    assert_true(pid > 0);
+    return pid;
+}
+
+static void
+test_a_profile_names_lines_and_types(void **state)
+{
+    static const char *const json[] = {"Accept: application/json", NULL};
+    struct request request = {.method = "POST",
+                              .path = "/v1/functions/profiled/profile",
+                              .fields = json,
+                              .body = "{\"seconds\":1}",
+                              .len = 13};
+    struct reply r;
+    const json_t *line, *type;
+    pid_t leaking;
+
+    (void)state;
+    deploy_python("profiled", "max=1", "forms.py");
+    expect_body(d, "/function/profiled/leak", "");
+    leaking = begin_leaking("profiled");
+    r = http(d, &request);
+    line = json_array_get(json_object_get(r.json, "lines"), 0);
+    type = json_array_get(json_object_get(r.json, "objects"), 0);
+    if (r.status != 200 || line == NULL || type == NULL)
+        fail_msg("%ld %s", r.status, r.body);
+    assert_string_equal(json_string_value(json_object_get(line, "file")), "function.py");
+    assert_true(json_integer_value(json_object_get(line, "bytes")) > 1000);
+    assert_string_equal(json_string_value(json_object_get(type, "type")), "Refused");
+    assert_string_equal(json_string_value(json_object_get(type, "module")), "function");
+    assert_true(json_integer_value(json_object_get(type, "grew")) > 0);
+    reply_free(&r);
+    request.fields = NULL;
+    r = http(d, &request);
+    assert_int_equal(r.status, 200);
+    assert_non_null(strstr(r.body, "function.py:")); /* folded */
+    reply_free(&r);
+    assert_int_equal(kill(leaking, SIGKILL), 0);
+    assert_int_equal(waitpid(leaking, NULL, 0), leaking);
+}
+
 static bool
 cycle_is_gone(void *user)
 {
@@ -835,6 +894,7 @@ main(void)
         cmocka_unit_test(test_nothing_is_written_at_run_time),
         cmocka_unit_test(test_memory_error_comes_before_the_kernel),
         cmocka_unit_test(test_auto_grows_after_a_memory_error),
+        cmocka_unit_test(test_a_profile_names_lines_and_types),
         cmocka_unit_test(test_cycles_are_collected_between_calls),
         cmocka_unit_test(test_each_fork_has_tokens_of_its_own),
         cmocka_unit_test(test_forks_share_what_imports_made),

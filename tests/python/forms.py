@@ -142,6 +142,9 @@ def handle(call):
     if what == "sleep":
         time.sleep(float(call.query("s")))
         return "slept"
+    if what == "leak":
+        kept.append(Refused("x" * 1000))
+        return None
     if what == "written":  # below its own files nothing can be written
         found = []
         for folder in ("/function", "/usr/lib/python3.11", "/"):

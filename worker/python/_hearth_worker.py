@@ -438,6 +438,66 @@ def explain(exception):
     return f"{file[len(ROOT) + 1:]}:{line}: error: {text}"
 
 
+# ---- profile: on request, what each line allocates, and which types grow ----
+
+_FRAMES = 25  # of a stack
+_STACKS = 500  # that are sent, the largest first
+_TYPES = 50
+_types = {}
+
+
+def _count_types():
+    """Objects that the collector knows, after a full collection, by type: without those that were
+    there when the function was loaded."""
+    gc.collect()
+    counts = {}
+    for one in gc.get_objects():
+        counts[type(one)] = counts.get(type(one), 0) + 1
+    return counts
+
+
+def profile_begin():
+    import tracemalloc
+    global _types
+    _types = _count_types()
+    tracemalloc.start(_FRAMES)
+
+
+def _place(frame):
+    file = frame.filename.removeprefix(ROOT + "/").replace(" ", "_")
+    return f"{file}:{frame.lineno}"
+
+
+def profile_end():
+    """The lines of worker/profile.h."""
+    import tracemalloc
+    lines, frames = [], {}
+    if tracemalloc.is_tracing():
+        snapshot = tracemalloc.take_snapshot()
+        tracemalloc.stop()
+        for one in snapshot.statistics("traceback")[:_STACKS]:
+            stack = [f for f in reversed(one.traceback)
+                     if f.filename not in (OWN_FILE, tracemalloc.__file__)]
+            for frame in stack:
+                if _place(frame) not in frames:
+                    frames[_place(frame)] = len(frames) + 1
+                    lines.append(f"f {frames[_place(frame)]:x} python {frame.lineno:x} "
+                                 f"{_place(frame)}")
+            if stack:
+                addresses = " ".join(f"{frames[_place(frame)]:x}" for frame in stack)
+                lines.append(f"s {one.count} {one.size} {one.count} {one.size} {addresses}")
+        del snapshot
+    counts = _count_types()
+    grown = sorted(((n - _types.get(t, 0), n, t) for t, n in counts.items()),
+                   key=lambda g: g[:2], reverse=True)
+    for grew, n, kind in grown[:_TYPES]:
+        if grew > 0:
+            module, name = str(kind.__module__), kind.__qualname__
+            lines.append(f"o {grew} {n} {module.replace(' ', '_')} {name.replace(' ', '_')}")
+    _types.clear()
+    return "\n".join(lines) + "\n"
+
+
 # ---- a new instance ----
 
 

@@ -347,6 +347,33 @@ py_fini(void)
     state = PyEval_SaveThread();
 }
 
+static char *profile_text;
+
+static void
+py_profile_begin(void)
+{
+    PyObject *done;
+
+    PyEval_RestoreThread(state);
+    done = PyObject_CallMethod(worker, "profile_begin", NULL);
+    if (done == NULL)
+        PyErr_Clear(); /* for want of memory: then the profile is empty */
+    Py_XDECREF(done);
+    state = PyEval_SaveThread();
+}
+
+static const char *
+py_profile_end(void)
+{
+    PyEval_RestoreThread(state);
+    py_memory_relax(true);
+    free(profile_text);
+    profile_text = text_of("profile_end");
+    py_memory_relax(false);
+    state = PyEval_SaveThread();
+    return profile_text != NULL ? profile_text : "";
+}
+
 __attribute__((visibility("default"))) int
 hearth_language_load(const struct wrk_host *host, const void *bytes, size_t len,
                      struct wrk_function *function, struct hearth_err *err)
@@ -364,6 +391,8 @@ hearth_language_load(const struct wrk_host *host, const void *bytes, size_t len,
         .begin = py_begin,
         .after = py_after,
         .idle = py_give_back,
+        .profile_begin = py_profile_begin,
+        .profile_end = py_profile_end,
         .why = why,
         .costs = costs,
         .small_pages = true,
