@@ -363,7 +363,7 @@ static int
 make(unsigned profiles, uint64_t extras, scmp_filter_ctx *out, struct hearth_err *err)
 {
     const unsigned additional = SBX_PROFILE_FILES | SBX_PROFILE_THREADS | SBX_PROFILE_NETWORK |
-                                SBX_PROFILE_TEMPLATE | SBX_PROFILE_PYTHON;
+                                SBX_PROFILE_TEMPLATE | SBX_PROFILE_PYTHON | SBX_PROFILE_PAIRS;
     enum sbx_profile profile = (enum sbx_profile)(profiles & ~additional);
     __attribute__((cleanup(release))) scmp_filter_ctx ctx = seccomp_init(default_action(profile));
     int status;
@@ -466,7 +466,8 @@ sbx_filter_worker_file(const struct sbx_wider *wider, int *fd, struct hearth_err
     cleanup_close int made = memfd_create("hearth-filters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     unsigned also =
         (wider->files ? SBX_PROFILE_FILES : 0) | (wider->threads > 0 ? SBX_PROFILE_THREADS : 0) |
-        (wider->network ? SBX_PROFILE_NETWORK : 0) | (wider->forks ? SBX_PROFILE_TEMPLATE : 0);
+        (wider->network ? SBX_PROFILE_NETWORK : 0) | (wider->forks ? SBX_PROFILE_TEMPLATE : 0) |
+        (wider->python ? SBX_PROFILE_PAIRS : 0);
     struct sbx_filter_file head = {.threads = wider->threads + 1,
                                    .strict = wider->strict,
                                    .network = wider->network,

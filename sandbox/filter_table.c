@@ -19,6 +19,7 @@
 #define C SBX_PROFILE_BROKER
 #define M SBX_PROFILE_TEMPLATE
 #define Y SBX_PROFILE_PYTHON
+#define S SBX_PROFILE_PAIRS
 
 const struct sbx_rule sbx_rules[] = {
     /* the channel */
@@ -250,14 +251,14 @@ const struct sbx_rule sbx_rules[] = {
      * gives one an address, and none can pass descriptors */
     {"sendmsg", N, SBX_TO_BROKER, 0, "questions to the broker"},
     {"recvmmsg", N, SBX_TO_BROKER, 0, "answers of the broker, with sockets"},
-    {"sendto", N, SBX_NO_ADDRESS, 0, "connections"},
-    {"recvfrom", N, SBX_ALWAYS, 0, "connections"},
-    {"shutdown", N, SBX_ALWAYS, 0, "connections"},
-    {"getsockname", N, SBX_ALWAYS, 0, "connections"},
-    {"getpeername", N, SBX_ALWAYS, 0, "connections"},
-    {"getsockopt", N, SBX_SOCKET_QUESTION, 0, "connections"},
-    {"setsockopt", N, SBX_SOCKET_OPTION, 0, "connections"},
-    {"socketpair", N, SBX_UNIX_PAIR, 0, "to itself: libcurl's threads"},
+    {"sendto", N | S, SBX_NO_ADDRESS, 0, "connections"},
+    {"recvfrom", N | S, SBX_ALWAYS, 0, "connections"},
+    {"shutdown", N | S, SBX_ALWAYS, 0, "connections"},
+    {"getsockname", N | S, SBX_ALWAYS, 0, "connections"},
+    {"getpeername", N | S, SBX_ALWAYS, 0, "connections"},
+    {"getsockopt", N | S, SBX_SOCKET_QUESTION, 0, "connections"},
+    {"setsockopt", N | S, SBX_SOCKET_OPTION, 0, "connections"},
+    {"socketpair", N | S, SBX_UNIX_PAIR, 0, "to itself: libcurl's threads, asyncio's loop"},
     {"clone", N, SBX_THREAD, 0, "client libraries resolve names in a thread"},
 
     /* the broker: what one lacks is an error, since name services differ in what they try */

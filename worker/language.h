@@ -17,6 +17,8 @@ struct wrk_function {
     int (*init)(void);
     void (*fini)(void);
     void (*memory_low)(void);
+    void (*before_fork)(void);  /* in the template, */
+    void (*after_fork)(void);   /* likewise */
     int (*fork)(void);          /* in a fork of the template, before its first call */
     int (*begin)(void);         /* in an instance that is none, likewise */
     void (*after)(void);        /* after a call, unless another one waits */

@@ -264,7 +264,7 @@ main(void)
         (void)malloc_trim(0);
         if (report_ready(&chan, &function, &ready, &err) < 0)
             exit_unfit(&chan, &err);
-        wrk_template_serve(&chan, &meters, function.small_pages);
+        wrk_template_serve(&chan, &meters, &function);
         wrk_meters_set(&chan, &meters);
         (void)close(INHERIT_WORKER_CONTROL);
         if (begin_fork(&chan, &function, &err) < 0)

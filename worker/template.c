@@ -160,8 +160,24 @@ take_ranges(struct arranging *a, const struct inherit_ranges *ranges, size_t n)
     *a = (struct arranging){.ranges = *ranges};
 }
 
+static pid_t
+make_fork(const struct wrk_function *function)
+{
+    pid_t pid;
+
+    if (function->before_fork != NULL)
+        function->before_fork();
+    forking = true;
+    pid = fork();
+    forking = false;
+    if (pid != 0 && function->after_fork != NULL)
+        function->after_fork();
+    return pid;
+}
+
 void
-wrk_template_serve(struct chan *chan, const struct wrk_meters *meters, bool small_pages)
+wrk_template_serve(struct chan *chan, const struct wrk_meters *meters,
+                   const struct wrk_function *function)
 {
     struct arranging arranging = {.at = 0};
 
@@ -179,14 +195,12 @@ wrk_template_serve(struct chan *chan, const struct wrk_meters *meters, bool smal
         if (got <= 0 && got != -EINTR)
             _exit(0); /* the launcher has closed it */
         if (got > 1 && message.type == INHERIT_RANGES) {
-            if (!small_pages)
+            if (!function->small_pages)
                 take_ranges(&arranging, &message, (size_t)got);
         } else if (got == 1 && (char)message.type == INHERIT_FORK && all &&
                    n > INHERIT_FORK_BELLS) {
             arranging.at = arranging.ranges.count; /* forks would keep what it moves */
-            forking = true;
-            pid = fork();
-            forking = false;
+            pid = make_fork(function);
         }
         if (pid == 0) {
             if (!take_place(chan, meters, fds, n))

@@ -8,11 +8,13 @@
 #include "channel.h"
 #include "environment.h"
 #include "err.h"
+#include "language.h"
 
 /* Forks as the launcher asks; before, it puts its memory into huge pages. Returns only in a fork,
  * which has its own channel, output, eventfds and meters, and was put in its place; the filter for
  * running is still to be loaded. */
-void wrk_template_serve(struct chan *chan, const struct wrk_meters *meters, bool small_pages);
+void wrk_template_serve(struct chan *chan, const struct wrk_meters *meters,
+                        const struct wrk_function *function);
 /* For the handler of SIGSYS: whether the platform forks now; then, what clone returns, 0 in the
  * fork. child_tid: as the C library passed it. */
 bool wrk_template_is_forking(void);

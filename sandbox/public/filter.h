@@ -22,6 +22,7 @@ enum sbx_profile {
     SBX_PROFILE_BROKER = 128, /* the broker */
     SBX_PROFILE_TEMPLATE = 256, /* in addition to LOAD: a worker that forks further ones */
     SBX_PROFILE_PYTHON = 512,   /* in addition to RUN: what is taken from an interpreter */
+    SBX_PROFILE_PAIRS = 1024,   /* in addition to LOAD: pairs of sockets, of an interpreter */
 };
 
 /* The file that a worker gets, and maps at SBX_FILTER_AT, read-only: a header, then the programs.

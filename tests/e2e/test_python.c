@@ -236,6 +236,21 @@ test_bodies_of_any_size_arrive_and_views_of_them_stay(void **state)
         reply_free(&r);
     }
     free(body);
+    r = post(d, "/function/forms/released", "abcdefgh", 8);
+    assert_string_equal(r.body, "abcd abcd1000");
+    reply_free(&r);
+    r = post(d, "/function/forms/read-then-body", "abcdefgh", 8);
+    assert_non_null(strstr(r.body, "read() has taken a part of the body"));
+    reply_free(&r);
+}
+
+static void
+test_an_event_loop_runs_in_a_call(void **state)
+{
+    (void)state;
+    expect_body(d, "/function/forms/asyncio", "[1]");
+    deploy_python("threads", "threads=4&memory=96M", "forms.py");
+    expect_body(d, "/function/threads/asyncio?thread=1", "[\"1\"]");
 }
 
 static void
@@ -528,9 +543,10 @@ test_packages_beside_the_handler_are_found(void **state)
     bundle_add(&b, "web/helper.py", "word = 'helper'\n", NULL);
     bundle_add(&b, "web/data.txt", "data", NULL);
     bundle_add(&b, "lazy.py", "word = 'lazy'\n", NULL);
-    bundle_add(&b, "pure/__init__.py", "word = 'pure'\n", NULL);
-    bundle_add(&b, "pure/python2.py", "print 'never imported'\n", NULL);
-    bundle_add(&b, "pure-1.0.dist-info/RECORD", "pure/__init__.py,,\npure/python2.py,,\n", NULL);
+    bundle_add(&b, "site-packages/pure/__init__.py", "word = 'pure'\n", NULL);
+    bundle_add(&b, "site-packages/pure/python2.py", "print 'never imported'\n", NULL);
+    bundle_add(&b, "site-packages/pure-1.0.dist-info/RECORD",
+               "pure/__init__.py,,\npure/python2.py,,\n", NULL);
     add_host_file(&b, "markupsafe/__init__.py", SAFE "__init__.py");
     add_host_file(&b, "markupsafe/_native.py", SAFE "_native.py");
     add_host_file(&b, "markupsafe/_speedups.cpython-311-x86_64-linux-gnu.so",
@@ -637,7 +653,23 @@ test_memory_error_comes_before_the_kernel(void **state)
     expect_raised("/function/raised/fill-small");
     expect_raised("/function/raised/use?bytes=1000000000");
     expect_body(d, "/function/raised/use?bytes=20000000", "20000000");
+    for (int i = 0; i < 5; i++)
+        expect_raised("/function/raised/fill-middle");
+    expect_problem("/function/raised/long-message", 500, "function_failed", "ValueError");
+    /* one that was caught is no reason for a later one */
+    expect_body(d, "/function/raised/caught", "caught");
+    expect_problem("/function/raised/own-memory-error", 500, "function_failed", "MemoryError");
     assert_false(log_has("raised", "the kernel killed it"));
+}
+
+/* Where the limit is small, the interpreter's own code has to stay in memory. */
+static void
+test_a_call_that_fills_a_small_limit_does_not_wait_for_the_disk(void **state)
+{
+    (void)state;
+    deploy_python("small", "max=1&memory=32M", "forms.py");
+    for (int i = 0; i < 5; i++)
+        expect_problem("/function/small/fill-middle", 502, "memory_exceeded", "MemoryError");
 }
 
 static void
@@ -729,6 +761,8 @@ test_cycles_are_collected_between_calls(void **state)
         expect_body(d, "/function/cycles/cycle", "True False"); /* not in the call */
         wait_for("the cycle is freed", cycle_is_gone, NULL);
     }
+    /* but before a call would fill the limit with them */
+    expect_body(d, "/function/cycles/cycles-in-call?n=30000", "done");
     /* more than the interpreter's own threshold, which is off */
     expect_body(d, "/function/cycles/cycle?more=20000", "True False");
     wait_for("the cycle is freed", cycle_is_gone, NULL);
@@ -802,6 +836,7 @@ test_each_fork_has_tokens_of_its_own(void **state)
     }
     /* the hook ran once in each, not in the template */
     expect_body(d, "/function/tokens/hooks", "1");
+    expect_body(d, "/function/tokens/at-fork", "child");
 }
 
 /* So many calls at once, each long enough to need an instance of its own. */
@@ -882,6 +917,7 @@ main(void)
         cmocka_unit_test(test_handle_sees_the_request),
         cmocka_unit_test(test_what_handle_returns_is_the_rest_of_the_response),
         cmocka_unit_test(test_bodies_of_any_size_arrive_and_views_of_them_stay),
+        cmocka_unit_test(test_an_event_loop_runs_in_a_call),
         cmocka_unit_test(test_an_exception_tells_its_type_to_the_caller_and_all_to_the_log),
         cmocka_unit_test(test_wsgi_holds_what_pep_3333_asks),
         cmocka_unit_test(test_flask_and_bottle_run_as_they_are),
@@ -893,6 +929,7 @@ main(void)
         cmocka_unit_test(test_versions_in_c_and_python_follow_each_other),
         cmocka_unit_test(test_nothing_is_written_at_run_time),
         cmocka_unit_test(test_memory_error_comes_before_the_kernel),
+        cmocka_unit_test(test_a_call_that_fills_a_small_limit_does_not_wait_for_the_disk),
         cmocka_unit_test(test_auto_grows_after_a_memory_error),
         cmocka_unit_test(test_a_profile_names_lines_and_types),
         cmocka_unit_test(test_cycles_are_collected_between_calls),

@@ -1,9 +1,11 @@
 """Does what the path says."""
+import asyncio
 import gc
 import os
 import random
 import secrets
 import sys
+import threading
 import time
 import uuid
 import weakref
@@ -19,6 +21,16 @@ class Node:
     pass
 
 
+lock = threading.Lock()
+at_fork = []
+
+
+def in_child():
+    lock.release()
+    at_fork.append("child")
+
+
+os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=in_child)
 calls = 0
 kept = []
 hooks = 0
@@ -142,6 +154,44 @@ def handle(call):
     if what == "sleep":
         time.sleep(float(call.query("s")))
         return "slept"
+    if what == "released":  # a view that was given up does not take the body with it
+        with call.body:
+            pass
+        hold = [bytes(100) for _ in range(1000)]
+        return call.read(4) + b" " + bytes(call.body)[:4] + str(len(hold)).encode()
+    if what == "read-then-body":
+        call.read(2)
+        try:
+            return call.body
+        except ValueError as e:
+            return str(e)
+    if what == "fill-middle":
+        filled = []
+        while True:
+            filled.append(bytearray(10000))
+    if what == "cycles-in-call":  # more than the limit, but never at a time
+        for _ in range(int(call.query("n"))):
+            node = Node()
+            node.me = node
+            node.data = bytearray(10000)
+        return "done"
+    if what == "caught":
+        try:
+            bytearray(1 << 30)
+        except MemoryError:
+            return "caught"
+    if what == "own-memory-error":
+        raise MemoryError("my own")
+    if what == "long-message":
+        raise ValueError("x" * 20_000_000)
+    if what == "asyncio":
+        async def later():
+            await asyncio.sleep(0.001)
+            return await asyncio.gather(*[asyncio.to_thread(str, 1)] if call.query("thread") else
+                                        [asyncio.sleep(0, 1)])
+        return asyncio.run(later())
+    if what == "at-fork":
+        return " ".join(at_fork)
     if what == "leak":
         kept.append(Refused("x" * 1000))
         return None

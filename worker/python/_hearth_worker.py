@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import marshal
+import os
 import sys
 import time
 import traceback
@@ -76,12 +77,10 @@ def _hook(path):
 def _add_folders():
     """Of the bundle: its root, and where installers put packages."""
     version = "python%d.%d" % sys.version_info[:2]
-    prefixes = {path.split("/site-packages/")[0] + "/site-packages" for path in _index
-                if "/site-packages/" in "/" + path}
+    packages = ("site-packages", "lib/site-packages", f"lib/{version}/site-packages",
+                f"python/lib/{version}/site-packages", "python")
     sys.path_hooks.insert(0, _hook)
-    sys.path[:0] = [ROOT] + [ROOT + "/" + p.lstrip("/") for p in sorted(prefixes)
-                             if p.lstrip("/") in ("site-packages", "lib/site-packages",
-                                                  f"lib/{version}/site-packages")]
+    sys.path[:0] = [ROOT] + [f"{ROOT}/{p}" for p in packages if os.path.isdir(f"{ROOT}/{p}")]
 
 
 # ---- what imports cost ----
@@ -410,17 +409,32 @@ def load():
 # ---- errors ----
 
 
-def _without_own(tb):
-    while tb is not None and tb.tb_frame.f_code.co_filename == OWN_FILE:
-        tb = tb.tb_next
-    return tb
+def _is_own(file):
+    return file == OWN_FILE or file.startswith("<frozen importlib")
+
+
+def _strip(report):
+    """Takes the platform's frames, and the import system's, out of a traceback and its causes."""
+    seen = set()
+    while report is not None and id(report) not in seen:
+        seen.add(id(report))
+        kept = [frame for frame in report.stack if not _is_own(frame.filename)]
+        report.stack = traceback.StackSummary.from_list(kept)
+        report = report.__cause__ or report.__context__
 
 
 def report(exception):
     """Message and traceback, to the log."""
-    lines = traceback.format_exception(type(exception), exception,
-                                       _without_own(exception.__traceback__))
-    sys.stderr.write("".join(lines))
+    lines = traceback.TracebackException.from_exception(exception)
+    _strip(lines)
+    sys.stderr.write("".join(lines.format()))
+
+
+def _text_of(exception):
+    try:
+        return str(exception).encode("utf-8", "backslashreplace").decode()
+    except Exception:
+        return "its text cannot be made"
 
 
 def explain(exception):
@@ -432,7 +446,7 @@ def explain(exception):
         for frame in traceback.extract_tb(exception.__traceback__):
             if frame.filename.startswith(ROOT + "/"):
                 file, line = frame.filename, frame.lineno
-    text = f"{type(exception).__name__}: {exception}"
+    text = f"{type(exception).__name__}: {_text_of(exception)}"
     if file is None or not file.startswith(ROOT + "/"):
         return text
     return f"{file[len(ROOT) + 1:]}:{line}: error: {text}"
@@ -452,7 +466,8 @@ def _count_types():
     gc.collect()
     counts = {}
     for one in gc.get_objects():
-        counts[type(one)] = counts.get(type(one), 0) + 1
+        key = id(type(one))
+        counts[key] = (counts[key][0] + 1 if key in counts else 1, type(one))
     return counts
 
 
@@ -488,7 +503,7 @@ def profile_end():
                 lines.append(f"s {one.count} {one.size} {one.count} {one.size} {addresses}")
         del snapshot
     counts = _count_types()
-    grown = sorted(((n - _types.get(t, 0), n, t) for t, n in counts.items()),
+    grown = sorted(((n - _types.get(key, (0,))[0], n, kind) for key, (n, kind) in counts.items()),
                    key=lambda g: g[:2], reverse=True)
     for grew, n, kind in grown[:_TYPES]:
         if grew > 0:

@@ -8,7 +8,7 @@
 struct call_object {
     PyObject_HEAD hearth_call *call; /* NULL: it has ended */
     PyObject *headers;               /* dict, at the first use */
-    PyObject *body;                  /* memoryview, at the first use */
+    PyObject *body;                  /* whose memory the views of it share, at the first use */
     Py_ssize_t read_at;              /* what read() has taken of body */
     int status;
     bool typed; /* the function has set Content-Type */
@@ -80,10 +80,9 @@ static PyTypeObject body_type = {
 
 /* Of the block, which it takes; or NULL. */
 static PyObject *
-view_of_block(void *block, size_t len, size_t room)
+own_block(void *block, size_t len, size_t room)
 {
     struct body_object *body = PyObject_New(struct body_object, &body_type);
-    PyObject *view;
 
     if (body == NULL) {
         py_host->give_body(block, room, len);
@@ -92,9 +91,7 @@ view_of_block(void *block, size_t len, size_t room)
     body->block = block;
     body->len = len;
     body->room = room;
-    view = PyMemoryView_FromObject((PyObject *)body);
-    Py_DECREF(body);
-    return view;
+    return (PyObject *)body;
 }
 
 static PyObject *
@@ -102,21 +99,17 @@ make_body(hearth_call *call)
 {
     size_t len = 0, room = 0;
     void *bytes = py_host->take_body(call, &len, &room);
-    PyObject *copy, *view;
 
     if (bytes == NULL && errno == ENOMEM)
         return PyErr_NoMemory();
+    if (bytes == NULL && errno == EALREADY)
+        return PyErr_Format(PyExc_ValueError, "read() has taken a part of the body: body is the "
+                                              "whole of it, or nothing");
     if (bytes == NULL)
         return PyErr_SetFromErrno(PyExc_OSError);
-    if (room > 0)
-        return view_of_block(bytes, len, room);
     /* in the channel, where the next call's will be: a view of it would outlive it */
-    copy = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)len);
-    if (copy == NULL)
-        return NULL;
-    view = PyMemoryView_FromObject(copy);
-    Py_DECREF(copy);
-    return view;
+    return room > 0 ? own_block(bytes, len, room)
+                    : PyBytes_FromStringAndSize(bytes, (Py_ssize_t)len);
 }
 
 static PyObject *
@@ -127,22 +120,23 @@ get_body(PyObject *self, void *none)
     (void)none;
     if (c->body == NULL && open_call(self) != NULL)
         c->body = make_body(c->call);
-    Py_XINCREF(c->body);
-    return c->body;
+    return c->body != NULL ? PyMemoryView_FromObject(c->body) : NULL;
 }
 
 static PyObject *
 read_of_body(struct call_object *c, Py_ssize_t n)
 {
-    Py_buffer *all = PyMemoryView_GET_BUFFER(c->body);
-    Py_ssize_t left = all->len - c->read_at;
+    Py_buffer all;
     PyObject *bytes;
 
-    if (n < 0 || n > left)
-        n = left;
-    bytes = PyBytes_FromStringAndSize((char *)all->buf + c->read_at, n);
+    if (PyObject_GetBuffer(c->body, &all, PyBUF_SIMPLE) < 0)
+        return NULL;
+    if (n < 0 || n > all.len - c->read_at)
+        n = all.len - c->read_at;
+    bytes = PyBytes_FromStringAndSize((char *)all.buf + c->read_at, n);
     if (bytes != NULL)
         c->read_at += n;
+    PyBuffer_Release(&all);
     return bytes;
 }
 
@@ -371,7 +365,9 @@ call_fill_environ(PyObject *self, PyObject *environ)
 
     if (call == NULL)
         return NULL;
-    if (!PyDict_Check(environ) || path == NULL)
+    if (!PyDict_Check(environ))
+        return PyErr_Format(PyExc_TypeError, "fill_environ takes a dict");
+    if (path == NULL)
         return PyErr_NoMemory();
     if (host != NULL && host[0] == '[' && strchr(host, ']') != NULL)
         port = strchr(host, ']')[1] == ':' ? strchr(host, ']') + 1 : NULL;

@@ -20,7 +20,7 @@ ONE_FILE = "function.py"
 
 
 def say(path, line, column, severity, text):
-    place = ":".join(str(part) for part in (path, line, column) if part)
+    place = f"{path}:{max(line or 0, 0)}" + (f":{column}" if column and column > 0 else "")
     print(f"./{place}: {severity}: " + " ".join(str(text).split()))
 
 

@@ -261,6 +261,23 @@ py_begin(void)
     return 0;
 }
 
+/* In the template, around a fork: hooks of os.register_at_fork. */
+static void
+py_before_fork(void)
+{
+    PyEval_RestoreThread(state);
+    PyOS_BeforeFork();
+    state = PyEval_SaveThread();
+}
+
+static void
+py_after_fork(void)
+{
+    PyEval_RestoreThread(state);
+    PyOS_AfterFork_Parent();
+    state = PyEval_SaveThread();
+}
+
 static int
 py_fork(void)
 {
@@ -300,6 +317,7 @@ py_handle(hearth_call *call)
     bool well = false;
 
     PyEval_RestoreThread(state);
+    (void)py_memory_was_refused(); /* by a call before, which has caught it */
     object_of_call = py_call_new(call);
     if (object_of_call != NULL)
         result = PyObject_CallOneArg(serve, object_of_call);
@@ -387,6 +405,8 @@ hearth_language_load(const struct wrk_host *host, const void *bytes, size_t len,
         .init = py_init,
         .fini = py_fini,
         .memory_low = py_give_back,
+        .before_fork = py_before_fork,
+        .after_fork = py_after_fork,
         .fork = py_fork,
         .begin = py_begin,
         .after = py_after,

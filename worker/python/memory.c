@@ -1,8 +1,13 @@
 /* memory.c: memory of a function in Python.
  *
- * Cyclic garbage is collected between calls and never in one: the interpreter's own threshold is
- * off. An allocation that would take the instance beyond 95 % of its limit fails as any other may:
- * MemoryError is raised, and says where, instead of the kernel's kill, which does not.
+ * Cyclic garbage is collected between calls and not in one: the interpreter's own threshold is off.
+ * Only a call that fills three quarters of the limit is interrupted for a collection.
+ *
+ * An allocation that would take the instance beyond 95 % of its limit fails as any other may:
+ * MemoryError is raised, and says where, instead of the kernel's kill, which does not. Pages of
+ * files count as free, since the kernel takes them back, but for a reserve: the interpreter's own
+ * code, of which each call reads about 4 MiB, is such pages. Without it a call that fills its limit
+ * waits for the disk with every step.
  */
 #include <malloc.h>
 
@@ -11,7 +16,10 @@
 #define LOOK_BYTES   (256 * 1024) /* allocated between two looks at what is in use, */
 #define LOOK_PART    64           /* or this part of the limit, if that is less */
 #define MOST_PERCENT 95
-#define FULL_OBJECTS 100000 /* that calls have left since the last full collection */
+#define LAST_PERCENT 98                /* for what reports the error */
+#define CODE_BYTES   (4 * 1024 * 1024) /* of files that a call reads, */
+#define CODE_PART    8                 /* or this part of the limit, if that is less */
+#define FULL_OBJECTS 100000            /* that calls have left since the last full collection */
 
 static PyMemAllocatorEx raw;
 static PyObjectArenaAllocator arenas;
@@ -19,22 +27,51 @@ static size_t unseen, look_bytes = LOOK_BYTES; /* bytes allocated since the last
 static bool refused, relaxed;
 
 static PyObject *collect, *get_count, *youngest, *everything;
-static Py_ssize_t left; /* objects that calls have left since the last full collection */
+static Py_ssize_t left;     /* objects that calls have left since the last full collection */
+static size_t collected_at; /* bytes in use after the last one within this call */
+static bool collection_is_due;
+
+static bool run(PyObject *generation);
 
 /* ---- the limit ---- */
+
+static int
+collect_now(void *none)
+{
+    (void)none;
+    (void)run(everything);
+    (void)malloc_trim(0); /* else what is in use would not tell what is free */
+    collected_at = hearth_memory_used();
+    collection_is_due = false;
+    return 0;
+}
+
+/* In the middle of an allocation nothing can be collected: as soon as Python's loop goes on. */
+static void
+collect_soon(size_t used, size_t limit)
+{
+    if (collect == NULL || collection_is_due || used < limit / 4 * 3 ||
+        used < collected_at + limit / 16)
+        return;
+    collection_is_due = Py_AddPendingCall(collect_now, NULL) == 0;
+}
 
 static bool
 has_room_now(size_t n)
 {
-    size_t limit = hearth_memory_limit(), used = hearth_memory_used(), most;
+    size_t limit = hearth_memory_limit(), used = hearth_memory_used(), most, code;
 
     look_bytes = limit / LOOK_PART < LOOK_BYTES ? limit / LOOK_PART : LOOK_BYTES;
-    most = limit / 100 * MOST_PERCENT;
+    code = limit / CODE_PART < CODE_BYTES ? limit / CODE_PART : CODE_BYTES;
+    most = limit / 100 * (relaxed ? LAST_PERCENT : MOST_PERCENT);
+    if (!relaxed && most > limit - code)
+        most = limit - code;
     if (used + n > most) {
         size_t files = py_host->memory_of_files();
 
         used -= files < used ? files : used;
     }
+    collect_soon(used, limit);
     if (used >= most || n > most - used)
         return false; /* and it is looked again the next time */
     unseen = 0;
@@ -46,7 +83,7 @@ static bool
 has_room(size_t n)
 {
     unseen += n;
-    if (unseen < look_bytes || relaxed || has_room_now(n))
+    if (unseen < look_bytes || has_room_now(n))
         return true;
     refused = true;
     return false;
@@ -175,6 +212,7 @@ py_memory_after_call(void)
 {
     Py_ssize_t young = count_young();
 
+    collected_at = 0;
     if (young <= 0)
         return;
     left += young;
