@@ -9,6 +9,9 @@ die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 packages_build="gcc libc6-dev meson ninja-build pkg-config libuv1-dev libseccomp-dev libcgroup-dev
   libjansson-dev libinih-dev uthash-dev libarchive-dev libsystemd-dev libxxhash-dev
   libssl-dev libcurl4-openssl-dev libc-ares-dev node-llhttp"
+# Functions in Python, and what their tests run with it. A build does without.
+packages_python="libpython3.11-dev python3.11 python3-flask python3-bottle python3-markupsafe"
+packages_python_rest="python3-numpy python3-psycopg2 python3-redis"
 packages_test="libcmocka-dev zlib1g-dev curl binutils strace g++ clang
   libxml2-dev libglib2.0-dev"
 # Libraries of tests/libraries. tools/trees fetches their source trees.

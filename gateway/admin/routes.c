@@ -11,7 +11,7 @@
 
 #define C(code) (UINT64_C(1) << GW_##code)
 #define SOURCES                                                                                    \
-    "text/x-c -, application/x-tar -, application/gzip -, application/zip -, "                     \
+    "text/x-c -, text/x-python -, application/x-tar -, application/gzip -, application/zip -, "    \
     "application/x-sharedlib -"
 
 const struct gw_route gw_routes[] = {

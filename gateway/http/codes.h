@@ -15,14 +15,15 @@
     X(EXPECTATION_FAILED, "expectation_failed", 417, "the expectation cannot be met", "")          \
     X(OVERLOADED, "overloaded", 503, "too many calls are waiting", "queue, instances")             \
     X(TIMEOUT, "timeout", 504, "the function ran too long", "timeout_ms")                          \
-    X(FUNCTION_FAILED, "function_failed", 500, "the function failed", "returned")                  \
+    X(FUNCTION_FAILED, "function_failed", 500, "the function failed", "returned, exception")       \
     X(FUNCTION_CRASHED, "function_crashed", 502, "the function crashed", "signal or exit, reason") \
     X(MEMORY_EXCEEDED, "memory_exceeded", 502, "the instance was killed for memory",               \
-      "limit, peak, advice, killer")                                                               \
+      "limit, peak, advice, killer, raised")                                                       \
     X(FORBIDDEN_SYSCALL, "forbidden_syscall", 502, "the function made a forbidden system call",    \
       "syscall")                                                                                   \
     X(INIT_FAILED, "init_failed", 502, "the function could not be started", "")                    \
-    X(VERSION_UNFIT, "init_failed", 422, "the version could not be started", "output")             \
+    X(VERSION_UNFIT, "init_failed", 422, "the version could not be started",                       \
+      "output, diagnostics")                                                                       \
     X(REQUEST_TIMEOUT, "request_timeout", 408, "the request was not received in time", "")         \
     X(DRAINING, "draining", 503, "the daemon is stopping", "")                                     \
     X(UNAUTHORIZED, "unauthorized", 401, "the token is missing or wrong", "")                      \
