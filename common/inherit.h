@@ -64,12 +64,14 @@ enum inherit_exporter {
 /* The same task, of a worker that is to become a template: once it is initialised it serves no
  * call, and waits on CONTROL for messages with a byte INHERIT_FORK. Each carries what a further
  * instance starts with: its CONTROL, channel, output, meters, and the eventfds. The fork says
- * INHERIT_BORN on its CONTROL, waits until it was put in its place and is told INHERIT_PLACED, with
- * its socket to the broker where the function has destinations. */
+ * INHERIT_BORN on its CONTROL, is told INHERIT_MOVED once it is in its control group, and
+ * INHERIT_PLACED when it becomes an instance, with its socket to the broker where the function has
+ * destinations. Between the two it may wait as a spare. */
 #define INHERIT_TASK_TEMPLATE 'P'
 #define INHERIT_RANGES        'M' /* a struct inherit_ranges */
 #define INHERIT_FORK          'F'
 #define INHERIT_BORN          'B'
+#define INHERIT_MOVED         'V'
 #define INHERIT_PLACED        'G'
 /* Where the template's own memory lies, from its /proc/self/maps, which its root does not have. */
 #define INHERIT_RANGES_MOST 64

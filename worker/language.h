@@ -19,6 +19,7 @@ struct wrk_function {
     void (*memory_low)(void);
     void (*before_fork)(void);  /* in the template, */
     void (*after_fork)(void);   /* likewise */
+    void (*settle)(void);       /* in a fork that may wait for its turn: what can be done before */
     int (*fork)(void);          /* in a fork of the template, before its first call */
     int (*begin)(void);         /* in an instance that is none, likewise */
     void (*after)(void);        /* after a call, unless another one waits */

@@ -92,7 +92,8 @@ await_place(void)
 
 /* In the fork. */
 static bool
-take_place(struct chan *chan, const struct wrk_meters *meters, const int *fds, unsigned n)
+take_place(struct chan *chan, const struct wrk_meters *meters, const struct wrk_function *function,
+           const int *fds, unsigned n)
 {
     struct hearth_err err = {0};
     char byte = INHERIT_BORN;
@@ -109,11 +110,15 @@ take_place(struct chan *chan, const struct wrk_meters *meters, const int *fds, u
     if (chan_open(chan, CHAN_WORKER, fds[INHERIT_FORK_CHANNEL], &err) < 0)
         return false;
     (void)close(fds[INHERIT_FORK_CHANNEL]);
-    if (write(INHERIT_WORKER_CONTROL, &byte, 1) != 1 || !await_place())
+    if (write(INHERIT_WORKER_CONTROL, &byte, 1) != 1 ||
+        read(INHERIT_WORKER_CONTROL, &byte, 1) != 1 || byte != INHERIT_MOVED)
         return false;
+    /* from here on all memory counts to its own group */
     wrk_isolation_scope();
     chan_prefault(chan);
-    return true;
+    if (function->settle != NULL)
+        function->settle();
+    return await_place();
 }
 
 #define HUGE_PAGE (UINT64_C(2) << 20)
@@ -203,7 +208,7 @@ wrk_template_serve(struct chan *chan, const struct wrk_meters *meters,
             pid = make_fork(function);
         }
         if (pid == 0) {
-            if (!take_place(chan, meters, fds, n))
+            if (!take_place(chan, meters, function, fds, n))
                 _exit(INHERIT_EXIT_BROKEN);
             return;
         }

@@ -320,14 +320,15 @@ on_costs(struct gw_checker *checker, const char *text, size_t n)
     json_decref(d->imports);
     d->imports = json_array();
     while ((line = strsep(&rest, "\n")) != NULL && json_array_size(d->imports) < IMPORTS_MOST) {
-        unsigned long long ns, bytes;
+        unsigned long long ns, us, bytes;
 
         if (sscanf(line, "%128s %18llu %18llu", module, &ns, &bytes) != 3)
             continue;
+        us = ns / 1000;
         text_printable(module, false);
-        (void)json_array_append_new(d->imports, json_pack("{s:s,s:f,s:I}", "module", module, "ms",
-                                                          (double)(ns / 1000) / 1000, "bytes",
-                                                          (json_int_t)bytes));
+        (void)json_array_append_new(d->imports,
+                                    json_pack("{s:s,s:f,s:I}", "module", module, "ms",
+                                              (double)us / 1e3, "bytes", (json_int_t)bytes));
     }
 }
 

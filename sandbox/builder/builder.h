@@ -74,7 +74,7 @@ struct bld_source {
 };
 
 struct bld_plan {
-    char *text; /* what all strings are part of */
+    char *text;         /* what all strings are part of */
     const char *python; /* the handler; NULL: C */
     const char *std_c, *std_cxx, *optimize, *warnings;
     const char *include[BUILD_INCLUDES], *define[BUILD_DEFINES];

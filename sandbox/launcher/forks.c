@@ -102,10 +102,12 @@ is_known(const struct launcher *l, pid_t pid)
 /* Takes the process as the child of slot c. */
 static int
 adopt(struct launcher *l, const struct launcher_child *from, struct launcher_child *c, pid_t pid,
-      struct hearth_err *err)
+      int control, struct hearth_err *err)
 {
+    const char moved = INHERIT_MOVED;
     cleanup_close int pidfd = is_known(l, pid) ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
     siginfo_t info;
+    int status;
 
     /* a child that was not reaped keeps its number */
     if (pidfd < 0 || waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
@@ -114,9 +116,10 @@ adopt(struct launcher *l, const struct launcher_child *from, struct launcher_chi
     c->pidfd = take_fd(&pidfd);
     c->zone = from->zone;
     launcher_zone_hold(c->zone);
-    if (sbx_cgroup_set_pids(from->leaf, 1, err) < 0)
+    if (sbx_cgroup_set_pids(from->leaf, 1, err) < 0 || sbx_cgroup_move(c->leaf, pid, err) < 0)
         return err->code;
-    return sbx_cgroup_move(c->leaf, pid, err);
+    status = fd_send(control, &moved, 1, NULL, 0, MSG_DONTWAIT);
+    return status == 0 ? 0 : err_set(err, -status, "tell a fork that it was moved");
 }
 
 static pid_t
@@ -215,7 +218,7 @@ make(struct launcher *l, struct launcher_child *from, const struct sbx_cgroup_li
 
         pid = await_birth(from, fds->control_ours);
         took = clock_ms() - begun;
-        status = pid > 0 ? adopt(l, from, c, pid, err)
+        status = pid > 0 ? adopt(l, from, c, pid, fds->control_ours, err)
                          : err_set(err, -pid, "fork a template: no fork has come");
     }
     if (took > USUAL_MS)

@@ -278,7 +278,8 @@ key_of(const char *before, const char *name)
 
     if (n + len >= sizeof key)
         len = sizeof key - 1 - n;
-    memcpy(key, before, n);
+    for (size_t i = 0; i < n; i++)
+        key[i] = before[i];
     for (size_t i = 0; i < len; i++) {
         char c = name[i];
 

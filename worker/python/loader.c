@@ -20,6 +20,7 @@ static PyThreadState *state; /* while no Python code runs */
 static PyObject *worker;     /* the module _hearth_worker */
 static PyObject *serve, *respond, *report;
 static PyObject *generators; /* of random numbers, that forks seed anew */
+static bool is_seeded;
 static char why_text[192];
 static char *costs_text;
 
@@ -278,19 +279,25 @@ py_after_fork(void)
     state = PyEval_SaveThread();
 }
 
-static int
-py_fork(void)
+static void
+py_settle(void)
 {
     PyObject *done;
 
     PyEval_RestoreThread(state);
     PyOS_AfterFork_Child();
     done = PyObject_CallMethod(worker, "seed", "O", generators);
-    if (done == NULL)
-        return fail_early();
-    Py_DECREF(done);
+    is_seeded = done != NULL;
+    Py_XDECREF(done);
+    if (!is_seeded)
+        (void)fail_early();
     state = PyEval_SaveThread();
-    return py_begin();
+}
+
+static int
+py_fork(void)
+{
+    return is_seeded ? py_begin() : -1;
 }
 
 static void
@@ -407,6 +414,7 @@ hearth_language_load(const struct wrk_host *host, const void *bytes, size_t len,
         .memory_low = py_give_back,
         .before_fork = py_before_fork,
         .after_fork = py_after_fork,
+        .settle = py_settle,
         .fork = py_fork,
         .begin = py_begin,
         .after = py_after,
