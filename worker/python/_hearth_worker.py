@@ -15,6 +15,7 @@ from importlib import _bootstrap
 from importlib.machinery import (BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES,
                                  ExtensionFileLoader, FileFinder, SourceFileLoader,
                                  SourcelessFileLoader)
+from importlib.util import MAGIC_NUMBER
 
 import _hearth
 import hearth
@@ -56,7 +57,9 @@ sys.stderr = sys.__stderr__ = _stream(2, "<stderr>")
 _head = len(b"#!hearth-python 1\n") + 8
 _length = int.from_bytes(_hearth.object[_head - 8:_head], "little")
 _code = _hearth.object[_head + _length:]
-HANDLER, _index = marshal.loads(_hearth.object[_head:_head + _length])
+HANDLER, _index, _magic = marshal.loads(_hearth.object[_head:_head + _length])
+if _magic != MAGIC_NUMBER:  # of another Python: then the sources are compiled when they are loaded
+    _index = {}
 
 
 class _Loader(SourceFileLoader):

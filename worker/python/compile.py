@@ -5,14 +5,15 @@ of the usual names. Nothing of the sources is executed. Errors are printed as co
 FILE:LINE:COLUMN: error: TEXT, with the line; then the exit status is 1 and there is no object.
 
 The object: a first line that names it; 8 bytes, little-endian, the length of the index; the index,
-marshalled: the handler and, by path, offset and length of a code object; the code objects,
-marshalled. Offsets count from the end of the index.
+marshalled: the handler, by path offset and length of a code object, and the interpreter's mark of its
+bytecode; the code objects, marshalled. Offsets count from the end of the index.
 """
 
 import marshal
 import os
 import sys
 import warnings
+from importlib.util import MAGIC_NUMBER
 
 FIRST_LINE = b"#!hearth-python 1\n"  # common/python_paths.h
 ROOT = "/function/"  # where instances have the files
@@ -100,7 +101,7 @@ def main(handler, output):
     for path, data in code.items():
         index[path] = (offset, len(data))
         offset += len(data)
-    head = marshal.dumps((handler, index))
+    head = marshal.dumps((handler, index, MAGIC_NUMBER))
     with open(output, "wb") as file:
         file.write(FIRST_LINE + len(head).to_bytes(8, "little") + head)
         for data in code.values():
