@@ -24,6 +24,7 @@ struct wrk_function {
     int (*begin)(void);         /* in an instance that is none, likewise */
     void (*after)(void);        /* after a call, unless another one waits */
     void (*idle)(void);         /* once no call has come for 100 ms after one */
+    size_t (*heap)(void);       /* bytes that it has given out beside malloc, or nearly */
     const char *(*why)(void);   /* why init, fork or begin failed; NULL: it has no word for it */
     const char *(*costs)(void); /* of init: the text of struct frame_ready, or NULL */
     /* Between two calls: begins to note what allocates; and ends it, with a text of the lines that

@@ -57,7 +57,7 @@ serve_one(struct hearth_call *call, const struct wrk_function *function, const s
     wrk_call_finish_request(call);
     memset(call->field_bytes, 0, call->fields_bytes);
     wrk_arena_release(arena);
-    wrk_heap_note(chan);
+    wrk_heap_note(chan, function);
     return !last;
 }
 

@@ -131,6 +131,39 @@ test_a_profile_names_lines_and_types(void **state)
     assert_int_equal(waitpid(leaking, NULL, 0), leaking);
 }
 
+/* Small objects, of which malloc knows nothing. */
+static void
+test_a_leak_of_objects_is_found(void **state)
+{
+    struct reply r = put_python("leaks", "max=1",
+                                "kept = []\n"
+                                "def handle(call):\n"
+                                "    kept.append([object() for _ in range(20)])\n"
+                                "    return 'x'\n");
+    json_t *leak;
+
+    (void)state;
+    assert_int_equal(r.status, 201);
+    reply_free(&r);
+    for (int i = 0; i < 600; i++)
+        expect_body(d, "/function/leaks", "x");
+    r = get_of(d, "leaks", "memory");
+    leak = json_object_get(r.json, "leak");
+    if (!json_is_true(json_object_get(leak, "suspected")) ||
+        json_integer_value(json_object_get(leak, "bytes_per_call")) < 400)
+        fail_msg("%s", r.body);
+    reply_free(&r);
+    r = put_python("keeps", "max=1",
+                   "def handle(call): return [object() for _ in range(20)] and 'x'\n");
+    reply_free(&r);
+    for (int i = 0; i < 600; i++)
+        expect_body(d, "/function/keeps", "x");
+    r = get_of(d, "keeps", "memory");
+    if (json_is_true(json_object_get(json_object_get(r.json, "leak"), "suspected")))
+        fail_msg("%s", r.body);
+    reply_free(&r);
+}
+
 static bool
 cycle_is_gone(void *user)
 {
@@ -308,6 +341,7 @@ main(void)
         cmocka_unit_test(test_a_call_that_fills_a_small_limit_does_not_wait_for_the_disk),
         cmocka_unit_test(test_auto_grows_after_a_memory_error),
         cmocka_unit_test(test_a_profile_names_lines_and_types),
+        cmocka_unit_test(test_a_leak_of_objects_is_found),
         cmocka_unit_test(test_cycles_are_collected_between_calls),
         cmocka_unit_test(test_each_fork_has_tokens_of_its_own),
         cmocka_unit_test(test_forks_share_what_imports_made),

@@ -340,6 +340,17 @@ py_handle(hearth_call *call)
     return well ? 0 : 1;
 }
 
+static size_t
+py_heap(void)
+{
+    size_t bytes;
+
+    PyEval_RestoreThread(state);
+    bytes = py_memory_of_blocks();
+    state = PyEval_SaveThread();
+    return bytes;
+}
+
 static void
 py_after(void)
 {
@@ -353,6 +364,14 @@ py_give_back(void)
 {
     PyEval_RestoreThread(state);
     py_memory_give_back();
+    state = PyEval_SaveThread();
+}
+
+static void
+py_idle(void)
+{
+    PyEval_RestoreThread(state);
+    py_memory_idle();
     state = PyEval_SaveThread();
 }
 
@@ -418,9 +437,10 @@ hearth_language_load(const struct wrk_host *host, const void *bytes, size_t len,
         .fork = py_fork,
         .begin = py_begin,
         .after = py_after,
-        .idle = py_give_back,
+        .idle = py_idle,
         .profile_begin = py_profile_begin,
         .profile_end = py_profile_end,
+        .heap = py_heap,
         .why = why,
         .costs = costs,
         .small_pages = true,

@@ -10,26 +10,30 @@
  * waits for the disk with every step.
  */
 #include <malloc.h>
+#include <time.h>
 
 #include "python.h"
 
 #define LOOK_BYTES   (256 * 1024) /* allocated between two looks at what is in use, */
 #define LOOK_PART    64           /* or this part of the limit, if that is less */
 #define MOST_PERCENT 95
-#define LAST_PERCENT 98                /* for what reports the error */
-#define CODE_BYTES   (4 * 1024 * 1024) /* of files that a call reads, */
-#define CODE_PART    8                 /* or this part of the limit, if that is less */
-#define FULL_OBJECTS 100000            /* that calls have left since the last full collection */
+#define LAST_PERCENT 98                 /* for what reports the error */
+#define CODE_BYTES   (4 * 1024 * 1024)  /* of files that a call reads, */
+#define CODE_PART    8                  /* or this part of the limit, if that is less */
+#define IDLE_NS      INT64_C(100000000) /* CPU time of a full collection that none waits for */
+#define FULL_OBJECTS 100000             /* that calls have left since the last full collection */
 
 static PyMemAllocatorEx raw;
 static PyObjectArenaAllocator arenas;
 static size_t unseen, look_bytes = LOOK_BYTES; /* bytes allocated since the last look */
 static bool refused, relaxed;
+static size_t arena_bytes, block_bytes; /* of all arenas; of a block in them, on average */
 
-static PyObject *collect, *get_count, *youngest, *everything;
+static PyObject *collect, *get_count, *count_blocks, *youngest, *everything;
 static Py_ssize_t left;     /* objects that calls have left since the last full collection */
 static size_t collected_at; /* bytes in use after the last one within this call */
 static bool collection_is_due;
+static int64_t full_ns; /* what the last full collection took */
 
 static bool run(PyObject *generation);
 
@@ -122,12 +126,16 @@ raw_free(void *user, void *p)
 static void *
 arena_alloc(void *user, size_t n)
 {
-    return has_room(LOOK_BYTES) ? arenas.alloc(user, n) : NULL;
+    void *p = has_room(LOOK_BYTES) ? arenas.alloc(user, n) : NULL;
+
+    arena_bytes += p != NULL ? n : 0;
+    return p;
 }
 
 static void
 arena_free(void *user, void *p, size_t n)
 {
+    arena_bytes -= n;
     arenas.free(user, p, n);
 }
 
@@ -162,15 +170,41 @@ py_memory_relax(bool on)
 
 /* ---- the collector ---- */
 
+static int64_t
+cpu_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
 static bool
 run(PyObject *generation)
 {
+    int64_t begun = cpu_ns();
     PyObject *found = PyObject_CallOneArg(collect, generation);
 
     if (found == NULL)
         PyErr_Clear(); /* a finalizer's errors were printed already: this is for want of memory */
+    if (generation == everything)
+        full_ns = cpu_ns() - begun;
     Py_XDECREF(found);
     return found != NULL;
+}
+
+static size_t
+allocated_blocks(void)
+{
+    PyObject *count = count_blocks != NULL ? PyObject_CallNoArgs(count_blocks) : NULL;
+    size_t blocks = count != NULL ? PyLong_AsSize_t(count) : 0;
+
+    Py_XDECREF(count);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        return 0;
+    }
+    return blocks;
 }
 
 bool
@@ -178,6 +212,7 @@ py_memory_freeze(void)
 {
     PyObject *gc = PyImport_ImportModule("gc");
     PyObject *frozen = NULL;
+    size_t blocks;
 
     if (gc == NULL)
         return false;
@@ -191,7 +226,16 @@ py_memory_freeze(void)
         frozen = PyObject_CallMethod(gc, "freeze", NULL);
     Py_DECREF(gc);
     Py_XDECREF(frozen);
+    count_blocks = PySys_GetObject("getallocatedblocks"); /* borrowed, of a module that stays */
+    blocks = allocated_blocks();
+    block_bytes = blocks > 0 ? arena_bytes / blocks : 0;
     return frozen != NULL;
+}
+
+size_t
+py_memory_of_blocks(void)
+{
+    return allocated_blocks() * block_bytes;
 }
 
 /* Containers that were made and not freed since the last collection. */
@@ -222,6 +266,18 @@ py_memory_after_call(void)
     }
     left = 0;
     (void)run(everything);
+}
+
+void
+py_memory_idle(void)
+{
+    /* the gateway takes an instance that works for long without a call for a broken one */
+    if (full_ns < IDLE_NS) {
+        py_memory_give_back();
+        return;
+    }
+    (void)run(youngest);
+    (void)malloc_trim(0);
 }
 
 void

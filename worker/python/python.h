@@ -26,8 +26,13 @@ bool py_memory_freeze(void);
 bool py_memory_was_refused(void);
 /* Lets what reports that use what is left below the limit. */
 void py_memory_relax(bool relaxed);
+/* Bytes of small objects, which malloc does not know: blocks by what one took on average when the
+ * function was loaded. */
+size_t py_memory_of_blocks(void);
 /* Between two calls: the youngest objects, or all where many were made. */
 void py_memory_after_call(void);
+/* After a while without a call: all, unless that has taken too long the last time. */
+void py_memory_idle(void);
 /* All, and what is free then goes back to the kernel. */
 void py_memory_give_back(void);
 
