@@ -464,36 +464,34 @@ chan_worker_wait_revoked(struct chan *chan)
     return true;
 }
 
+/* Until the gateway rings, or for so long; NULL: for ever. The word is read before the caller may
+ * have to sleep, so that no ring in between is lost. */
+static void
+sleep_once(struct chan *chan, size_t want_room, uint64_t serial, const struct timespec *most)
+{
+    struct chan_shared *shared = chan->shared;
+    uint32_t bell = atomic_load(&shared->worker_bell);
+
+    atomic_store(&shared->worker_asleep, want_room > 0 ? WORKER_WANTS_ROOM : WORKER_WANTS_FRAME);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!worker_may_go_on(chan, want_room, serial))
+        (void)syscall(SYS_futex, &shared->worker_bell, FUTEX_WAIT, bell, most, NULL, 0);
+    atomic_store_explicit(&shared->worker_asleep, WORKER_AWAKE, memory_order_relaxed);
+}
+
 bool
 chan_worker_wait_frame(struct chan *chan, int64_t most_ms)
 {
-    struct chan_shared *shared = chan->shared;
     struct timespec most = {.tv_sec = most_ms / 1000, .tv_nsec = most_ms % 1000 * 1000000};
-    uint32_t bell = atomic_load(&shared->worker_bell);
 
-    if (worker_may_go_on(chan, 0, 0))
-        return true;
-    atomic_store(&shared->worker_asleep, WORKER_WANTS_FRAME);
-    atomic_thread_fence(memory_order_seq_cst);
     if (!worker_may_go_on(chan, 0, 0))
-        (void)syscall(SYS_futex, &shared->worker_bell, FUTEX_WAIT, bell, &most, NULL, 0);
-    atomic_store_explicit(&shared->worker_asleep, WORKER_AWAKE, memory_order_relaxed);
+        sleep_once(chan, 0, 0, &most);
     return worker_may_go_on(chan, 0, 0);
 }
 
 void
 chan_worker_wait(struct chan *chan, size_t want_room, uint64_t serial)
 {
-    struct chan_shared *shared = chan->shared;
-
-    while (!worker_may_go_on(chan, want_room, serial)) {
-        uint32_t bell = atomic_load(&shared->worker_bell);
-
-        atomic_store(&shared->worker_asleep,
-                     want_room > 0 ? WORKER_WANTS_ROOM : WORKER_WANTS_FRAME);
-        atomic_thread_fence(memory_order_seq_cst);
-        if (!worker_may_go_on(chan, want_room, serial))
-            futex(&shared->worker_bell, FUTEX_WAIT, bell);
-        atomic_store_explicit(&shared->worker_asleep, WORKER_AWAKE, memory_order_relaxed);
-    }
+    while (!worker_may_go_on(chan, want_room, serial))
+        sleep_once(chan, want_room, serial, NULL);
 }

@@ -50,7 +50,6 @@ struct wrk_host {
     size_t (*memory_of_files)(void); /* bytes in use that the kernel takes back where needed */
     const char *(*function_name)(void);
     const char *(*function_version)(void);
-    int files; /* the descriptor of the folder of the version's files */
 };
 
 /* The function of a loader that is called first: object is the version's object, of len bytes,

@@ -15,7 +15,6 @@
 #include "api.h"
 #include "cleanup.h"
 #include "environment.h"
-#include "inherit.h"
 #include "python_paths.h"
 #include "request.h"
 #include "response.h"
@@ -92,7 +91,6 @@ static const struct wrk_host host = {
     .memory_of_files = wrk_memory_of_files,
     .function_name = wrk_function_name,
     .function_version = wrk_function_version,
-    .files = INHERIT_WORKER_FILES,
 };
 
 static const struct language *

@@ -161,10 +161,8 @@ struct language {
 };
 
 static int
-read_language(struct gw_deploy *d, struct language *language)
+read_language(struct gw_deploy *d, const json_t *all, struct language *language)
 {
-    json_t *all =
-        d->bundle_json != NULL ? json_loads(d->bundle_json, JSON_REJECT_DUPLICATES, NULL) : NULL;
     json_t *said = json_object_get(all, "language"), *handler = json_object_get(all, "handler");
     const char *name = json_string_value(said), *path = json_string_value(handler);
     int status = 0;
@@ -186,7 +184,6 @@ read_language(struct gw_deploy *d, struct language *language)
         else
             (void)snprintf(language->handler, sizeof language->handler, "%s", path);
     }
-    json_decref(all);
     d->python = language->python;
     return status;
 }
@@ -195,14 +192,11 @@ read_language(struct gw_deploy *d, struct language *language)
 
 /* Options of the build: the bundle's, then the query's. */
 static int
-read_options(struct gw_deploy *d, json_t *build)
+read_options(struct gw_deploy *d, const json_t *all, json_t *build)
 {
-    json_t *all =
-        d->bundle_json != NULL ? json_loads(d->bundle_json, JSON_REJECT_DUPLICATES, NULL) : NULL;
     json_t *said = json_object_get(all, "build");
     int status = said != NULL ? gw_build_from_json(build, said, &d->bad) : 0;
 
-    json_decref(all);
     return status == 0 ? gw_build_from_query(build, d->req->query, &d->bad) : status;
 }
 
@@ -247,20 +241,23 @@ keep_files(struct gw_deploy *d, const struct files *files)
 static char *
 plan_text(struct gw_deploy *d, struct files *files)
 {
+    json_t *all =
+        d->bundle_json != NULL ? json_loads(d->bundle_json, JSON_REJECT_DUPLICATES, NULL) : NULL;
     json_t *build = json_object();
     struct language language;
     char *text = NULL;
 
-    d->status = read_language(d, &language);
+    d->status = read_language(d, all, &language);
     if (d->status == 0 && language.python) {
         text = gw_build_plan_python(language.handler);
     } else if (d->status == 0) {
-        d->status = read_options(d, build);
+        d->status = read_options(d, all, build);
         if (d->status == 0)
             text = gw_build_plan(build, files->of, files->count, files->compiled, &d->bad);
         d->silent = gw_build_is_silent(build);
     }
     json_decref(build);
+    json_decref(all);
     return text;
 }
 

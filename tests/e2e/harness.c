@@ -753,3 +753,27 @@ fill_random(void *bytes, size_t n)
         at[i] = (unsigned char)(seed >> 56);
     }
 }
+
+void
+call_at_once(const struct daemon *d, const char *path, int count, const char *expected)
+{
+    int fds[16];
+
+    assert_true(count <= 16);
+    for (int i = 0; i < count; i++) {
+        char request[200];
+
+        fds[i] = raw_connect(d);
+        (void)snprintf(request, sizeof request,
+                       "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+        raw_send_text(fds[i], request);
+    }
+    for (int i = 0; i < count; i++) {
+        char *got = raw_receive(fds[i], NULL);
+
+        if (strstr(got, expected) == NULL)
+            fail_msg("%s: %s", path, got);
+        free(got);
+        (void)close(fds[i]);
+    }
+}

@@ -101,6 +101,10 @@ void raw_send(int fd, const void *bytes, size_t n);
 char *raw_receive(int fd, const char *until);
 void raw_send_text(int fd, const char *text);
 
+/* So many GETs at once, each on a connection of its own: where each takes long enough, each needs
+ * an instance. Each response must have the text. count: at most 16. */
+void call_at_once(const struct daemon *d, const char *path, int count, const char *expected);
+
 /* What waits for slow clients, in "memory" or on "disk"; and conditions of it. user: the daemon. */
 long long waiting_bytes(const struct daemon *d, const char *where);
 bool nothing_waits(void *user);

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-static const struct daemon *d;
+const struct daemon *d;
 
 int
 python_group_start(void **state)

@@ -7,7 +7,8 @@
 #include "bundle.h"
 #include "harness.h"
 
-/* Setup of a cmocka group: that of harness.h. Before all others. */
+/* Setup of a cmocka group: that of harness.h. Its daemon is d, of all that follows. */
+extern const struct daemon *d;
 int python_group_start(void **state);
 /* PUT of a source, or of a file of tests/python, with settings such as "max=1". */
 struct reply put_python(const char *name, const char *settings, const char *source);

@@ -8,8 +8,6 @@
 
 #define MB (1024 * 1024)
 
-static const struct daemon *d;
-
 /* ---- handle(call) ---- */
 
 static void
@@ -503,15 +501,6 @@ test_nothing_is_written_at_run_time(void **state)
     expect_body(d, "/function/forms/written", "[] False True");
 }
 
-static int
-open_group(void **state)
-{
-    int status = python_group_start(state);
-
-    d = *state;
-    return status;
-}
-
 int
 main(void)
 {
@@ -532,5 +521,5 @@ main(void)
         cmocka_unit_test(test_nothing_is_written_at_run_time),
     };
 
-    return RUN_TESTS("python", tests, open_group, group_stop);
+    return RUN_TESTS("python", tests, python_group_start, group_stop);
 }

@@ -12,8 +12,6 @@
 
 #define MB (1024 * 1024)
 
-static const struct daemon *d;
-
 /* ---- memory ---- */
 
 static void
@@ -262,30 +260,6 @@ test_each_fork_has_tokens_of_its_own(void **state)
     expect_body(d, "/function/tokens/at-fork", "child");
 }
 
-/* So many calls at once, each long enough to need an instance of its own. */
-static void
-call_at_once(const char *path, int count)
-{
-    int fds[16];
-
-    for (int i = 0; i < count; i++) {
-        char request[200];
-
-        fds[i] = raw_connect(d);
-        (void)snprintf(request, sizeof request,
-                       "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
-        raw_send_text(fds[i], request);
-    }
-    for (int i = 0; i < count; i++) {
-        char *got = raw_receive(fds[i], NULL);
-
-        if (strstr(got, " 200 OK") == NULL)
-            fail_msg("%s: %s", path, got);
-        free(got);
-        (void)close(fds[i]);
-    }
-}
-
 static bool
 are_small(void *user)
 {
@@ -309,7 +283,7 @@ test_forks_share_what_imports_made(void **state)
     reply_free(&r);
     expect_body(d, "/function/shares", "x");
     wait_for("a template", has_template, (void *)"shares");
-    call_at_once("/function/shares?s=0.5", 6);
+    call_at_once(d, "/function/shares?s=0.5", 6, " 200 OK");
     wait_for("at most 1.5 MiB of each instance", are_small, (void *)"shares");
     (void)idle_instances("shares", &most, &template);
     assert_true(template >= 4 * MB);
@@ -322,15 +296,6 @@ test_a_function_without_a_template_runs_its_hooks_too(void **state)
     deploy_python("plain", "template=off&max=1", "forms.py");
     expect_body(d, "/function/plain/hooks", "1");
     expect_body(d, "/function/plain/hooks", "1");
-}
-
-static int
-open_group(void **state)
-{
-    int status = python_group_start(state);
-
-    d = *state;
-    return status;
 }
 
 int
@@ -348,5 +313,5 @@ main(void)
         cmocka_unit_test(test_a_function_without_a_template_runs_its_hooks_too),
     };
 
-    return RUN_TESTS("python_memory", tests, open_group, group_stop);
+    return RUN_TESTS("python_memory", tests, python_group_start, group_stop);
 }

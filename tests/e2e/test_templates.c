@@ -101,31 +101,6 @@ template_pid(const char *name)
     return pid;
 }
 
-/* So many calls at once, each for long enough that each needs an instance. */
-static void
-call_at_once(const char *path, int count, const char *expected)
-{
-    int fds[16];
-
-    assert_true(count <= 16);
-    for (int i = 0; i < count; i++) {
-        char request[200];
-
-        fds[i] = raw_connect(d);
-        (void)snprintf(request, sizeof request,
-                       "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
-        raw_send_text(fds[i], request);
-    }
-    for (int i = 0; i < count; i++) {
-        char *got = raw_receive(fds[i], NULL);
-
-        if (strstr(got, expected) == NULL)
-            fail_msg("%s: %s", path, got);
-        free(got);
-        (void)close(fds[i]);
-    }
-}
-
 static void
 drop(const char *name)
 {
@@ -148,7 +123,7 @@ test_instances_share_what_init_built(void **state)
     (void)state;
     deploy_ok(d, "shared", "memory=96M&max=8&timeout=20s", shared); /* "auto" is the default */
     wait_for_instances("shared", "template", 1);
-    call_at_once("/function/shared?sleep=500", 8, "1 1 14 -\n");
+    call_at_once(d, "/function/shared?sleep=500", 8, "1 1 14 -\n");
     assert_int_equal(instances_in("shared", "template", &template), 1);
     assert_int_equal(instances_in("shared", "idle", &forks), 8);
     assert_true(template >= 64 * MB);
@@ -167,7 +142,7 @@ test_instances_share_what_init_built(void **state)
     }
     /* what one changes is its own */
     expect_body(d, "/function/shared?change", "1 1 15 -\n");
-    call_at_once("/function/shared?sleep=500", 7, "1 1 1");
+    call_at_once(d, "/function/shared?sleep=500", 7, "1 1 1");
     pid = template_pid("shared");
     assert_string_equal(proc_status(pid, "Seccomp_filters", value, sizeof value), "1");
     assert_string_equal(proc_status(pid, "CapEff", value, sizeof value), "0000000000000000");
@@ -278,16 +253,16 @@ test_another_version_has_another_template(void **state)
     r = patch(d, "/v1/functions/other", "{\"env\": {\"WORD\": \"new\"}}");
     assert_int_equal(r.status, 200);
     reply_free(&r);
-    call_at_once("/function/other", 1, " 14 new\n");
+    call_at_once(d, "/function/other", 1, " 14 new\n");
     wait_for_instances("other", "template", 1);
     second = template_pid("other");
     assert_int_not_equal(first, second);
-    call_at_once("/function/other?sleep=500", 2, " 14 new\n");
+    call_at_once(d, "/function/other?sleep=500", 2, " 14 new\n");
     r = patch(d, "/v1/functions/other", "{\"template\": \"off\"}");
     assert_int_equal(r.status, 200);
     reply_free(&r);
     wait_for_instances("other", "template", 0);
-    call_at_once("/function/other?sleep=500", 4, " 14 new\n"); /* forks live on without it */
+    call_at_once(d, "/function/other?sleep=500", 4, " 14 new\n"); /* forks live on without it */
     drop("other");
 }
 
@@ -312,9 +287,9 @@ test_a_gateway_that_dies_takes_templates_with_it(void **state)
     deploy_ok(d, "orphan", "memory=96M&max=4&template=on&timeout=20s", shared);
     for (int i = 0; i < 3; i++) { /* whatever is being forked then */
         wait_for_instances("orphan", "template", i == 0 ? 1 : 0);
-        call_at_once("/function/orphan?sleep=100", 3, " 14 -\n");
+        call_at_once(d, "/function/orphan?sleep=100", 3, " 14 -\n");
         wait_for_instances("orphan", "template", 1);
-        call_at_once("/function/orphan?sleep=100", 4, " 14 -\n");
+        call_at_once(d, "/function/orphan?sleep=100", 4, " 14 -\n");
         gateway = find_process(d->pid, "hearth-gateway");
         assert_int_equal(kill(gateway, SIGKILL), 0);
         wait_for("another gateway without instances", has_no_instance, NULL);
@@ -340,8 +315,8 @@ test_no_memory_is_shared_beyond_the_limit(void **state)
     (void)state;
     deploy_ok(d, "shm", "memory=16M&max=4&template=on&recycle_calls=1&timeout=20s", source);
     wait_for_instances("shm", "template", 1);
-    call_at_once("/function/shm", 1, "\n"); /* of before, perhaps */
-    call_at_once("/function/shm", 4, "1 1\n");
+    call_at_once(d, "/function/shm", 1, "\n"); /* of before, perhaps */
+    call_at_once(d, "/function/shm", 4, "1 1\n");
     drop("shm");
 }
 
@@ -365,10 +340,10 @@ test_a_template_that_dies_costs_no_call(void **state)
     (void)state;
     deploy_ok(d, "dies", "memory=96M&max=8&template=on", shared);
     wait_for_instances("dies", "template", 1);
-    call_at_once("/function/dies?sleep=300", 2, "1 1 14 -\n");
+    call_at_once(d, "/function/dies?sleep=300", 2, "1 1 14 -\n");
     assert_int_equal(kill(template_pid("dies"), SIGKILL), 0);
     wait_for_instances("dies", "template", 0);
-    call_at_once("/function/dies?sleep=500", 4, "1 "); /* two forks, and two without */
+    call_at_once(d, "/function/dies?sleep=500", 4, "1 "); /* two forks, and two without */
     assert_int_equal(instances_in("dies", "idle", NULL), 4);
     wait_for_log(d, "dies");
     drop("dies");
@@ -390,9 +365,9 @@ test_a_template_ends_for_the_memory_of_instances(void **state)
     deploy_ok(d, "second", "memory=250M&max=1", shared);
     expect_body(d, "/function/second", "1 0 14 -\n");
     wait_for_instances("first", "template", 0);
-    call_at_once("/function/first", 1, " 14 -\n"); /* the other one's instance ends for it */
+    call_at_once(d, "/function/first", 1, " 14 -\n"); /* the other one's instance ends for it */
     wait_for_instances("first", "template", 1);
-    call_at_once("/function/first?sleep=200", 2, "1 1 14 -\n"); /* no copy of before is left */
+    call_at_once(d, "/function/first?sleep=200", 2, "1 1 14 -\n"); /* no copy of before is left */
     assert_int_equal(daemon_stop(&own), 0);
     daemon_remove(&own);
     d = before;

@@ -54,10 +54,9 @@ sys.stderr = sys.__stderr__ = _stream(2, "<stderr>")
 
 # ---- modules: code that was compiled when the version was deployed ----
 
-_head = len(b"#!hearth-python 1\n") + 8
-_length = int.from_bytes(_hearth.object[_head - 8:_head], "little")
-_code = _hearth.object[_head + _length:]
-HANDLER, _index, _magic = marshal.loads(_hearth.object[_head:_head + _length])
+_begin = 8 + int.from_bytes(_hearth.object[:8], "little")
+_code = _hearth.object[_begin:]
+HANDLER, _index, _magic = marshal.loads(_hearth.object[8:_begin])
 if _magic != MAGIC_NUMBER:  # of another Python: then the sources are compiled when they are loaded
     _index = {}
 
@@ -136,6 +135,12 @@ def _write_piece(call, piece):
         call.write(piece)
 
 
+def _close(iterable):
+    close = getattr(iterable, "close", None)
+    if close is not None:
+        close()
+
+
 def respond(call, result):
     """Of all but None, str and buffers, which call.c writes itself."""
     if isinstance(result, (dict, list)):
@@ -152,9 +157,7 @@ def respond(call, result):
             _write_piece(call, piece)
             call.flush()
     finally:
-        close = getattr(result, "close", None)
-        if close is not None:
-            close()
+        _close(result)
 
 
 # ---- WSGI (PEP 3333) ----
@@ -240,9 +243,7 @@ def _wsgi(app):
             if not response.sent:
                 response.send()
         finally:
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
+            _close(result)
     return serve
 
 
@@ -532,8 +533,8 @@ def find_generators():
     numpy = sys.modules.get("numpy.random")
     if numpy is None:
         return []
-    return [o for o in gc.get_objects() if isinstance(o, numpy.Generator)] + [
-        o for o in gc.get_objects() if isinstance(o, numpy.RandomState)]
+    kinds = (numpy.Generator, numpy.RandomState)
+    return [one for one in gc.get_objects() if isinstance(one, kinds)]
 
 
 def seed(generators):

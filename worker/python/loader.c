@@ -3,17 +3,15 @@
  */
 #include "python.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "python_paths.h"
 
 const struct wrk_host *py_host;
 
-static const void *object;
+static const char *object; /* without its first line */
 static size_t object_len;
 
 static PyThreadState *state; /* while no Python code runs */
@@ -246,6 +244,16 @@ py_init(void)
     return 0;
 }
 
+/* ---- between two calls ---- */
+
+static void
+with_lock(void (*work)(void))
+{
+    PyEval_RestoreThread(state);
+    work();
+    state = PyEval_SaveThread();
+}
+
 /* ---- an instance that serves ---- */
 
 static int
@@ -266,17 +274,13 @@ py_begin(void)
 static void
 py_before_fork(void)
 {
-    PyEval_RestoreThread(state);
-    PyOS_BeforeFork();
-    state = PyEval_SaveThread();
+    with_lock(PyOS_BeforeFork);
 }
 
 static void
 py_after_fork(void)
 {
-    PyEval_RestoreThread(state);
-    PyOS_AfterFork_Parent();
-    state = PyEval_SaveThread();
+    with_lock(PyOS_AfterFork_Parent);
 }
 
 static void
@@ -354,25 +358,19 @@ py_heap(void)
 static void
 py_after(void)
 {
-    PyEval_RestoreThread(state);
-    py_memory_after_call();
-    state = PyEval_SaveThread();
+    with_lock(py_memory_after_call);
 }
 
 static void
 py_give_back(void)
 {
-    PyEval_RestoreThread(state);
-    py_memory_give_back();
-    state = PyEval_SaveThread();
+    with_lock(py_memory_give_back);
 }
 
 static void
 py_idle(void)
 {
-    PyEval_RestoreThread(state);
-    py_memory_idle();
-    state = PyEval_SaveThread();
+    with_lock(py_memory_idle);
 }
 
 static void
@@ -424,8 +422,8 @@ hearth_language_load(const struct wrk_host *host, const void *bytes, size_t len,
 {
     (void)err;
     py_host = host;
-    object = bytes;
-    object_len = len;
+    object = (const char *)bytes + sizeof PYTHON_OBJECT_FIRST - 1;
+    object_len = len - (sizeof PYTHON_OBJECT_FIRST - 1);
     *function = (struct wrk_function){
         .handle = py_handle,
         .init = py_init,
