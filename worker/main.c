@@ -148,7 +148,7 @@ run_init(int (*init)(void), struct frame_ready *ready)
     return returned;
 }
 
-/* 0, or err says which function of the tenant's failed. */
+/* 0, or err says which function of the tenant's failed. Ends what was printed until now. */
 static int
 judge(const struct wrk_function *function, const char *name, int returned, struct hearth_err *err)
 {
@@ -164,13 +164,13 @@ static int
 initialise(int object, struct wrk_function *function, struct frame_ready *ready,
            struct hearth_err *err)
 {
-    int status = wrk_function_load(object, function, err);
+    int status = wrk_function_load(object, function, err), returned = 0;
 
     if (status < 0)
-        wrk_output_end_call();
-    if (status < 0 || function->init == NULL)
         return status;
-    return judge(function, "hearth_init", run_init(function->init, ready), err);
+    if (function->init != NULL)
+        returned = run_init(function->init, ready);
+    return judge(function, "hearth_init", returned, err);
 }
 
 static int
@@ -197,9 +197,9 @@ begin_fork(struct chan *chan, const struct wrk_function *function, struct hearth
 {
     int status = receive_setup(chan, err);
 
-    if (status < 0 || function->fork == NULL)
+    if (status < 0)
         return status;
-    return judge(function, "hearth_fork", function->fork(), err);
+    return judge(function, "hearth_fork", function->fork != NULL ? function->fork() : 0, err);
 }
 
 /* From here on this process is an instance that serves, and no template. */

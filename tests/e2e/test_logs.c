@@ -23,6 +23,13 @@ static const char talker[] =
     "  if (hearth_query(c, \"crash\")) { printf(\"before the crash\"); fflush(stdout); abort(); }\n"
     "  return hearth_printf(c, \"ok\"); }\n";
 
+/* Without init and without a newline. */
+static const char early[] =
+    "#include <hearth.h>\n#include <stdio.h>\n"
+    "__attribute__((constructor)) static void begin(void) { printf(\"constructed\"); }\n"
+    "int hearth_handle(hearth_call *c) { printf(\"called\\n\"); return hearth_printf(c, \"ok\"); "
+    "}\n";
+
 /* The text of …/logs?QUERY, from malloc. */
 static char *
 logs(const struct daemon *d, const char *name, const char *query)
@@ -300,11 +307,26 @@ test_without_disk_the_log_is_in_memory(void **state)
     daemon_remove(&d);
 }
 
+static void
+test_what_a_constructor_prints_is_a_line_of_its_own(void **state)
+{
+    const struct daemon *d = *state;
+    const char *all;
+
+    deploy_ok(d, "early", "max=1", early);
+    call_ok(d, "/function/early");
+    all = messages(d, "early", "lines=10");
+    if (strstr(all, "constructed|called|") == NULL)
+        fail_msg("%s", all);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_are_in_order_and_survive_a_restart),
+        cmocka_unit_test_setup_teardown(test_what_a_constructor_prints_is_a_line_of_its_own,
+                                        group_start, group_stop),
         cmocka_unit_test_setup_teardown(test_lines_are_chosen_by_level_call_and_time, group_start,
                                         group_stop),
         cmocka_unit_test(test_a_flood_is_bounded_on_disk),
