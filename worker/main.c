@@ -255,7 +255,7 @@ main(void)
     (void)prctl(PR_SET_NAME, "hearth-worker", 0, 0, 0);
     wrk_meters_set(&chan, &meters);
     if (is_template)
-        wrk_network_hold(false);
+        wrk_network_set_broker(false);
     else
         (void)close(INHERIT_WORKER_CONTROL);
     if (receive_setup(&chan, &err) < 0 || initialise(object, &function, &ready, &err) < 0)

@@ -38,9 +38,9 @@ static _Atomic uint32_t locked; /* 2: somebody waits */
 static bool broken;             /* an answer did not come */
 
 void
-wrk_network_hold(bool forked)
+wrk_network_set_broker(bool there)
 {
-    broken = !forked;
+    broken = !there;
 }
 
 void

@@ -9,8 +9,8 @@
 #include "call.h"
 
 /* A template has no socket to the broker, and so no connection that its forks would share: its
- * questions fail with ENETDOWN. forked: it has one now. */
-void wrk_network_hold(bool forked);
+ * questions fail with ENETDOWN. there: it has one. */
+void wrk_network_set_broker(bool there);
 /* Whose deadline bounds how long a connection may take; its chan is set. */
 void wrk_network_watch(const struct hearth_call *call);
 

@@ -86,7 +86,7 @@ await_place(void)
     if (fd_receive(INHERIT_WORKER_CONTROL, &byte, 1, &broker, &n, &all, 0) != 1 ||
         byte != INHERIT_PLACED || !all)
         return false;
-    wrk_network_hold(n == 1);
+    wrk_network_set_broker(n == 1);
     return n == 0 || put_broker(broker);
 }
 

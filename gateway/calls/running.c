@@ -107,18 +107,27 @@ finish_call(struct gw_link *link, struct gw_call *call, bool cut)
     return mine ? GW_FRAME_TAKEN : GW_LINK_GONE;
 }
 
+/* What is said of a call that needed more memory than its instance may have. */
+static json_t *
+memory_facts(const struct gw_instance *inst, int64_t limit, int64_t peak, const char *killer)
+{
+    return json_pack("{s:I,s:I,s:I,s:s}", "limit", (json_int_t)limit, "peak", (json_int_t)peak,
+                     "advice", (json_int_t)gw_instance_advice(inst), "killer", killer);
+}
+
 /* The language noticed before the kernel that there was no more memory. */
 static void
 memory_was_refused(struct gw_call *call, struct gw_instance *inst, const char *exception)
 {
     gw_locked struct gw *held = gw_lock(inst->gw);
     int64_t limit = inst->limit_bytes, peak = gw_instance_peak_now(inst);
+    json_t *facts;
 
-    gw_instance_note_refused_memory(call->loop, inst);
-    gw_call_problem(call, GW_MEMORY_EXCEEDED,
-                    json_pack("{s:I,s:I,s:I,s:s,s:b,s:s}", "limit", (json_int_t)limit, "peak",
-                              (json_int_t)peak, "advice", (json_int_t)gw_instance_advice(inst),
-                              "killer", "limit", "raised", 1, "exception", exception),
+    gw_instance_note_refused_memory(call->loop, inst); /* with auto, the limit changes */
+    facts = memory_facts(inst, limit, peak, "limit");
+    (void)json_object_set_new(facts, "raised", json_true());
+    (void)json_object_set_new(facts, "exception", json_string(exception));
+    gw_call_problem(call, GW_MEMORY_EXCEEDED, facts,
                     "the function needed more memory than its limit (%lld bytes): %s was raised",
                     (long long)limit, exception);
 }
@@ -213,10 +222,8 @@ answer_death(struct gw_call *call, const struct gw_instance *inst)
                         "the instance broke the protocol of its channel and was killed");
     else if (out.code == GW_MEMORY_EXCEEDED)
         gw_call_problem(call, out.code,
-                        json_pack("{s:I,s:I,s:I,s:s}", "limit", (json_int_t)limit, "peak",
-                                  (json_int_t)inst->death.peak, "advice",
-                                  (json_int_t)gw_instance_advice(inst), "killer",
-                                  gw_instance_killer_name(inst->death.killer)),
+                        memory_facts(inst, limit, (int64_t)inst->death.peak,
+                                     gw_instance_killer_name(inst->death.killer)),
                         "the instance was killed for memory: %s (%lld bytes)",
                         gw_instance_killer_text(inst->death.killer), (long long)limit);
     else if (out.code == GW_FORBIDDEN_SYSCALL)

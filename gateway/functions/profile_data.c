@@ -180,13 +180,22 @@ profile_name(struct profile *profile, const struct elf_symbols *symbols)
 
 /* ---- folded stacks ---- */
 
+/* buf: where it has no symbol. */
+static const char *
+frame_name(const struct profile_frame *frame, char *buf, size_t n)
+{
+    if (frame->symbol[0] != '\0')
+        return frame->symbol;
+    (void)snprintf(buf, n, "%s+0x%" PRIx64, frame->object, frame->offset);
+    return buf;
+}
+
 static void
 print_frame(const struct profile_frame *frame, FILE *out)
 {
-    if (frame->symbol[0] != '\0')
-        (void)fputs(frame->symbol, out);
-    else
-        (void)fprintf(out, "%s+0x%" PRIx64, frame->object, frame->offset);
+    char name[96];
+
+    (void)fputs(frame_name(frame, name, sizeof name), out);
 }
 
 /* The number of frames without those of the worker outside the function. */
@@ -217,17 +226,6 @@ profile_print_folded(const struct profile *profile, bool live, FILE *out)
 }
 
 /* ---- JSON ---- */
-
-static json_t *
-text_of_frame(const struct profile_frame *frame)
-{
-    char text[256];
-
-    if (frame->symbol[0] != '\0')
-        return json_string(frame->symbol);
-    (void)snprintf(text, sizeof text, "%s+0x%" PRIx64, frame->object, frame->offset);
-    return json_string(text);
-}
 
 /* What a line of Python allocated by itself: the sum of all stacks that it is the innermost of. */
 struct line {
@@ -283,8 +281,12 @@ profile_json(const struct profile *profile, bool live)
     for (const struct profile_stack *s = profile->stacks; s != NULL; s = s->next) {
         json_t *frames = json_array();
 
-        for (unsigned i = depth_within_function(s); i > 0; i--)
-            (void)json_array_append_new(frames, text_of_frame(s->frames[i - 1]));
+        for (unsigned i = depth_within_function(s); i > 0; i--) {
+            char name[96];
+
+            (void)json_array_append_new(
+                frames, json_string(frame_name(s->frames[i - 1], name, sizeof name)));
+        }
         (void)json_array_append_new(
             stacks, json_pack("{s:o,s:I,s:I}", "frames", frames, "bytes",
                               (json_int_t)(live ? s->live_bytes : s->bytes), "objects",
