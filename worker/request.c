@@ -124,6 +124,9 @@ hearth_read(hearth_call *call, void *buf, size_t n)
     return (ssize_t)n;
 }
 
+/* For what the kernel charges besides: tables of pages, a page of the stack. */
+#define HEADROOM ((size_t)128 * 1024)
+
 /* Whether n more bytes fit in the memory of this instance: an error is better than to be killed
  * later. */
 static bool
@@ -131,7 +134,7 @@ fits(size_t n)
 {
     size_t limit = hearth_memory_limit(), used = hearth_memory_used();
 
-    return used < limit && n < limit - used;
+    return used + HEADROOM < limit && n < limit - used - HEADROOM;
 }
 
 /* Makes room for n more bytes and a NUL. */
