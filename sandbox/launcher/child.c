@@ -161,11 +161,17 @@ launcher_child_ended(struct launcher *l, uint32_t slot)
 }
 
 void
-launcher_children_end(struct launcher *l)
+launcher_children_kill(const struct launcher *l)
 {
     for (size_t i = 0; i < sizeof l->children / sizeof l->children[0]; i++)
         if (l->children[i].kind != LAUNCHER_FREE)
             launcher_kill_child(&l->children[i]);
+}
+
+void
+launcher_children_end(struct launcher *l)
+{
+    launcher_children_kill(l);
     for (size_t i = 0; i < sizeof l->children / sizeof l->children[0]; i++) {
         struct launcher_child *c = &l->children[i];
 

@@ -16,6 +16,8 @@ void launcher_kill_child(const struct launcher_child *c);
 void launcher_drop(struct launcher *l, struct launcher_child *c);
 /* The pidfd of the child in this slot became readable. */
 void launcher_child_ended(struct launcher *l, uint32_t slot);
+/* Kills all children; they are reaped by launcher_children_end. */
+void launcher_children_kill(const struct launcher *l);
 /* Kills and reaps all children. Their `ended` is not called. */
 void launcher_children_end(struct launcher *l);
 /* The text that a child sent on its control socket before it gave up, "" for none. */

@@ -183,42 +183,59 @@ close_gateway(struct launcher *l)
         (void)close(take_fd(&l->gateway_pidfd));
 }
 
-/* If the gateway dies, its instances end too, and it is started again. If it keeps dying, the
- * daemon stops. */
+/* A gateway that served is started again however often it ends. One that ends before it serves is
+ * tried a few times; on the first start, once. */
+static bool
+may_start_again(struct launcher *l)
+{
+    if (l->gateway_up)
+        return true;
+    return l->notified && launcher_may_restart(&l->restarts, RESTARTS_WINDOW_MS);
+}
+
+static int
+start_again(struct launcher *l)
+{
+    struct hearth_err err = {0};
+
+    if (!may_start_again(l)) {
+        log_error("the gateway keeps ending before it serves: stopping");
+        return -1;
+    }
+    log_info("starting the gateway again");
+    if (launcher_gateway_start(l, &err) == 0)
+        return 0;
+    log_error("%s", err.text);
+    launcher_gateway_kill(l);
+    l->gateway_pid = 0;
+    return -1;
+}
+
+/* Its instances end with it: their channels were its own. They are reaped while the next gateway
+ * starts. New clients wait in the queues of the listening sockets meanwhile. */
 void
 launcher_gateway_ended(struct launcher *l)
 {
-    struct hearth_err err = {0};
     int status = 0;
 
     if (waitpid(l->gateway_pid, &status, WNOHANG) != l->gateway_pid)
         return;
+    l->gateway_pid = 0;
     close_gateway(l);
-    launcher_spares_clear(l);
-    launcher_children_end(l);
-    launcher_blanks_clear(l);
+    launcher_children_kill(l);
     if (l->stopping) {
         l->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
         if (!l->gateway_up)
             l->exit_status = 0; /* it was killed because it did not serve yet: see drain */
-        l->gateway_pid = 0;
-        return;
+    } else {
+        log_error("the gateway ended with %s %d", WIFEXITED(status) ? "status" : "signal",
+                  WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+        if (start_again(l) < 0) {
+            l->stopping = true;
+            l->exit_status = 1;
+        }
     }
-    log_error("the gateway ended with %s %d", WIFEXITED(status) ? "status" : "signal",
-              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-    if (!launcher_may_restart(&l->restarts, RESTARTS_WINDOW_MS) ||
-        (!l->gateway_up && !l->notified)) {
-        log_error("the gateway keeps ending: stopping");
-        l->stopping = true;
-        l->exit_status = 1;
-        l->gateway_pid = 0;
-        return;
-    }
-    log_info("starting the gateway again");
-    if (launcher_gateway_start(l, &err) < 0) {
-        log_error("%s", err.text);
-        l->stopping = true;
-        l->exit_status = 1;
-        l->gateway_pid = 0;
-    }
+    launcher_spares_clear(l);
+    launcher_children_end(l);
+    launcher_blanks_clear(l);
 }
