@@ -16,11 +16,13 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "files.h"
 #include "limits.h"
 #include "name.h"
 #include "state_paths.h"
 #include "text.h"
 
+#define LIVE   "live"
 #define MEMORY "memory.json"
 
 static int functions = -1; /* STATE/functions */
@@ -29,75 +31,54 @@ static uint64_t cache_most = UINT64_C(256) << 20;
 static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
 static int state = -1;
 
-#define GONE      ".gone-"
-#define LOST      ".lost-"
-#define TEMPORARY ".%s.tmp"
-#define LIVE_LEN  15 /* of the number in `live` */
-
-static int
-open_dir(int at, const char *path)
-{
-    return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-}
-
-/* For reading its entries: with a position of its own, which a dup would share. */
-static DIR *
-list_dir(int fd)
-{
-    int own = open_dir(fd, ".");
-    DIR *dir = own >= 0 ? fdopendir(own) : NULL;
-
-    if (dir == NULL && own >= 0)
-        (void)close(own);
-    return dir;
-}
+#define GONE     ".gone-"
+#define LOST     ".lost-"
+#define LIVE_LEN 15 /* of the number in `live` */
 
 /* ---- removing ---- */
 
-static int
-remove_tree(int at, const char *name)
-{
-    cleanup_close int fd = -1;
-    cleanup_dir DIR *dir = NULL;
-    struct dirent *e;
-
-    if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
-        return 0;
-    fd = open_dir(at, name);
-    dir = fd >= 0 ? list_dir(fd) : NULL;
-    if (dir == NULL)
-        return -errno;
-    while ((e = readdir(dir)) != NULL)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            (void)remove_tree(fd, e->d_name);
-    return unlinkat(at, name, AT_REMOVEDIR) == 0 ? 0 : -errno;
-}
-
-/* What replace_file leaves where it is broken off. */
+/* What files_replace leaves where it is broken off. */
 static unsigned
 clean_temporary(int dir, const char *name)
 {
     char temporary[64];
 
-    (void)snprintf(temporary, sizeof temporary, TEMPORARY, name);
+    (void)snprintf(temporary, sizeof temporary, FILES_TEMPORARY, name);
     return unlinkat(dir, temporary, 0) == 0;
+}
+
+/* Of a deploy that was broken off after it wrote `live`, which is the moment from which it counts:
+ * what remained to be done. */
+static void
+finish_commit(int fd)
+{
+    cleanup_free char *text = files_read(fd, LIVE, LIVE_LEN);
+    unsigned long live = text != NULL ? strtoul(text, NULL, 10) : 0;
+    char staged[32], version[32];
+
+    (void)snprintf(staged, sizeof staged, STATE_STAGED "%lu", live);
+    (void)snprintf(version, sizeof version, "%lu", live);
+    if (live > 0 && faccessat(fd, version, F_OK, 0) != 0)
+        (void)renameat(fd, staged, fd, version); /* most often there is none */
 }
 
 /* Removes staged versions, what a deletion left, and files that were not renamed. */
 static unsigned
 clean_function(int fd)
 {
-    cleanup_dir DIR *dir = list_dir(fd);
-    unsigned cleaned = clean_temporary(fd, "live");
+    cleanup_dir DIR *dir = NULL;
+    unsigned cleaned = clean_temporary(fd, LIVE) + clean_temporary(fd, MEMORY);
     struct dirent *e;
 
+    finish_commit(fd);
+    dir = files_list(fd);
     while (dir != NULL && (e = readdir(dir)) != NULL) {
         cleanup_close int version = -1;
 
         if (starts_with(e->d_name, STATE_STAGED))
-            cleaned += remove_tree(fd, e->d_name) == 0;
+            cleaned += files_remove_tree(fd, e->d_name) == 0;
         else if (e->d_name[0] >= '1' && e->d_name[0] <= '9' &&
-                 (version = open_dir(fd, e->d_name)) >= 0)
+                 (version = files_open_dir(fd, e->d_name)) >= 0)
             cleaned += clean_temporary(version, "function.json");
     }
     return cleaned;
@@ -106,7 +87,7 @@ clean_function(int fd)
 static unsigned
 clean(void)
 {
-    cleanup_dir DIR *dir = list_dir(functions);
+    cleanup_dir DIR *dir = files_list(functions);
     unsigned cleaned = 0;
     struct dirent *e;
 
@@ -114,17 +95,30 @@ clean(void)
         cleanup_close int fd = -1;
 
         if (starts_with(e->d_name, GONE)) {
-            cleaned += remove_tree(functions, e->d_name) == 0;
+            cleaned += files_remove_tree(functions, e->d_name) == 0;
             continue;
         }
         if (!name_function_ok(e->d_name, strlen(e->d_name)) ||
-            (fd = open_dir(functions, e->d_name)) < 0)
+            (fd = files_open_dir(functions, e->d_name)) < 0)
             continue; /* not of our making */
         cleaned += clean_function(fd);
         /* Empty: its first deploy did not finish. One that holds versions and has lost its
          * `live` stays: they are whole. */
         cleaned += unlinkat(functions, e->d_name, AT_REMOVEDIR) == 0;
     }
+    return cleaned;
+}
+
+static unsigned
+clean_cache(void)
+{
+    cleanup_dir DIR *dir = files_list(cache);
+    unsigned cleaned = 0;
+    struct dirent *e;
+
+    while (dir != NULL && (e = readdir(dir)) != NULL)
+        if (e->d_name[0] == '.' && e->d_name[1] != '.' && e->d_name[1] != '\0')
+            cleaned += unlinkat(cache, e->d_name, 0) == 0;
     return cleaned;
 }
 
@@ -136,105 +130,19 @@ store_open(const char *root, unsigned *cleaned, struct hearth_err *err)
         return err_set(err, errno, "open the state folder");
     if (mkdirat(state, STATE_FUNCTIONS, 0700) != 0 && errno != EEXIST)
         return err_set(err, errno, "make the folder functions in the state folder");
-    functions = open_dir(state, STATE_FUNCTIONS);
+    functions = files_open_dir(state, STATE_FUNCTIONS);
     if (functions < 0)
         return err_set(err, errno, "open the folder functions in the state folder");
     if (mkdirat(state, STATE_CACHE, 0700) != 0 && errno != EEXIST)
         return err_set(err, errno, "make the folder cache in the state folder");
-    cache = open_dir(state, STATE_CACHE);
+    cache = files_open_dir(state, STATE_CACHE);
     if (cache < 0)
         return err_set(err, errno, "open the folder cache in the state folder");
-    *cleaned = clean() + clean_temporary(state, "token");
+    *cleaned = clean() + clean_cache() + clean_temporary(state, "token");
     return 0;
 }
 
 /* ---- writing ---- */
-
-static int
-write_all(int fd, const void *bytes, size_t len)
-{
-    const char *at = bytes;
-
-    while (len > 0) {
-        ssize_t put = write(fd, at, len);
-
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return put < 0 ? -errno : -EIO;
-        at += put;
-        len -= (size_t)put;
-    }
-    return 0;
-}
-
-static int
-write_file_unsynced(int dir, const char *name, const void *bytes, size_t len, mode_t mode)
-{
-    cleanup_close int fd =
-        openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
-    int status = fd >= 0 ? write_all(fd, bytes, len) : -errno;
-
-    if (status == 0 && fchmod(fd, mode) != 0)
-        status = -errno;
-    return status;
-}
-
-static int
-write_file(int dir, const char *name, const void *bytes, size_t len, mode_t mode)
-{
-    int status = write_file_unsynced(dir, name, bytes, len, mode);
-    cleanup_close int fd = status == 0 ? openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-
-    if (status == 0 && (fd < 0 || fsync(fd) != 0))
-        status = -errno;
-    return status;
-}
-
-/* A folder with all that is in it. */
-static int
-sync_tree(int dir)
-{
-    cleanup_dir DIR *entries = list_dir(dir);
-    struct dirent *e;
-
-    while (entries != NULL && (e = readdir(entries)) != NULL) {
-        cleanup_close int fd = -1;
-        struct stat st;
-        int status = 0;
-
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        fd = openat(dir, e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        if (fd < 0 || fstat(fd, &st) != 0)
-            return -errno;
-        if (S_ISDIR(st.st_mode))
-            status = sync_tree(fd);
-        else if (fsync(fd) != 0)
-            status = -errno;
-        if (status < 0)
-            return status;
-    }
-    return entries != NULL && fsync(dir) == 0 ? 0 : -errno;
-}
-
-/* Replaces a file in one step: the old one or the new one, whatever happens. */
-static int
-replace_file(int dir, const char *name, const void *bytes, size_t len, mode_t mode)
-{
-    char temporary[64];
-    int status;
-
-    (void)snprintf(temporary, sizeof temporary, TEMPORARY, name);
-    status = write_file(dir, temporary, bytes, len, mode);
-    if (status == 0 && renameat(dir, temporary, dir, name) != 0)
-        status = -errno;
-    if (status == 0 && fsync(dir) != 0)
-        status = -errno;
-    if (status < 0)
-        (void)unlinkat(dir, temporary, 0);
-    return status;
-}
 
 static bool
 token_ok(const char *token, ssize_t n)
@@ -264,7 +172,7 @@ store_token(char token[65], struct hearth_err *err)
     for (size_t i = 0; i < sizeof random; i++)
         (void)snprintf(token + 2 * i, 3, "%02x", random[i]);
     (void)snprintf(text, sizeof text, "%s\n", token);
-    status = replace_file(state, "token", text, 65, 0600);
+    status = files_replace(state, "token", text, 65, 0600);
     return status == 0 ? 0 : err_set(err, -status, "write the file token");
 }
 
@@ -276,7 +184,7 @@ open_staged(const char *name, uint32_t version)
     char path[STATE_FOLDER_BYTES];
 
     state_version_folder(path, name, version, true);
-    return open_dir(functions, path);
+    return files_open_dir(functions, path);
 }
 
 int
@@ -287,7 +195,7 @@ store_stage(const char *name, uint32_t version, struct hearth_err *err)
     if (mkdirat(functions, name, 0700) != 0 && errno != EEXIST)
         return err_set(err, errno, "make the folder of function %s", name);
     state_version_folder(path, name, version, true);
-    (void)remove_tree(functions, path);
+    (void)files_remove_tree(functions, path);
     if (mkdirat(functions, path, 0700) != 0)
         return err_set(err, errno, "make the folder of version %u", version);
     (void)snprintf(source, sizeof source, "%s/%s", path, STATE_SOURCE);
@@ -310,7 +218,7 @@ open_folders(int dir, const char **path, struct hearth_err *err)
         (void)snprintf(part, sizeof part, "%.*s", (int)(slash - *path), *path);
         if (mkdirat(at, part, 0755) != 0 && errno != EEXIST)
             return err_set(err, errno, "make the folder %s", part);
-        deeper = open_dir(at, part);
+        deeper = files_open_dir(at, part);
         (void)close(at);
         at = deeper;
     }
@@ -322,7 +230,7 @@ store_stage_source(const char *name, uint32_t version, const char *path, const v
                    size_t len, struct hearth_err *err)
 {
     cleanup_close int staged = open_staged(name, version);
-    cleanup_close int source = staged >= 0 ? open_dir(staged, STATE_SOURCE) : -1;
+    cleanup_close int source = staged >= 0 ? files_open_dir(staged, STATE_SOURCE) : -1;
     cleanup_close int dir = -1;
     int status;
 
@@ -331,7 +239,7 @@ store_stage_source(const char *name, uint32_t version, const char *path, const v
     dir = open_folders(source, &path, err);
     if (dir < 0)
         return dir;
-    status = write_file_unsynced(dir, path, bytes, len, 0644);
+    status = files_write_unsynced(dir, path, bytes, len, 0644);
     return status == 0 ? 0 : err_set(err, -status, "write %s", path);
 }
 
@@ -339,13 +247,13 @@ int
 store_stage_file(const char *name, uint32_t version, const char *path, struct hearth_err *err)
 {
     cleanup_close int staged = open_staged(name, version);
-    cleanup_close int source = staged >= 0 ? open_dir(staged, STATE_SOURCE) : -1;
+    cleanup_close int source = staged >= 0 ? files_open_dir(staged, STATE_SOURCE) : -1;
     cleanup_close int files = -1, dir = -1;
     const char *last = path;
 
     /* read by the workers' users, through a mount of this folder alone */
     if (source >= 0 && (mkdirat(staged, STATE_FILES, 0755) == 0 || errno == EEXIST))
-        files = open_dir(staged, STATE_FILES);
+        files = files_open_dir(staged, STATE_FILES);
     if (files < 0)
         return err_set(err, errno, "make the folder of the files of version %u", version);
     dir = open_folders(files, &last, err);
@@ -359,7 +267,7 @@ store_stage_object(const char *name, uint32_t version, const void *bytes, size_t
                    struct hearth_err *err)
 {
     cleanup_close int dir = open_staged(name, version);
-    int status = dir >= 0 ? write_file(dir, STATE_OBJECT, bytes, len, 0644) : -errno;
+    int status = dir >= 0 ? files_write(dir, STATE_OBJECT, bytes, len, 0644) : -errno;
 
     return status == 0 ? 0 : err_set(err, -status, "write the object");
 }
@@ -382,61 +290,19 @@ void
 store_sync_sources(const char *name, uint32_t version)
 {
     cleanup_close int staged = open_staged(name, version);
-    cleanup_close int source = staged >= 0 ? open_dir(staged, STATE_SOURCE) : -1;
+    cleanup_close int source = staged >= 0 ? files_open_dir(staged, STATE_SOURCE) : -1;
 
     if (source >= 0)
-        (void)sync_tree(source); /* a failure shows again in store_commit */
+        (void)files_sync_tree(source); /* a failure shows again in store_commit */
 }
 
 int
 store_stage_plan(const char *name, uint32_t version, const char *text, struct hearth_err *err)
 {
     cleanup_close int dir = open_staged(name, version);
-    int status = dir >= 0 ? write_file(dir, STATE_BUILD, text, strlen(text), 0600) : -errno;
+    int status = dir >= 0 ? files_write(dir, STATE_BUILD, text, strlen(text), 0600) : -errno;
 
     return status == 0 ? 0 : err_set(err, -status, "write the plan of the build");
-}
-
-#define ENTRY_BYTES 512 /* of an inode */
-
-/* What is not written yet has no blocks. */
-static int64_t
-bytes_of(const struct stat *st)
-{
-    int64_t blocks = (int64_t)st->st_blocks * 512;
-    int64_t size = (st->st_size + 4095) / 4096 * 4096;
-
-    return blocks > size ? blocks : size;
-}
-
-static int64_t
-tree_bytes(int dir)
-{
-    cleanup_dir DIR *entries = list_dir(dir);
-    int64_t total;
-    struct dirent *e;
-    struct stat st;
-
-    if (fstat(dir, &st) != 0)
-        return -errno;
-    total = ENTRY_BYTES + bytes_of(&st);
-    while (entries != NULL && (e = readdir(entries)) != NULL) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        if (fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-            return -errno;
-        if (S_ISDIR(st.st_mode)) {
-            cleanup_close int fd = open_dir(dir, e->d_name);
-            int64_t below = fd >= 0 ? tree_bytes(fd) : -errno;
-
-            if (below < 0)
-                return below;
-            total += below;
-        } else {
-            total += ENTRY_BYTES + bytes_of(&st) / (int64_t)st.st_nlink; /* files/x is source/x */
-        }
-    }
-    return entries != NULL ? total : -errno;
 }
 
 int64_t
@@ -444,7 +310,7 @@ store_staged_bytes(const char *name, uint32_t version)
 {
     cleanup_close int dir = open_staged(name, version);
 
-    return dir >= 0 ? tree_bytes(dir) : -errno;
+    return dir >= 0 ? files_tree_bytes(dir) : -errno;
 }
 
 void
@@ -454,32 +320,19 @@ store_unstage(const char *name, uint32_t version)
     cleanup_close int dir = -1;
 
     state_version_folder(path, name, version, true);
-    (void)remove_tree(functions, path);
-    dir = open_dir(functions, name);
-    if (dir >= 0 && faccessat(dir, "live", F_OK, 0) != 0)
+    (void)files_remove_tree(functions, path);
+    dir = files_open_dir(functions, name);
+    if (dir >= 0 && faccessat(dir, LIVE, F_OK, 0) != 0)
         (void)unlinkat(functions, name, AT_REMOVEDIR); /* its first deploy failed */
-    if (dir < 0 || faccessat(dir, "live", F_OK, 0) != 0)
+    if (dir < 0 || faccessat(dir, LIVE, F_OK, 0) != 0)
         (void)unlinkat(cache, name, 0); /* nobody could ask for its removal */
-}
-
-static char *
-read_file(int dir, const char *path, size_t most)
-{
-    cleanup_close int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    cleanup_free char *text = fd >= 0 ? malloc(most + 1) : NULL;
-    ssize_t got = text != NULL ? read(fd, text, most) : -1;
-
-    if (got < 0)
-        return NULL;
-    text[got] = '\0';
-    return take_ptr(text);
 }
 
 /* The number that `live` held before, NULL for none. */
 static bool
 holds(int dir, const char *was)
 {
-    cleanup_free char *text = read_file(dir, "live", LIVE_LEN);
+    cleanup_free char *text = files_read(dir, LIVE, LIVE_LEN);
 
     return was == NULL ? text == NULL : text != NULL && strcmp(text, was) == 0;
 }
@@ -492,54 +345,67 @@ restore_live(int dir, const char *was)
     if (holds(dir, was))
         return true;
     if (was != NULL)
-        (void)replace_file(dir, "live", was, strlen(was), 0600);
+        (void)files_replace(dir, LIVE, was, strlen(was), 0600);
     else
-        (void)unlinkat(dir, "live", 0);
+        (void)unlinkat(dir, LIVE, 0);
     return holds(dir, was);
 }
 
 int
 store_live(const char *name, uint32_t version, struct hearth_err *err)
 {
-    cleanup_close int dir = open_dir(functions, name);
+    cleanup_close int dir = files_open_dir(functions, name);
     char text[16];
     int n = snprintf(text, sizeof text, "%u\n", version);
-    int status = dir >= 0 ? replace_file(dir, "live", text, (size_t)n, 0600) : -errno;
+    int status = dir >= 0 ? files_replace(dir, LIVE, text, (size_t)n, 0600) : -errno;
 
     return status == 0 ? 0 : err_set(err, -status, "make version %u of %s live", version, name);
 }
 
+/* Writes what is staged to the disk, with its name in the function's folder, and that folder's. */
+static int
+sync_staged(int dir, int staged, const char *json)
+{
+    cleanup_close int source = files_open_dir(staged, STATE_SOURCE);
+    cleanup_close int files = files_open_dir(staged, STATE_FILES); /* not all have it */
+    int status = source >= 0 ? 0 : -errno;
+
+    if (status == 0)
+        status = files_write(staged, "function.json", json, strlen(json), 0600);
+    if (status == 0)
+        status = files_sync_tree(source);
+    if (status == 0 && files >= 0)
+        status = files_sync_tree(files);
+    if (status == 0 && (fsync(staged) != 0 || fsync(dir) != 0 || fsync(functions) != 0))
+        status = -errno;
+    return status;
+}
+
+/* The version counts from the moment in which `live` names it. It gets its last name after that: a
+ * start that finds the old name does it. The other way round, a version that nobody was told of
+ * would be left where it is broken off in between. */
 int
 store_commit(const char *name, uint32_t version, const char *json, struct hearth_err *err)
 {
-    cleanup_close int dir = open_dir(functions, name);
+    cleanup_close int dir = files_open_dir(functions, name);
     cleanup_close int staged = open_staged(name, version);
-    cleanup_close int source = staged >= 0 ? open_dir(staged, STATE_SOURCE) : -1;
-    cleanup_close int files =
-        staged >= 0 ? open_dir(staged, STATE_FILES) : -1; /* not all have it */
     cleanup_free char *was = NULL;
     char from[32], to[16];
-    int status = staged >= 0 && dir >= 0 && source >= 0 ? 0 : -ENOENT;
+    int status = staged >= 0 && dir >= 0 ? 0 : -ENOENT;
 
-    if (status == 0 && (was = read_file(dir, "live", LIVE_LEN)) == NULL && errno != ENOENT)
+    if (status == 0 && (was = files_read(dir, LIVE, LIVE_LEN)) == NULL && errno != ENOENT)
         status = -errno; /* what cannot be read could not be put back */
     if (status == 0)
-        status = write_file(staged, "function.json", json, strlen(json), 0600);
-    if (status == 0)
-        status = sync_tree(source);
-    if (status == 0 && files >= 0)
-        status = sync_tree(files);
-    if (status == 0 && fsync(staged) != 0)
-        status = -errno;
-    (void)snprintf(from, sizeof from, STATE_STAGED "%u", version);
-    (void)snprintf(to, sizeof to, "%u", version);
-    if (status == 0 && renameat(dir, from, dir, to) != 0)
-        status = -errno;
-    if (status == 0 && (fsync(dir) != 0 || fsync(functions) != 0))
-        status = -errno;
+        status = sync_staged(dir, staged, json);
     if (status < 0)
         return err_set(err, -status, "keep version %u of %s", version, name);
     status = store_live(name, version, err);
+    (void)snprintf(from, sizeof from, STATE_STAGED "%u", version);
+    (void)snprintf(to, sizeof to, "%u", version);
+    if (status == 0 && renameat(dir, from, dir, to) != 0)
+        status = err_set(err, errno, "name version %u of %s", version, name);
+    if (status == 0 && fsync(dir) != 0)
+        status = err_set(err, errno, "keep version %u of %s", version, name);
     if (status < 0 && restore_live(dir, was)) /* not live: back to what can be removed */
         (void)renameat(dir, to, dir, from);
     return status;
@@ -553,22 +419,22 @@ store_settings(const char *name, uint32_t version, const char *json, struct hear
     int status;
 
     (void)snprintf(path, sizeof path, "%s/%u", name, version);
-    dir = open_dir(functions, path);
-    status = dir >= 0 ? replace_file(dir, "function.json", json, strlen(json), 0600) : -errno;
+    dir = files_open_dir(functions, path);
+    status = dir >= 0 ? files_replace(dir, "function.json", json, strlen(json), 0600) : -errno;
     return status == 0 ? 0 : err_set(err, -status, "write the settings of %s", name);
 }
 
 int
 store_folder(const char *name)
 {
-    return open_dir(functions, name);
+    return files_open_dir(functions, name);
 }
 
 int
 store_keep_memory(const char *name, const char *json, struct hearth_err *err)
 {
-    cleanup_close int dir = open_dir(functions, name);
-    int status = dir >= 0 ? replace_file(dir, MEMORY, json, strlen(json), 0600) : -errno;
+    cleanup_close int dir = files_open_dir(functions, name);
+    int status = dir >= 0 ? files_replace(dir, MEMORY, json, strlen(json), 0600) : -errno;
 
     return status == 0 ? 0 : err_set(err, -status, "keep what was measured of %s", name);
 }
@@ -576,9 +442,9 @@ store_keep_memory(const char *name, const char *json, struct hearth_err *err)
 char *
 store_memory(const char *name)
 {
-    cleanup_close int dir = open_dir(functions, name);
+    cleanup_close int dir = files_open_dir(functions, name);
 
-    return dir >= 0 ? read_file(dir, MEMORY, LIMIT_JSON_BODY) : NULL;
+    return dir >= 0 ? files_read(dir, MEMORY, LIMIT_JSON_BODY) : NULL;
 }
 
 unsigned char *
@@ -605,15 +471,15 @@ store_object(const char *name, uint32_t version, size_t *len)
 int
 store_remove_version(const char *name, uint32_t version, struct hearth_err *err)
 {
-    cleanup_close int dir = open_dir(functions, name);
+    cleanup_close int dir = files_open_dir(functions, name);
     char from[16], to[32];
 
     (void)snprintf(from, sizeof from, "%u", version);
     (void)snprintf(to, sizeof to, STATE_STAGED "%u", version);
-    /* renamed first: half removed, it is a thing to clean and no version */
-    if (dir < 0 || renameat(dir, from, dir, to) != 0)
+    /* renamed first, on the disk too: half removed, it is a thing to clean and no version */
+    if (dir < 0 || renameat(dir, from, dir, to) != 0 || fsync(dir) != 0)
         return err_set(err, errno, "remove version %u of %s", version, name);
-    (void)remove_tree(dir, to);
+    (void)files_remove_tree(dir, to);
     return 0;
 }
 
@@ -623,8 +489,9 @@ store_remove(const char *name, struct hearth_err *err)
     char gone[LIMIT_NAME + 16];
 
     (void)snprintf(gone, sizeof gone, GONE "%s", name);
-    (void)remove_tree(functions, gone);
-    if (renameat(functions, name, functions, gone) != 0)
+    if (faccessat(functions, name, F_OK, 0) == 0) /* else an earlier attempt came as far as this */
+        (void)files_remove_tree(functions, gone);
+    if (renameat(functions, name, functions, gone) != 0 && errno != ENOENT)
         return err_set(err, errno, "remove function %s", name);
     if (fsync(functions) != 0) {
         int status = err_set(err, errno, "remove function %s", name);
@@ -632,7 +499,7 @@ store_remove(const char *name, struct hearth_err *err)
         (void)renameat(functions, gone, functions, name);
         return status;
     }
-    (void)remove_tree(functions, gone);
+    (void)files_remove_tree(functions, gone);
     (void)unlinkat(cache, name, 0);
     return 0;
 }
@@ -645,7 +512,7 @@ store_set_aside(const char *name, struct hearth_err *err)
     if (unlinkat(functions, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
         return 0; /* nothing in it, or not there */
     (void)snprintf(lost, sizeof lost, LOST "%s", name);
-    (void)remove_tree(functions, lost); /* an earlier one of that name */
+    (void)files_remove_tree(functions, lost); /* an earlier one of that name */
     if (renameat(functions, name, functions, lost) != 0)
         return err_set(err, errno, "set the files of %s aside", name);
     return 0;
@@ -665,7 +532,7 @@ store_limit_cache(uint64_t bytes)
 static void
 find_oldest(char *name, size_t room, uint64_t *total)
 {
-    cleanup_dir DIR *dir = list_dir(cache);
+    cleanup_dir DIR *dir = files_list(cache);
     struct timespec oldest = {0};
     struct dirent *e;
     struct stat st;
@@ -675,7 +542,7 @@ find_oldest(char *name, size_t room, uint64_t *total)
     while (dir != NULL && (e = readdir(dir)) != NULL) {
         if (e->d_name[0] == '.' || fstatat(cache, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
-        *total += (uint64_t)(ENTRY_BYTES + bytes_of(&st));
+        *total += (uint64_t)(FILES_ENTRY_BYTES + files_bytes(&st));
         if (name[0] == '\0' || st.st_mtim.tv_sec < oldest.tv_sec ||
             (st.st_mtim.tv_sec == oldest.tv_sec && st.st_mtim.tv_nsec < oldest.tv_nsec)) {
             (void)snprintf(name, room, "%s", e->d_name);
@@ -709,7 +576,7 @@ copy_to_cache(const char *name, int from, off_t size)
     while (fd >= 0 && at < size) {
         ssize_t got = pread(from, bytes, sizeof bytes, at);
 
-        if (got <= 0 || write_all(fd, bytes, (size_t)got) < 0)
+        if (got <= 0 || files_write_all(fd, bytes, (size_t)got) < 0)
             return -EIO;
         at += got;
     }
@@ -724,7 +591,7 @@ store_keep_cache(const char *name, int fd)
 
     if (size < CACHE_LEAST || size > LIMIT_BUILD_CACHE || cache_most == 0)
         return;
-    (void)snprintf(temporary, sizeof temporary, TEMPORARY, name);
+    (void)snprintf(temporary, sizeof temporary, FILES_TEMPORARY, name);
     if (copy_to_cache(temporary, fd, size) < 0 || renameat(cache, temporary, cache, name) != 0) {
         (void)unlinkat(cache, temporary, 0);
         return;
@@ -739,8 +606,8 @@ store_keep_cache(const char *name, int fd)
 static void
 load_function(int dir, const char *name, store_version_fn on_version, void *user)
 {
-    cleanup_free char *text = read_file(dir, "live", LIVE_LEN);
-    cleanup_dir DIR *entries = list_dir(dir);
+    cleanup_free char *text = files_read(dir, LIVE, LIVE_LEN);
+    cleanup_dir DIR *entries = files_list(dir);
     unsigned long live = text != NULL ? strtoul(text, NULL, 10) : 0;
     struct dirent *e;
 
@@ -757,7 +624,7 @@ load_function(int dir, const char *name, store_version_fn on_version, void *user
         (void)snprintf(path, sizeof path, "%s/" STATE_OBJECT, e->d_name);
         if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0) { /* else it is no version */
             (void)snprintf(path, sizeof path, "%s/function.json", e->d_name);
-            json = read_file(dir, path, LIMIT_JSON_BODY);
+            json = files_read(dir, path, LIMIT_JSON_BODY);
         }
         on_version(user, name, (uint32_t)version, json, version == live, st.st_size);
     }
@@ -766,7 +633,7 @@ load_function(int dir, const char *name, store_version_fn on_version, void *user
 int
 store_load(store_version_fn on_version, void *user, struct hearth_err *err)
 {
-    cleanup_dir DIR *dir = list_dir(functions);
+    cleanup_dir DIR *dir = files_list(functions);
     struct dirent *e;
 
     if (dir == NULL)
@@ -776,7 +643,7 @@ store_load(store_version_fn on_version, void *user, struct hearth_err *err)
 
         if (!name_function_ok(e->d_name, strlen(e->d_name)))
             continue;
-        fd = open_dir(functions, e->d_name);
+        fd = files_open_dir(functions, e->d_name);
         if (fd >= 0)
             load_function(fd, e->d_name, on_version, user);
     }
