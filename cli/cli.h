@@ -106,6 +106,8 @@ int cmd_profile(const struct cli *cli, int argc, char **argv);
 int cmd_logs(const struct cli *cli, int argc, char **argv);
 int cmd_events(const struct cli *cli, int argc, char **argv);
 int cmd_top(const struct cli *cli, int argc, char **argv);
+int cmd_export(const struct cli *cli, int argc, char **argv);
+int cmd_import(const struct cli *cli, int argc, char **argv);
 int cmd_dev(const struct cli *cli, int argc, char **argv);
 
 /* The setting in "--some-name VALUE" or "--some-name=VALUE" at argv[*i], which goes on to its last

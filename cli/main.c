@@ -39,6 +39,9 @@ static const struct command {
     {"versions", "NAME", "the versions that are kept", cmd_versions},
     {"rollback", "NAME VERSION", "make an older version live", cmd_rollback},
     {"delete", "NAME", "delete a function", cmd_delete},
+    {"export", "[NAME ...] > FILE.tar", "all functions, or those, with their versions and settings",
+     cmd_export},
+    {"import", "FILE.tar|- [--skip-existing]", "put the functions of an export here", cmd_import},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

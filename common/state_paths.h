@@ -15,6 +15,11 @@
 
 #include "limits.h"
 
+/* Of the whole folder, as docs/operating.md describes it. 2: a version whose number `live` has may
+ * still have the name tmp-VERSION. 1 has no file with its number. */
+#define STATE_FORMAT      2
+#define STATE_FORMAT_FILE "format"
+
 #define STATE_FUNCTIONS "functions"
 #define STATE_STAGED    "tmp-"
 #define STATE_OBJECT    "function.so"

@@ -128,12 +128,19 @@ print_requests(void)
     (void)printf("| request | |\n| --- | --- |\n");
     for (size_t i = 0; i < gw_routes_count; i++) {
         const struct gw_route *r = &gw_routes[i];
-        const char *star = strchr(r->path, '*');
+        const char *part = "NAME";
 
-        if (r->id != NULL)
-            (void)printf("| `%s %.*s%s%s` | %s |\n", r->method,
-                         (int)(star != NULL ? (size_t)(star - r->path) : strlen(r->path)), r->path,
-                         star != NULL ? "NAME" : "", star != NULL ? star + 1 : "", r->text);
+        if (r->id == NULL)
+            continue;
+        (void)printf("| `%s ", r->method);
+        for (const char *p = r->path; *p != '\0'; p++)
+            if (*p != '*') {
+                (void)putchar(*p);
+            } else {
+                (void)fputs(part, stdout);
+                part = "N";
+            }
+        (void)printf("` | %s |\n", r->text);
     }
 }
 

@@ -191,20 +191,34 @@ refuse_request(struct gw_conn *conn, enum gw_code code, const char *fields, cons
     gw_answer_problem_with(conn, code, fields, text);
 }
 
+/* 0: none, or no number of a version. */
+static uint32_t
+version_of(const struct gw_route_parts *parts)
+{
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < parts->version_len && number <= UINT32_MAX; i++) {
+        if (parts->version[i] < '0' || parts->version[i] > '9')
+            return 0;
+        number = 10 * number + (uint64_t)(parts->version[i] - '0');
+    }
+    return number <= UINT32_MAX ? (uint32_t)number : 0;
+}
+
 static void
 on_begin(struct gw_conn *conn)
 {
     const char *path = (const char *)conn->head->bytes + conn->name_at;
     const struct gw_route *route;
-    const char *name = NULL, *refusal;
-    size_t name_len = 0;
+    struct gw_route_parts parts;
+    const char *refusal;
     struct gw_request *req;
     char allow[96];
     bool known;
 
     if (strcmp(path, "*") == 0 && strcmp(conn->method, "OPTIONS") == 0)
         path = "/"; /* it concerns the whole server (RFC 9110, 9.3.7) */
-    route = gw_route_find(path, conn->method, &known, &name, &name_len);
+    route = gw_route_find(path, conn->method, &known, &parts);
     if (!known || (!conn->serves_admin && strncmp(path, "/v1", 3) == 0)) {
         refuse_request(conn, GW_NOT_FOUND, NULL, "functions are called at /function/NAME");
         return;
@@ -232,14 +246,15 @@ on_begin(struct gw_conn *conn)
         gw_timer_set(conn->loop, &req->timer, REFUSAL_DELAY_MS, on_refusal_due);
         return;
     }
-    if (name != NULL && !name_function_ok(name, name_len)) {
+    if (parts.name != NULL && !name_function_ok(parts.name, parts.name_len)) {
         gw_request_problem(
             req, GW_BAD_NAME, NULL,
             "a name has 1 to 63 characters of a-z, 0-9 and '-'; no '-' at its begin or end");
         return;
     }
-    if (name != NULL)
-        memcpy(req->name, name, name_len);
+    if (parts.name != NULL)
+        memcpy(req->name, parts.name, parts.name_len);
+    req->version = version_of(&parts);
 }
 
 static void

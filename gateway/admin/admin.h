@@ -41,6 +41,7 @@ struct gw_request {
     atomic_bool gone; /* the client is gone; for the main loop, which must not read conn */
     const struct gw_route *route;
     char name[LIMIT_NAME + 1];       /* the function's name from the path; may be "" */
+    uint32_t version;                /* from the path; 0: none, or none that can be */
     char *query;                     /* owned; NULL: none */
     char type[64];                   /* media type of the body, without parameters */
     bool wants_protobuf, wants_json; /* by its field Accept */
@@ -94,6 +95,9 @@ void gw_openapi_get(struct gw_request *req);
 void gw_dashboard_page(struct gw_request *req);
 void gw_dashboard_style(struct gw_request *req);
 void gw_dashboard_script(struct gw_request *req);
+
+/* saved.c: a version as one file */
+void gw_saved_get(struct gw_request *req);
 
 /* tune.c */
 void gw_tune_post(struct gw_request *req);

@@ -19,11 +19,11 @@
 #include "text.h"
 
 /* What the archive may be besides the files in it: names, folders, padding. */
-#define FOLDERS_MAX  2048
-#define ENTRIES_MAX  (4 * LIMIT_BUNDLE_FILES)
-#define UNPACKED_MAX (LIMIT_BUNDLE_BYTES + (16 << 20))
-#define FILTERS_MAX  2  /* gzip, and libarchive's own for the plain bytes */
-#define REFUSED_MAX  50 /* that are named */
+#define FOLDERS_MAX 2048
+#define ENTRIES_MAX (4 * LIMIT_BUNDLE_FILES)
+#define PADDING_MAX (16 << 20)
+#define FILTERS_MAX 2  /* gzip, and libarchive's own for the plain bytes */
+#define REFUSED_MAX 50 /* that are named */
 
 struct reader {
     const void *bytes;
@@ -31,6 +31,7 @@ struct reader {
     struct gw_bundle *bundle;
     char **names; /* of all files that are taken, sorted after the first reading */
     unsigned count;
+    size_t most;
     size_t strip; /* bytes of the folder around everything, with its '/' */
     size_t total;
     size_t passed; /* bytes of entries in this reading that were not taken */
@@ -132,7 +133,9 @@ fate_of(struct reader *r, struct archive_entry *entry, const char *path)
         return archive_entry_size(entry) == 0 ? SKIPPED : refuse(r, path, "a folder has a size");
     if (is_hidden(path))
         return SKIPPED;
-    why = build_path_refusal(path);
+    why = build_path_refusal(r->bundle->prefix != NULL && starts_with(path, r->bundle->prefix)
+                                 ? path + strlen(r->bundle->prefix)
+                                 : path);
     if (why != NULL)
         return refuse(r, path, why);
     if (type == AE_IFLNK) {
@@ -141,7 +144,7 @@ fate_of(struct reader *r, struct archive_entry *entry, const char *path)
         note(r->bundle->ignored, path, NULL);
         return SKIPPED;
     }
-    if (type == AE_IFREG && archive_entry_size(entry) > LIMIT_BUNDLE_BYTES) /* sparse, say */
+    if (type == AE_IFREG && archive_entry_size(entry) > (la_int64_t)r->most) /* sparse, say */
         return refuse(r, path, "it is larger than a bundle may be");
     if (type != AE_IFREG || archive_entry_hardlink(entry) != NULL)
         return refuse(r, path, "neither a file nor a folder: a hard link, or a device");
@@ -232,8 +235,8 @@ second_take(struct reader *r, struct archive *a, struct archive_entry *entry, co
             return r->bundle->on_file(r->bundle->user, path + r->strip, bytes, len, err);
         len += (size_t)got;
         r->total += (size_t)got;
-        if (r->total > LIMIT_BUNDLE_BYTES)
-            return err_set(err, 0, "the bundle unpacks to more than %d bytes", LIMIT_BUNDLE_BYTES);
+        if (r->total > r->most)
+            return err_set(err, 0, "the bundle unpacks to more than %zu bytes", r->most);
     }
 }
 
@@ -267,10 +270,10 @@ name_of(struct archive_entry *entry)
 }
 
 static int
-too_large(struct hearth_err *err)
+too_large(const struct reader *r, struct hearth_err *err)
 {
-    return err_set(err, 0, "the bundle unpacks to more than %d bytes or %d entries",
-                   LIMIT_BUNDLE_BYTES, ENTRIES_MAX);
+    return err_set(err, 0, "the bundle unpacks to more than %zu bytes or %d entries", r->most,
+                   ENTRIES_MAX);
 }
 
 /* Reads what is left of an entry. libarchive would do so too, without a bound. */
@@ -280,12 +283,12 @@ pass_over(struct reader *r, struct archive *a, struct archive_entry *entry, stru
     char bytes[16 * 1024];
     ssize_t got;
 
-    if (archive_entry_size(entry) > UNPACKED_MAX)
-        return too_large(err);
+    if (archive_entry_size(entry) > (la_int64_t)(r->most + PADDING_MAX))
+        return too_large(r, err);
     while ((got = archive_read_data(a, bytes, sizeof bytes)) > 0) {
         r->passed += (size_t)got;
-        if (r->passed > UNPACKED_MAX)
-            return too_large(err);
+        if (r->passed > r->most + PADDING_MAX)
+            return too_large(r, err);
     }
     return got == 0 ? 0 : err_set(err, 0, "the archive is damaged: %.80s", archive_error_string(a));
 }
@@ -306,8 +309,9 @@ read_all(struct reader *r, bool first, struct hearth_err *err)
         const char *path = name_of(entry);
         int failed = 0;
 
-        if (++r->entries > ENTRIES_MAX || archive_filter_bytes(a, 0) > UNPACKED_MAX)
-            return too_large(err);
+        if (++r->entries > ENTRIES_MAX ||
+            archive_filter_bytes(a, 0) > (la_int64_t)(r->most + PADDING_MAX))
+            return too_large(r, err);
         if (first ? fate_of(r, entry, path) == TAKEN
                   : path != NULL && archive_entry_filetype(entry) == AE_IFREG && !is_hidden(path))
             failed = (first ? first_take : second_take)(r, a, entry, path, err);
@@ -345,7 +349,10 @@ read_twice(struct reader *r, struct hearth_err *err)
 int
 gw_bundle_read(const void *bytes, size_t len, struct gw_bundle *bundle, struct hearth_err *err)
 {
-    struct reader r = {.bytes = bytes, .len = len, .bundle = bundle};
+    struct reader r = {.bytes = bytes,
+                       .len = len,
+                       .bundle = bundle,
+                       .most = bundle->most > 0 ? bundle->most : LIMIT_BUNDLE_BYTES};
     locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     locale_t before = utf8 != (locale_t)0 ? uselocale(utf8) : (locale_t)0;
     int status;

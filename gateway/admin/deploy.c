@@ -136,7 +136,9 @@ make_settings(struct gw_deploy *d, struct gw_bad_setting *bad)
 
     sch_settings_default(&base.numbers);
     gw_settings_clear(&d->settings);
-    if (gw_settings_copy(&d->settings, d->function != NULL ? &d->function->settings : &base) < 0)
+    if (gw_settings_copy(&d->settings, d->function != NULL && d->kind != GW_DEPLOY_SAVED
+                                           ? &d->function->settings
+                                           : &base) < 0)
         return -ENOMEM;
     if (d->bundle_json != NULL) {
         bundle = json_loads(d->bundle_json, JSON_REJECT_DUPLICATES, NULL);
@@ -157,7 +159,9 @@ make_settings(struct gw_deploy *d, struct gw_bad_setting *bad)
         status = gw_settings_from_query(&d->settings, d->req->query, bad);
     if (status == 0)
         status = gw_settings_check(&d->settings, bad);
-    return status == 0 ? gw_function_check_room(d->gw, d->function, &d->settings, bad) : status;
+    if (status < 0 || d->kept_only) /* its min takes no room */
+        return status;
+    return gw_function_check_room(d->gw, d->function, &d->settings, bad);
 }
 
 static json_t *
@@ -179,21 +183,13 @@ have_room(const struct gw *gw, size_t bytes)
     return count < WAITING_MOST && bytes <= WAITING_BYTES;
 }
 
-void
-gw_deploy_begin(struct gw_request *req)
+static void
+begin(struct gw_request *req, enum gw_deploy_kind kind)
 {
     struct gw *gw = req->gw;
     struct gw_bad_setting bad = {"", ""};
     struct gw_deploy *d, **last = &gw->admin->deploys;
-    enum gw_deploy_kind kind;
 
-    if (gw_deploy_kind(req->type, req->body != NULL ? req->body : "", req->len, &kind) < 0) {
-        gw_request_problem(
-            req, GW_UNSUPPORTED_TYPE, NULL,
-            "want text/x-c or text/x-python (one file), application/x-tar, application/gzip or "
-            "application/zip (a bundle), or application/x-sharedlib (an object)");
-        return;
-    }
     if (req->len == 0) {
         gw_request_problem(req, GW_BAD_BUNDLE, NULL, "the body is empty");
         return;
@@ -227,48 +223,35 @@ gw_deploy_begin(struct gw_request *req)
     pump(gw);
 }
 
+void
+gw_deploy_begin(struct gw_request *req)
+{
+    enum gw_deploy_kind kind;
+
+    if (gw_deploy_kind(req->type, req->body != NULL ? req->body : "", req->len, &kind) == 0)
+        begin(req, kind);
+    else
+        gw_request_problem(
+            req, GW_UNSUPPORTED_TYPE, NULL,
+            "want text/x-c or text/x-python (one file), application/x-tar, application/gzip or "
+            "application/zip (a bundle), or application/x-sharedlib (an object)");
+}
+
+void
+gw_saved_put(struct gw_request *req)
+{
+    if (req->version > 0)
+        begin(req, GW_DEPLOY_SAVED);
+    else
+        gw_request_problem(req, GW_VERSION_NOT_FOUND, NULL, "versions are numbers from 1 on");
+}
+
 /* ---- 1: stage ---- */
 
 static void
 stage(uv_work_t *work)
 {
     gw_deploy_stage(work->data);
-}
-
-/* Of its own, as it may end after its deploy. */
-struct syncing {
-    uv_work_t work;
-    char name[LIMIT_NAME + 1];
-    uint32_t version;
-};
-
-static void
-sync_sources(uv_work_t *work)
-{
-    const struct syncing *job = work->data;
-
-    store_sync_sources(job->name, job->version);
-}
-
-static void
-on_synced(uv_work_t *work, int status)
-{
-    (void)status;
-    free(work->data);
-}
-
-/* While the compiler runs, the disk would have nothing to do. */
-static void
-begin_sync(const struct gw_deploy *d)
-{
-    struct syncing *job = calloc(1, sizeof *job);
-
-    if (job == NULL)
-        return; /* then it is done at the end */
-    job->work.data = job;
-    job->version = d->version;
-    memcpy(job->name, d->name, sizeof job->name);
-    (void)uv_queue_work(gw_main_loop(d->gw)->uv, &job->work, sync_sources, on_synced);
 }
 
 static void
@@ -284,7 +267,7 @@ build(struct gw_deploy *d)
     if (launch_client_send(&d->gw->instances->launcher, &msg) < 0)
         fail(d, GW_INTERNAL, NULL, "the launcher cannot be reached");
     else
-        begin_sync(d);
+        gw_deploy_sync(d);
 }
 
 static void on_look_for_room(struct gw_timer *timer);
@@ -399,11 +382,26 @@ take_disk(struct gw_deploy *d)
     return false;
 }
 
+static void on_turn(struct gw_turn *turn);
+
+static void
+await_turn(struct gw_deploy *d)
+{
+    if (d->diagnostics == NULL)
+        d->diagnostics = json_array();
+    d->turn.go = on_turn;
+    (void)gw_turn_take(d->function, &d->turn, true); /* which refuses none that goes first */
+}
+
 static void
 begin_check(struct gw_deploy *d)
 {
     if (!take_disk(d))
         return;
+    if (d->kept_only) { /* whoever makes it live sees whether it starts */
+        await_turn(d);
+        return;
+    }
     d->room_by_ms = gw_now_ms() + ROOM_WAIT_MS;
     check(d);
 }
@@ -441,7 +439,7 @@ on_staged(uv_work_t *work, int status)
         fail_setting(d, &bad);
         return;
     }
-    if (d->kind == GW_DEPLOY_OBJECT)
+    if (d->kind == GW_DEPLOY_OBJECT || d->kind == GW_DEPLOY_SAVED)
         begin_check(d);
     else
         build(d);
@@ -507,7 +505,16 @@ pump(struct gw *gw)
         f->refs++;
         d->function = f;
         d->is_new = f->live == 0;
-        d->version = ++f->newest;
+        d->kept_only = d->kind == GW_DEPLOY_SAVED && !d->is_new;
+        d->version = d->kind == GW_DEPLOY_SAVED ? d->req->version : f->newest + 1;
+        if (gw_function_version(f, d->version) != NULL) {
+            gw_request_problem(d->req, GW_VERSION_EXISTS, NULL, "%s has a version %u already",
+                               d->name, d->version);
+            deploy_free(d);
+            return;
+        }
+        if (d->version > f->newest)
+            f->newest = d->version;
         (void)uv_queue_work(gw_main_loop(gw)->uv, &d->work, stage, on_staged);
     }
 }
@@ -604,13 +611,13 @@ commit(uv_work_t *work)
 {
     struct gw_deploy *d = work->data;
 
-    d->status = store_commit(d->name, d->version, d->version_json, &d->err);
+    d->status = store_commit(d->name, d->version, d->version_json, !d->kept_only, &d->err);
     for (unsigned i = 0; d->status == 0 && i < d->dropped_count; i++)
         (void)store_remove_version(d->name, d->dropped[i], NULL);
 }
 
 /* Which versions are beyond the last few: their files go with the commit of the new
- * one, their records once that has succeeded. */
+ * one, their records once that has succeeded. One that is put back pushes none out. */
 static void
 choose_dropped(struct gw_deploy *d)
 {
@@ -618,7 +625,7 @@ choose_dropped(struct gw_deploy *d)
     int64_t kept = 1; /* the new one */
 
     d->dropped_count = 0;
-    for (const struct gw_version *v = f->versions; v != NULL; v = v->next)
+    for (const struct gw_version *v = f->versions; v != NULL && !d->kept_only; v = v->next)
         if (++kept > d->gw->admin->config.keep_versions && v->number != f->live &&
             d->dropped_count < sizeof d->dropped / sizeof d->dropped[0])
             d->dropped[d->dropped_count++] = v->number;
@@ -665,13 +672,44 @@ place_instance(struct gw_deploy *d)
     return inst->slot != NULL;
 }
 
+/* By number, the newest first. */
+static void
+add_version(struct gw_function *f, struct gw_version *version)
+{
+    struct gw_version **at = &f->versions;
+
+    while (*at != NULL && (*at)->number > version->number)
+        at = &(*at)->next;
+    version->next = *at;
+    *at = version;
+}
+
+static void
+make_live(struct gw_deploy *d)
+{
+    struct gw_function *f = d->function;
+    struct gw_settings was = f->settings;
+    struct gw_instance *inst = d->instance; /* in this turn it stays, whatever becomes of it */
+
+    f->live = d->version;
+    f->settings = d->settings;
+    d->settings = was;
+    gw_function_apply(d->gw, f, !place_instance(d));
+    gw_instances_follow_settings(f);
+    (void)gw_network_follow(f);
+    if (inst != NULL && inst->slot != NULL)
+        gw_instance_follow_limit(inst); /* a PATCH came in between */
+    gw_template_follow(f);
+    gw_template_consider(d->gw, f);
+    log_info("function %s: version %u is live", f->name, f->live);
+    gw_event(f->name, "deployed", ",\"version\":%u", f->live);
+}
+
 static void
 on_committed(uv_work_t *work, int status)
 {
     struct gw_deploy *d = work->data;
     struct gw_function *f = d->function;
-    struct gw_settings was = f->settings;
-    struct gw_instance *inst = d->instance; /* in this turn it stays, whatever becomes of it */
     struct gw_version *version = calloc(1, sizeof *version);
     gw_locked struct gw *held = gw_lock(d->gw);
     json_t *answer;
@@ -685,32 +723,21 @@ on_committed(uv_work_t *work, int status)
              d->status < 0 ? d->err.text : "no memory");
         return;
     }
-    *version = (struct gw_version){.next = f->versions,
-                                   .number = d->version,
+    *version = (struct gw_version){.number = d->version,
                                    .created_ms = d->created_ms,
                                    .object_bytes = d->object_bytes,
                                    .disk_bytes = d->disk_held};
     d->disk_held = 0;
-    f->versions = version;
+    add_version(f, version);
     forget_dropped(d);
-    f->live = d->version;
-    f->settings = d->settings;
-    d->settings = was;
-    gw_function_apply(d->gw, f, !place_instance(d));
-    gw_instances_follow_settings(f);
-    (void)gw_network_follow(f);
-    if (inst != NULL && inst->slot != NULL)
-        gw_instance_follow_limit(inst); /* a PATCH came in between */
-    gw_template_follow(f);
-    gw_template_consider(d->gw, f);
+    if (!d->kept_only)
+        make_live(d);
     answer = gw_show_function(f);
     (void)json_object_set(answer, "diagnostics", d->diagnostics);
     (void)json_object_set(answer, "ignored", d->ignored);
     if (d->imports != NULL)
         (void)json_object_set(answer, "imports", d->imports);
-    log_info("function %s: version %u is live", f->name, f->live);
-    gw_event(f->name, "deployed", ",\"version\":%u", f->live);
-    gw_request_json(d->req, d->is_new ? 201 : 200, answer);
+    gw_request_json(d->req, d->is_new || d->kept_only ? 201 : 200, answer);
     d->req = NULL;
     gw_turn_end(d->gw, f);
     deploy_free(d);
@@ -734,7 +761,8 @@ keep(struct gw_deploy *d)
              "another change made these settings wrong");
         return;
     }
-    d->created_ms = clock_wall_ms();
+    if (d->kind != GW_DEPLOY_SAVED)
+        d->created_ms = clock_wall_ms();
     d->version_json = gw_manage_version_text(&(struct gw_version){.number = d->version,
                                                                   .created_ms = d->created_ms,
                                                                   .disk_bytes = d->disk_held},
@@ -764,8 +792,5 @@ on_instance_ready(struct gw_checker *checker, struct gw_instance *inst)
     struct gw_deploy *d = container_of(checker, struct gw_deploy, checker);
 
     d->instance = inst;
-    if (d->diagnostics == NULL)
-        d->diagnostics = json_array();
-    d->turn.go = on_turn;
-    (void)gw_turn_take(d->function, &d->turn, true); /* which refuses none that goes first */
+    await_turn(d);
 }

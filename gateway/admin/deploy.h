@@ -18,7 +18,8 @@ enum gw_deploy_kind {
     GW_DEPLOY_CXX,
     GW_DEPLOY_PYTHON,
     GW_DEPLOY_BUNDLE,
-    GW_DEPLOY_OBJECT
+    GW_DEPLOY_OBJECT,
+    GW_DEPLOY_SAVED /* a version of another daemon: see saved.c */
 };
 
 struct gw_deploy {
@@ -31,6 +32,7 @@ struct gw_deploy {
     enum gw_deploy_kind kind;
     bool outdated; /* its instance was born under settings that a PATCH has changed since */
     bool running, is_new;
+    bool kept_only;       /* it is put beside the live version, which stays */
     bool committing;      /* the thread pool is making the version live */
     uint32_t dropped[32]; /* older versions that go with it */
     unsigned dropped_count;
@@ -63,13 +65,19 @@ struct gw_deploy {
 };
 
 void gw_deploy_begin(struct gw_request *req);
+void gw_saved_put(struct gw_request *req);
 void gw_deploy_on_built(struct gw *gw, const struct launch_message *msg, int *fds, unsigned n);
 
 /* stage.c: the first step, in the thread pool: writes what came below the staged version, with
  * the plan of its build. Fills status, code, err, bad, ignored and refused. */
 void gw_deploy_stage(struct gw_deploy *d);
+/* On the main loop: begins to write the sources to the disk. */
+void gw_deploy_sync(const struct gw_deploy *d);
 /* What a body is, by its type and its first bytes. 0, or -EINVAL: nothing that is taken. */
 int gw_deploy_kind(const char *type, const char *body, size_t len, enum gw_deploy_kind *kind);
+
+/* saved.c: the same of a saved version, which is built already. Fills created_ms too. */
+int gw_saved_stage(struct gw_deploy *d);
 
 /* bundle.c: unpacks a tar, plain or gzipped, or a zip. on_file gets each regular file; its
  * path is relative and clean, and without the one folder that was around everything. Runs in
@@ -78,8 +86,10 @@ struct gw_bundle {
     int (*on_file)(void *user, const char *path, const void *bytes, size_t len,
                    struct hearth_err *err);
     void *user;
-    json_t *ignored; /* gets names that were left out */
-    json_t *refused; /* gets all that is wrong: {"file", "reason"} */
+    const char *prefix; /* what follows it has the bounds of a path; NULL: all of it */
+    size_t most;        /* bytes, unpacked; 0: LIMIT_BUNDLE_BYTES */
+    json_t *ignored;    /* gets names that were left out */
+    json_t *refused;    /* gets all that is wrong: {"file", "reason"} */
 };
 
 int gw_bundle_read(const void *bytes, size_t len, struct gw_bundle *bundle, struct hearth_err *err);

@@ -129,6 +129,10 @@ parameters_json(const struct gw_route *route)
     if (strchr(route->path, '*') != NULL)
         (void)json_array_append_new(
             list, parameter_json("path", "name", "the function's name", reference("Name")));
+    if (strstr(route->path, "versions/*") != NULL)
+        (void)json_array_append_new(
+            list, parameter_json("path", "version", "the version's number",
+                                 json_pack("{s:s,s:i}", "type", "integer", "minimum", 1)));
     if (route->parameters == GW_DEPLOY_PARAMETERS)
         add_setting_parameters(list);
     else if (route->parameters != GW_NO_PARAMETERS)
@@ -231,16 +235,29 @@ codes_of(const struct gw_route *route)
     return codes;
 }
 
+/* "/a/{name}/b/{version}" of a route's path. */
+static void
+name_parts(const char *from, char *path, size_t n)
+{
+    const char *name = "{name}";
+    size_t used = 0;
+
+    for (; *from != '\0' && used < n; from++)
+        if (*from == '*') {
+            used += (size_t)snprintf(path + used, n - used, "%s", name);
+            name = "{version}";
+        } else {
+            used += (size_t)snprintf(path + used, n - used, "%c", *from);
+        }
+}
+
 static void
 add_route(json_t *paths, const struct gw_route *route)
 {
-    const char *star = strchr(route->path, '*');
     json_t *responses = json_object(), *operation, *item;
     char path[96], method[16];
 
-    (void)snprintf(path, sizeof path, "%.*s%s%s",
-                   (int)(star != NULL ? star - route->path : (long)strlen(route->path)),
-                   route->path, star != NULL ? "{name}" : "", star != NULL ? star + 1 : "");
+    name_parts(route->path, path, sizeof path);
     (void)snprintf(method, sizeof method, "%s", route->method);
     for (char *p = method; *p != '\0'; p++)
         *p |= 0x20;

@@ -58,6 +58,17 @@ const struct gw_route gw_routes[] = {
     {"/v1/functions/*/versions", "GET", GW_TOKEN, gw_manage_versions, 0, "versions", "functions",
      "The versions that are kept, the newest first.", GW_NO_PARAMETERS, NULL,
      "200 application/json Versions", C(FUNCTION_NOT_FOUND)},
+    {"/v1/functions/*/versions/*", "GET", GW_TOKEN, gw_saved_get, 0, "save", "functions",
+     "A version with its sources, its object and its settings, for another daemon.",
+     GW_NO_PARAMETERS, NULL, "200 application/gzip -",
+     C(FUNCTION_NOT_FOUND) | C(VERSION_NOT_FOUND)},
+    {"/v1/functions/*/versions/*", "PUT", GW_TOKEN, gw_saved_put, LIMIT_SAVED_BODY, "restore",
+     "functions",
+     "Puts a version where it was not, as GET gave it. The first one of a function goes live, "
+     "once an instance of it has started; others are kept beside it.",
+     GW_NO_PARAMETERS, "application/gzip -", "201 application/json Function",
+     C(BAD_SETTING) | C(BAD_BUNDLE) | C(VERSION_NOT_FOUND) | C(VERSION_EXISTS) | C(VERSION_UNFIT) |
+         C(OVERLOADED) | C(STORAGE_FULL)},
     {"/v1/functions/*/rollback", "POST", GW_TOKEN, gw_manage_rollback, LIMIT_JSON_BODY, "rollback",
      "functions", "Makes a kept version live, without a build.", GW_NO_PARAMETERS,
      "application/json Rollback", "200 application/json Function",
@@ -85,13 +96,17 @@ const size_t gw_routes_count = sizeof gw_routes / sizeof gw_routes[0];
 
 /* '*' matches one segment of the path. */
 static bool
-matches(const char *pattern, const char *path, const char **name, size_t *name_len)
+matches(const char *pattern, const char *path, struct gw_route_parts *parts)
 {
+    *parts = (struct gw_route_parts){0};
     while (*pattern != '\0') {
         if (*pattern == '*') {
-            *name = path;
-            *name_len = strcspn(path, "/");
-            path += *name_len;
+            bool first = parts->name == NULL;
+            size_t len = strcspn(path, "/");
+
+            *(first ? &parts->name : &parts->version) = path;
+            *(first ? &parts->name_len : &parts->version_len) = len;
+            path += len;
             pattern++;
         } else if (*pattern++ != *path++) {
             return false;
@@ -108,12 +123,11 @@ serves(const struct gw_route *route, const char *method)
 }
 
 const struct gw_route *
-gw_route_find(const char *path, const char *method, bool *known, const char **name,
-              size_t *name_len)
+gw_route_find(const char *path, const char *method, bool *known, struct gw_route_parts *parts)
 {
     *known = false;
     for (size_t i = 0; i < gw_routes_count; i++) {
-        if (!matches(gw_routes[i].path, path, name, name_len))
+        if (!matches(gw_routes[i].path, path, parts))
             continue;
         *known = true;
         if (serves(&gw_routes[i], method))
@@ -126,11 +140,10 @@ void
 gw_route_allow(const char *path, char *field, size_t n)
 {
     size_t used = (size_t)snprintf(field, n, "Allow: ");
-    const char *name;
-    size_t name_len;
+    struct gw_route_parts parts;
 
     for (size_t i = 0; i < gw_routes_count && used < n; i++)
-        if (matches(gw_routes[i].path, path, &name, &name_len))
+        if (matches(gw_routes[i].path, path, &parts))
             used += (size_t)snprintf(field + used, n - used, "%s%s%s", used > 7 ? ", " : "",
                                      gw_routes[i].method,
                                      strcmp(gw_routes[i].method, "GET") == 0 ? ", HEAD" : "");

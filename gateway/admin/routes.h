@@ -19,7 +19,7 @@ enum gw_parameters {
 };
 
 struct gw_route {
-    const char *path;   /* '*' matches a function's name */
+    const char *path;   /* the first '*' matches a function's name, the second a version */
     const char *method; /* GET also serves HEAD */
     enum gw_route_access access;
     void (*handle)(struct gw_request *req);
@@ -35,10 +35,15 @@ struct gw_route {
 extern const struct gw_route gw_routes[];
 extern const size_t gw_routes_count;
 
-/* The route, or NULL. *known: the path exists, with another method. *name: the function's, within
- * path. */
+/* What '*' matched: within the path, not ended by a NUL. NULL: there was no '*'. */
+struct gw_route_parts {
+    const char *name, *version;
+    size_t name_len, version_len;
+};
+
+/* The route, or NULL. *known: the path exists, with another method. */
 const struct gw_route *gw_route_find(const char *path, const char *method, bool *known,
-                                     const char **name, size_t *name_len);
+                                     struct gw_route_parts *parts);
 /* Formats "Allow: …" for a known path (RFC 9110, 10.2.1). */
 void gw_route_allow(const char *path, char *field, size_t n);
 

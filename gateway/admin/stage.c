@@ -340,6 +340,9 @@ stage_body(struct gw_deploy *d)
     case GW_DEPLOY_BUNDLE:
         stage_bundle(d);
         break;
+    case GW_DEPLOY_SAVED:
+        d->status = gw_saved_stage(d);
+        break;
     }
 }
 
@@ -349,11 +352,51 @@ gw_deploy_stage(struct gw_deploy *d)
     d->code = GW_STORAGE_FAILED;
     d->ignored = json_array();
     d->refused = json_array();
-    d->status = d->version == 1 ? store_set_aside(d->name, &d->err) : 0;
+    d->status = d->is_new && (d->version == 1 || d->kind == GW_DEPLOY_SAVED)
+                    ? store_set_aside(d->name, &d->err)
+                    : 0;
     if (d->status == 0)
         d->status = store_stage(d->name, d->version, &d->err);
     if (d->status == 0)
         stage_body(d);
     if (d->status < 0 && d->code == GW_STORAGE_FAILED)
         d->code = gw_storage_code(d->status);
+}
+
+/* ---- beside the build ---- */
+
+/* Of its own, as it may end after its deploy. */
+struct syncing {
+    uv_work_t work;
+    char name[LIMIT_NAME + 1];
+    uint32_t version;
+};
+
+static void
+sync_sources(uv_work_t *work)
+{
+    const struct syncing *job = work->data;
+
+    store_sync_sources(job->name, job->version);
+}
+
+static void
+on_synced(uv_work_t *work, int status)
+{
+    (void)status;
+    free(work->data);
+}
+
+/* While the compiler runs, the disk would have nothing to do. */
+void
+gw_deploy_sync(const struct gw_deploy *d)
+{
+    struct syncing *job = calloc(1, sizeof *job);
+
+    if (job == NULL)
+        return; /* then it is done at the end */
+    job->work.data = job;
+    job->version = d->version;
+    memcpy(job->name, d->name, sizeof job->name);
+    (void)uv_queue_work(gw_main_loop(d->gw)->uv, &job->work, sync_sources, on_synced);
 }

@@ -35,6 +35,8 @@ static int state = -1;
 #define LOST     ".lost-"
 #define LIVE_LEN 15 /* of the number in `live` */
 
+#define FORMAT_LEN 15
+
 /* ---- removing ---- */
 
 /* What files_replace leaves where it is broken off. */
@@ -122,12 +124,41 @@ clean_cache(void)
     return cleaned;
 }
 
+/* A folder without the number is of the time before there was one: format 1. */
+static int
+check_format(struct hearth_err *err)
+{
+    cleanup_free char *text = files_read(state, STATE_FORMAT_FILE, FORMAT_LEN);
+    unsigned long format = text != NULL ? strtoul(text, NULL, 10) : 1;
+    char now[FORMAT_LEN];
+    int n;
+
+    if (text == NULL && errno != ENOENT)
+        return err_set(err, errno, "read the file " STATE_FORMAT_FILE " of the state folder");
+    if (format < 1)
+        return err_set(err, 0,
+                       "the file " STATE_FORMAT_FILE " of the state folder holds no number");
+    if (format > STATE_FORMAT)
+        return err_set(
+            err, 0,
+            "the state folder has format %lu, of a later Hearth; this one (" HEARTH_VERSION
+            ") reads up to %d",
+            format, STATE_FORMAT);
+    if (text != NULL && format == STATE_FORMAT)
+        return 0;
+    n = snprintf(now, sizeof now, "%d\n", STATE_FORMAT);
+    (void)files_replace(state, STATE_FORMAT_FILE, now, (size_t)n, 0600); /* else the next time */
+    return 0;
+}
+
 int
 store_open(const char *root, unsigned *cleaned, struct hearth_err *err)
 {
     state = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (state < 0)
         return err_set(err, errno, "open the state folder");
+    if (check_format(err) < 0)
+        return err->code < 0 ? err->code : -EINVAL;
     if (mkdirat(state, STATE_FUNCTIONS, 0700) != 0 && errno != EEXIST)
         return err_set(err, errno, "make the folder functions in the state folder");
     functions = files_open_dir(state, STATE_FUNCTIONS);
@@ -138,7 +169,8 @@ store_open(const char *root, unsigned *cleaned, struct hearth_err *err)
     cache = files_open_dir(state, STATE_CACHE);
     if (cache < 0)
         return err_set(err, errno, "open the folder cache in the state folder");
-    *cleaned = clean() + clean_cache() + clean_temporary(state, "token");
+    *cleaned = clean() + clean_cache() + clean_temporary(state, "token") +
+               clean_temporary(state, STATE_FORMAT_FILE);
     return 0;
 }
 
@@ -385,7 +417,8 @@ sync_staged(int dir, int staged, const char *json)
  * start that finds the old name does it. The other way round, a version that nobody was told of
  * would be left where it is broken off in between. */
 int
-store_commit(const char *name, uint32_t version, const char *json, struct hearth_err *err)
+store_commit(const char *name, uint32_t version, const char *json, bool live,
+             struct hearth_err *err)
 {
     cleanup_close int dir = files_open_dir(functions, name);
     cleanup_close int staged = open_staged(name, version);
@@ -399,14 +432,15 @@ store_commit(const char *name, uint32_t version, const char *json, struct hearth
         status = sync_staged(dir, staged, json);
     if (status < 0)
         return err_set(err, -status, "keep version %u of %s", version, name);
-    status = store_live(name, version, err);
+    if (live)
+        status = store_live(name, version, err);
     (void)snprintf(from, sizeof from, STATE_STAGED "%u", version);
     (void)snprintf(to, sizeof to, "%u", version);
     if (status == 0 && renameat(dir, from, dir, to) != 0)
         status = err_set(err, errno, "name version %u of %s", version, name);
     if (status == 0 && fsync(dir) != 0)
         status = err_set(err, errno, "keep version %u of %s", version, name);
-    if (status < 0 && restore_live(dir, was)) /* not live: back to what can be removed */
+    if (status < 0 && (!live || restore_live(dir, was))) /* not live: back to what can be removed */
         (void)renameat(dir, to, dir, from);
     return status;
 }
@@ -422,6 +456,15 @@ store_settings(const char *name, uint32_t version, const char *json, struct hear
     dir = files_open_dir(functions, path);
     status = dir >= 0 ? files_replace(dir, "function.json", json, strlen(json), 0600) : -errno;
     return status == 0 ? 0 : err_set(err, -status, "write the settings of %s", name);
+}
+
+int
+store_version_folder(const char *name, uint32_t version)
+{
+    char path[STATE_FOLDER_BYTES];
+
+    state_version_folder(path, name, version, false);
+    return files_open_dir(functions, path);
 }
 
 int

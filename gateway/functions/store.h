@@ -5,6 +5,7 @@
 #ifndef GATEWAY_STORE_H
 #define GATEWAY_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,8 +36,12 @@ int store_stage_object_from(const char *name, uint32_t version, int fd, struct h
 /* Bytes on disk of what is staged, in whole blocks of 4 KiB; or a negative errno. */
 int64_t store_staged_bytes(const char *name, uint32_t version);
 void store_unstage(const char *name, uint32_t version);
-/* Writes function.json, syncs all, renames the folder and makes it live. */
-int store_commit(const char *name, uint32_t version, const char *json, struct hearth_err *err);
+/* Writes function.json, syncs all, makes the version live unless it is to stand beside the live
+ * one, and gives the folder its name. */
+int store_commit(const char *name, uint32_t version, const char *json, bool live,
+                 struct hearth_err *err);
+/* The folder of a version, open; -1 with errno. The caller closes it. */
+int store_version_folder(const char *name, uint32_t version);
 
 /* Keeps the object files of a build for the next one of that function, from a file that may be
  * empty: then the earlier ones stay. All of them together have a bound: those that were not

@@ -36,6 +36,7 @@
     X(BAD_JSON, "bad_json", 400, "invalid JSON body", "")                                          \
     X(UNSUPPORTED_TYPE, "unsupported_media_type", 415, "unsupported media type", "")               \
     X(VERSION_NOT_FOUND, "version_not_found", 404, "no such version", "")                          \
+    X(VERSION_EXISTS, "version_exists", 409, "there is a version of that number", "")              \
     X(BUILD_FAILED, "build_failed", 422, "the function could not be built",                        \
       "diagnostics, ignored")                                                                      \
     X(TUNE_FAILED, "tune_failed", 409, "the function could not be tuned", "")                      \

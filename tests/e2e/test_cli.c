@@ -171,6 +171,13 @@ test_with_root_no_layer_is_left_out(void **state)
     shell_script("insecure_root");
 }
 
+static void
+test_functions_move_to_another_daemon(void **state)
+{
+    (void)state;
+    shell_script("move");
+}
+
 int
 main(void)
 {
@@ -185,6 +192,7 @@ main(void)
         cmocka_unit_test(test_dev_deploys_what_is_saved),
         cmocka_unit_test(test_without_root_it_is_insecure_and_says_so),
         cmocka_unit_test(test_with_root_no_layer_is_left_out),
+        cmocka_unit_test(test_functions_move_to_another_daemon),
     };
 
     return RUN_TESTS("cli", tests, shell_group_start, shell_group_stop);

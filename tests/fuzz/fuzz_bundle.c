@@ -164,7 +164,7 @@ check_surroundings(void)
     cleanup_close int fd = openat(root_fd, "kept", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
     assert(fd >= 0 && read(fd, text, sizeof text) == 4 && strcmp(text, "kept") == 0);
-    check_folder(".", (const char *[]){"cache", "functions", "kept"}, 3);
+    check_folder(".", (const char *[]){"cache", "format", "functions", "kept"}, 4);
     check_folder("functions", (const char *[]){FUNCTION, "other"}, 2);
     check_folder("functions/other", NULL, 0);
     check_folder("functions/" FUNCTION, (const char *[]){"tmp-1"}, 1);

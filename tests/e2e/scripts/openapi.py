@@ -4,11 +4,13 @@ each answer against its schema. What is listed and has no way here to provoke it
 As HEARTH_PREFIX of the environment; starts daemons of its own, as root.
 """
 import http.client
+import io
 import json
 import os
 import signal
 import socket
 import sys
+import tarfile
 import threading
 import time
 
@@ -73,6 +75,24 @@ def busy(daemon, path, method="GET"):
     return s
 
 
+GZIP = {"Content-Type": "application/gzip"}
+
+
+def with_memory(saved, memory):
+    """The same version with another setting."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(saved)) as old, tarfile.open(fileobj=out, mode="w:gz") as new:
+        for member in old:
+            data = old.extractfile(member).read()
+            if member.name == "version.json":
+                version = json.loads(data)
+                version["settings"]["memory"] = memory
+                data = json.dumps(version).encode()
+                member.size = len(data)
+            new.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
 class Suite:
     def __init__(self):
         self.main = Daemon("--header-timeout=300ms", "--spool-bytes=256K")
@@ -83,6 +103,7 @@ class Suite:
         d.deploy("quick", CALLED, "?memory=16M&timeout=200ms&max_body=1K")
         d.deploy("broken", CALLED, "?memory=16M")
         d.send("PATCH", "/v1/functions/broken", '{"env": {"FAIL": "1"}}')
+        self.saved = d.send("GET", "/v1/functions/f/versions/1").body
         self.seen = set()
 
     def samples(self):
@@ -93,7 +114,8 @@ class Suite:
             "metrics": ("GET", "/metrics"), "openapi": ("GET", "/v1/openapi.json"), "host": ("GET", "/v1/host"),
             "events": ("GET", "/v1/events"), "list": ("GET", "/v1/functions"), "describe": ("GET", "/v1/functions/f"),
             "deploy": ("PUT", "/v1/functions/f", CALLED, c), "change": ("PATCH", "/v1/functions/f", '{"timeout": "20s"}'),
-            "versions": ("GET", "/v1/functions/f/versions"), "rollback": ("POST", "/v1/functions/f/rollback", '{"version": 1}'),
+            "versions": ("GET", "/v1/functions/f/versions"), "save": ("GET", "/v1/functions/f/versions/1"),
+            "restore": ("PUT", "/v1/functions/moved/versions/1", self.saved, GZIP), "rollback": ("POST", "/v1/functions/f/rollback", '{"version": 1}'),
             "instances": ("GET", "/v1/functions/f/instances"), "memory": ("GET", "/v1/functions/f/memory"),
             "tune": ("POST", "/v1/functions/f/tune", '{"calls": 5, "memory": ["8M", "16M"]}'),
             "profile": ("POST", "/v1/functions/f/profile", '{"seconds": 1}'),
@@ -195,7 +217,7 @@ class Suite:
             if "bad_json" in codes:
                 self.check(name, d.send(*sample[:2], "{", fields), "bad_json")
             if "body_too_large" in codes:
-                self.check(name, d.send(*sample[:2], b" " * ((64 << 20) + (1 << 10) if name == "deploy" else 2 << 20), fields),
+                self.check(name, d.send(*sample[:2], b" " * ((64 << 20) + (1 << 10) if name in ("deploy", "restore") else 2 << 20), fields),
                            "body_too_large")
 
     def settings(self):
@@ -224,11 +246,32 @@ class Suite:
         self.check("deploy", put("x", "text/html"), "unsupported_media_type")
         self.check("deploy", put("x" * 1000, "application/x-tar"), "bad_bundle")
 
+        self.overload("deploy", "", CALLED, {"Content-Type": "text/x-c"})  # builds take long enough
+
+    def restores(self):
+        d = self.main
+
+        def put(body, version=1, name="back"):
+            return d.send("PUT", f"/v1/functions/{name}/versions/{version}", body, GZIP)
+
+        self.check("restore", put(self.saved, 0), "version_not_found")
+        self.check("restore", put("x" * 1000), "bad_bundle")
+        self.check("restore", put(with_memory(self.saved, 1)), "bad_setting")
+        self.check("restore", put(d.send("GET", "/v1/functions/broken/versions/1").body), "init_failed")
+        self.check("restore", put(self.saved))
+        self.check("restore", put(self.saved), "version_exists")
+        self.check("save", d.send("GET", "/v1/functions/f/versions/99999"), "version_not_found")
+        self.overload("restore", "/versions/1", self.saved, GZIP)
+
+    def overload(self, operation, path, body, fields):
+        d = self.main
         found, done = [], threading.Event()
 
         def many(i):
             while not done.is_set():
                 answer = d.send("PUT", f"/v1/functions/many{i}", CALLED, {"Content-Type": "text/x-c"})
+                if path:
+                    answer = d.send("PUT", f"/v1/functions/many{i}{path}", body, fields)
                 if answer.code() == "overloaded":
                     found.append(answer)
                     done.set()
@@ -241,8 +284,8 @@ class Suite:
         for t in threads:
             t.join()
         if not found:
-            sys.exit("deploy: overloaded could not be provoked")
-        self.check("deploy", found[0], "overloaded")
+            sys.exit(f"{operation}: overloaded could not be provoked")
+        self.check(operation, found[0], "overloaded")
 
     def tune_failed(self):
         d = self.main
@@ -318,6 +361,7 @@ class Suite:
                 except OSError:
                     pass
         self.check("deploy", d.send("PUT", "/v1/functions/g", CALLED, {"Content-Type": "text/x-c"}), "storage_full")
+        self.check("restore", d.send("PUT", "/v1/functions/h/versions/1", self.saved, GZIP), "storage_full")
         self.check("change", d.send("PATCH", "/v1/functions/f", '{"timeout": "3s"}'), "storage_full")
         self.check("rollback", d.send("POST", "/v1/functions/f/rollback", '{"version": 1}'), "storage_full")
         d.end()
@@ -349,7 +393,7 @@ class Suite:
         for path, method, operation in wanted:
             name = operation["operationId"]
             c, body, method = connections[name]
-            c.sock.sendall(("\r\n" + body).encode())
+            c.sock.sendall(b"\r\n" + (body if isinstance(body, bytes) else body.encode()))
             r = http.client.HTTPResponse(c.sock, method=method)
             r.begin()
             answer = Answer(r.status, r.getheader("Content-Type"), r.read())
@@ -363,6 +407,7 @@ suite.successes()
 suite.common()
 suite.settings()
 suite.deploys()
+suite.restores()
 suite.tune_failed()
 suite.followers()
 suite.calls()
