@@ -3,18 +3,22 @@
  * its own user, and applies a system-call filter without exec, fork and new sockets. The clients
  * and the channels are held by this process alone.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "access.h"
 #include "admin.h"
+#include "alive.h"
 #include "cleanup.h"
 #include "config.h"
 #include "connection.h"
@@ -65,7 +69,9 @@ publish_config(struct gw *gw)
     gw->http->body_timeout_ms = gw->admin->config.body_timeout_ms;
     gw->http->write_timeout_ms = gw->admin->config.write_timeout_ms;
     gw->http->keepalive_timeout_ms = gw->admin->config.keepalive_timeout_ms;
-    gw->admin->no_auth = gw->admin->config.no_auth;
+    gw->admin->no_auth = gw->admin->config.no_auth && gw->admin->is_local;
+    if (gw->admin->config.no_auth && !gw->admin->is_local)
+        log_error("no_auth is for loopback and unix listeners only: a token is needed");
     gw->http->drain_time_ms = gw->admin->config.drain_time_ms;
     gw->http->access_format = (int)gw->admin->config.access_log;
     gw->http->trace_percent = gw->admin->config.trace_percent;
@@ -171,6 +177,9 @@ on_launcher_message(void *user, const struct launch_message *msg, int *fds, unsi
     case LAUNCH_RELOAD:
         on_reload(gw, msg, fds, n);
         break;
+    case LAUNCH_BEAT:
+        gw_alive_answer(gw, msg->id);
+        break;
     default:
         break;
     }
@@ -184,29 +193,64 @@ on_launcher_lost(void *user)
     _exit(1);
 }
 
+/* "127.0.0.1:8080", "[::1]:8080" or "unix:/PATH" of a bound socket. */
+static void
+name_listener(int fd, char *text, size_t n)
+{
+    struct sockaddr_storage at = {0};
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(void *)&at;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(void *)&at;
+    const struct sockaddr_un *un = (const struct sockaddr_un *)(void *)&at;
+    char address[INET6_ADDRSTRLEN] = "";
+    socklen_t len = sizeof at;
+
+    if (getsockname(fd, (struct sockaddr *)&at, &len) != 0)
+        at.ss_family = AF_UNSPEC;
+    if (at.ss_family == AF_INET)
+        (void)snprintf(text, n, "%s:%u", inet_ntop(AF_INET, &v4->sin_addr, address, sizeof address),
+                       ntohs(v4->sin_port));
+    else if (at.ss_family == AF_INET6)
+        (void)snprintf(text, n, "[%s]:%u",
+                       inet_ntop(AF_INET6, &v6->sin6_addr, address, sizeof address),
+                       ntohs(v6->sin6_port));
+    else
+        (void)snprintf(text, n, "unix:%.*s", (int)sizeof un->sun_path, un->sun_path);
+}
+
+/* Whether only this host reaches the administration. */
+static bool
+is_local(const struct inherited *in)
+{
+    int first = INHERIT_GATEWAY_LISTENERS + (in->admin_listener ? in->listeners : 0);
+    int count = in->admin_listener ? 1 : in->listeners;
+    char name[200];
+
+    for (int i = 0; i < count; i++) {
+        name_listener(first + i, name, sizeof name);
+        if (strncmp(name, "127.", 4) != 0 && strncmp(name, "[::1]", 5) != 0 &&
+            strncmp(name, "unix:", 5) != 0)
+            return false;
+    }
+    return true;
+}
+
 static void
 report_ready(struct gw *gw)
 {
     struct launch_message msg = {.type = LAUNCH_UP};
     struct gw_loop *loop = gw_main_loop(gw);
-    char where[300], admin[300] = "";
-    struct sockaddr_storage at;
-    socklen_t len = sizeof at;
-    int port = 0;
+    char listen[200], where[300], admin[300] = "";
 
-    if (!loop->http->listeners[0].is_unix &&
-        getsockname(loop->http->listeners[0].fd, (struct sockaddr *)&at, &len) == 0)
-        port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
-                                              : ((struct sockaddr_in *)&at)->sin_port);
-    if (port > 0)
-        (void)snprintf(where, sizeof where, "%s://%.*s:%d",
-                       gw->http->tls != NULL ? "https" : "http",
-                       (int)(strrchr(gw->admin->config.listen, ':') - gw->admin->config.listen),
-                       gw->admin->config.listen, port);
-    else
-        (void)snprintf(where, sizeof where, "%s", gw->admin->config.listen);
-    if (gw->admin->config.admin[0] != '\0')
-        (void)snprintf(admin, sizeof admin, ", admin on %s", gw->admin->config.admin);
+    name_listener(loop->http->listeners[0].fd, listen, sizeof listen);
+    (void)snprintf(where, sizeof where, "%s%s",
+                   loop->http->listeners[0].is_unix ? ""
+                   : gw->http->tls != NULL          ? "https://"
+                                                    : "http://",
+                   listen);
+    if (gw->http->admin_alone) {
+        name_listener(loop->http->listeners[1].fd, listen, sizeof listen);
+        (void)snprintf(admin, sizeof admin, ", admin on %s", listen);
+    }
     gw->admin->ready = true;
     log_info("ready on %s%s, state %s, %u function%s%s", where, admin, gw->admin->config.state,
              HASH_COUNT(gw->functions->table), HASH_COUNT(gw->functions->table) == 1 ? "" : "s",
@@ -372,6 +416,11 @@ open_gateway(struct gw *gw, const struct inherited *in, struct hearth_err *err)
 
     if (status < 0)
         return status;
+    gw->admin->is_local = is_local(in);
+    if (config->no_auth && !gw->admin->is_local)
+        return err_set(err, 0,
+                       "no_auth is for loopback and unix listeners only; the service "
+                       "manager passed another one");
     publish_config(gw);
     json_object_seed(0); /* before the threads start: it is not thread-safe */
     (void)gw_parser_settings();

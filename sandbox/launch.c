@@ -28,6 +28,7 @@ launch_size(unsigned type)
         [LAUNCH_LIMITED] = sizeof(struct launch_limited),
         [LAUNCH_BUILT] = sizeof(struct launch_built),
         [LAUNCH_CUT] = sizeof(struct launch_cut),
+        [LAUNCH_ALIVE] = sizeof(struct launch_alive),
     };
 
     return type >= LAUNCH_UP && type < LAUNCH_TYPES ? HEAD_BYTES + body[type] : 0;

@@ -16,6 +16,7 @@ struct gw_route;
 
 struct gw_admin {
     struct gw_config config;
+    bool is_local;       /* its listener is a loopback or unix one */
     atomic_bool no_auth; /* an option that a reload changes */
     char token[65];
     char host_name[65];

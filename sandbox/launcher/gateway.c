@@ -20,6 +20,7 @@
 #include "cleanup.h"
 #include "inherit.h"
 #include "landlock.h"
+#include "launcher/beat.h"
 #include "launcher/blanks.h"
 #include "launcher/broker.h"
 #include "launcher/child.h"
@@ -146,6 +147,7 @@ launcher_gateway_start(struct launcher *l, struct hearth_err *err)
     (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &send_timeout, sizeof send_timeout);
     l->gateway_pidfd = (int)syscall(SYS_pidfd_open, l->gateway_pid, 0);
     l->gateway_up = false;
+    launcher_beat_reset(l);
     if (l->gateway_pidfd < 0 || launcher_watch(l, l->gateway_sock, LAUNCHER_TAG_GATEWAY) < 0 ||
         launcher_watch(l, l->gateway_pidfd, LAUNCHER_TAG_GATEWAY_END) < 0)
         return err_set(err, errno, "watch the gateway");
@@ -203,6 +205,7 @@ start_again(struct launcher *l)
         return -1;
     }
     log_info("starting the gateway again");
+    l->gateway_restarts++;
     if (launcher_gateway_start(l, &err) == 0)
         return 0;
     log_error("%s", err.text);

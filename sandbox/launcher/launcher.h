@@ -160,6 +160,13 @@ struct launcher {
     pid_t gateway_pid;
     int gateway_pidfd, gateway_sock;
     bool gateway_up;
+    /* whether it goes on: see beat.c */
+    uint64_t beat;                 /* the last one */
+    int64_t beat_ns, beat_wall_ms; /* when it was sent */
+    int64_t asked_ns;              /* the one that is to be answered */
+    unsigned beats;                /* since then; 0: it was answered */
+    unsigned gateway_restarts;     /* for the status */
+    struct launch_alive alive;     /* its last answer */
     struct launcher_restarts restarts;
     /* of the exporter: see exporter.c */
     pid_t exporter_pid;

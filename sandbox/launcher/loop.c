@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
+#include "launcher/beat.h"
 #include "launcher/blanks.h"
 #include "launcher/broker.h"
 #include "launcher/builds.h"
@@ -65,6 +67,9 @@ on_gateway_message(struct launcher *l)
             return;
         case LAUNCH_BUILD:
             launcher_build(l, &msg);
+            return;
+        case LAUNCH_ALIVE:
+            launcher_on_alive(l, &msg);
             return;
         default:
             break;
@@ -130,7 +135,9 @@ reload(struct launcher *l)
         fds[n++] = cert;
         fds[n++] = key;
     }
+    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_ns() / 1000));
     launcher_send(l, &msg, fds, n);
+    (void)sd_notify(0, "READY=1");
 }
 
 /* For scripts that rotate logs. */
@@ -219,7 +226,8 @@ launcher_run(struct launcher *l)
     while (l->gateway_pid > 0) {
         struct epoll_event events[32];
         int build_ms = launcher_builds_check(l);
-        int wait_ms = sooner(sooner(build_ms, blank_ms), launcher_broker_beat(l));
+        int beat_ms = sooner(launcher_beat(l), launcher_broker_beat(l));
+        int wait_ms = sooner(sooner(build_ms, blank_ms), beat_ms);
         int n = epoll_wait(l->epoll, events, 32, wait_ms);
 
         if (n < 0 && errno != EINTR) {

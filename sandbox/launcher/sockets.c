@@ -144,6 +144,23 @@ bind_one(const struct addrinfo *at, bool share, int *out)
     return 0;
 }
 
+bool
+launcher_is_bound(int fd, const char *address)
+{
+    struct addrinfo *found = NULL;
+    struct sockaddr_storage at = {0};
+    socklen_t len = sizeof at;
+    struct hearth_err err;
+    bool same;
+
+    if (starts_with(address, "unix:") || getsockname(fd, (struct sockaddr *)&at, &len) != 0 ||
+        resolve(address, &found, &err) < 0)
+        return false;
+    same = len == found->ai_addrlen && memcmp(&at, found->ai_addr, len) == 0;
+    freeaddrinfo(found);
+    return same;
+}
+
 int
 launcher_bind(const char *address, int count, int *fds, struct launcher_socket_file *file,
               struct hearth_err *err)

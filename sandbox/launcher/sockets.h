@@ -8,6 +8,8 @@
  * file for a unix socket. */
 int launcher_bind(const char *address, int count, int *fds, struct launcher_socket_file *file,
                   struct hearth_err *err);
+/* Whether the socket has the address "ADDR:PORT". */
+bool launcher_is_bound(int fd, const char *address);
 /* Removes the file that launcher_bind made, if it is still that file. */
 void launcher_unbind(struct launcher_socket_file *file);
 

@@ -25,6 +25,7 @@
 #include "launcher/child.h"
 #include "launcher/forks.h"
 #include "launcher/loop.h"
+#include "launcher/passed.h"
 #include "launcher/sockets.h"
 #include "log.h"
 #include "text.h"
@@ -159,6 +160,7 @@ find_prefix(struct launcher *l, struct hearth_err *err)
 static int
 open_sockets(struct launcher *l, struct hearth_err *err)
 {
+    bool passed;
     int status;
 
     if (sscanf(l->options.blanks, "%u:%u", &l->blanks.min, &l->blanks.max) != 2 ||
@@ -170,12 +172,18 @@ open_sockets(struct launcher *l, struct hearth_err *err)
     if (l->threads < 1 || l->threads > LIMIT_THREADS)
         return err_set(err, EINVAL, "threads: 1 to %d", LIMIT_THREADS);
     /* a unix socket cannot be bound twice: the first loop of the gateway accepts for all */
-    l->listeners_count = starts_with(l->options.listen, "unix:") ? 1 : l->threads;
-    status =
-        launcher_bind(l->options.listen, l->listeners_count, l->listeners, &l->listen_file, err);
     l->admin_listener = -1;
-    if (status == 0 && l->options.admin != NULL)
+    status = launcher_take_passed(l, err);
+    passed = l->listeners_count > 0 || l->admin_listener >= 0;
+    if (status == 0 && l->listeners_count == 0) {
+        l->listeners_count = starts_with(l->options.listen, "unix:") ? 1 : l->threads;
+        status = launcher_bind(l->options.listen, l->listeners_count, l->listeners, &l->listen_file,
+                               err);
+    }
+    if (status == 0 && l->options.admin != NULL && l->admin_listener < 0)
         status = launcher_bind(l->options.admin, 1, &l->admin_listener, &l->admin_file, err);
+    if (status == 0 && !passed)
+        launcher_keep_sockets(l);
     return status;
 }
 

@@ -12,7 +12,7 @@
 
 #include "limits.h"
 
-#define LAUNCH_VERSION 6
+#define LAUNCH_VERSION 7
 
 enum launch_type {
     /* gateway to launcher */
@@ -23,6 +23,7 @@ enum launch_type {
     LAUNCH_CHECK,  /* instance `id` reported ready: are its filters loaded? */
     LAUNCH_BUILD,  /* compile; `id` is that of the build */
     LAUNCH_CUT,    /* shut down sockets of instance `id` */
+    LAUNCH_ALIVE,  /* the answer to LAUNCH_BEAT `id`, after a turn through all loops */
     /* launcher to gateway */
     LAUNCH_STARTED, /* with descriptors: see below */
     LAUNCH_DIED,    /* instance `id` is gone, or could not be made */
@@ -32,6 +33,7 @@ enum launch_type {
                        the cache of object files for the next build */
     LAUNCH_DRAIN,   /* no new calls; end when the running ones have */
     LAUNCH_RELOAD,  /* with descriptors as its id says: files to be read again */
+    LAUNCH_BEAT,    /* does it go on? */
     LAUNCH_TYPES
 };
 
@@ -135,6 +137,11 @@ struct launch_built {
     char text[192]; /* the reason, if it is BROKEN */
 };
 
+struct launch_alive {
+    uint32_t functions; /* that are deployed */
+    uint32_t waiting;   /* calls that wait for an instance */
+};
+
 /* id of LAUNCH_RELOAD, bits; in this order its descriptors are the configuration file, certificate
  * and key */
 #define LAUNCH_RELOAD_CONFIG 1u
@@ -154,6 +161,7 @@ struct launch_message {
         struct launch_built built;
         struct launch_died died;
         struct launch_cut cut;
+        struct launch_alive alive;
     } u;
 };
 

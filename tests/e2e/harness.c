@@ -134,7 +134,8 @@ execute(const struct daemon *d, const char *const *options)
     int n = 5, log = open(d->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)snprintf(listen, sizeof listen, "127.0.0.1:%d", d->port);
+    (void)snprintf(listen, sizeof listen, "127.0.0.1:%d",
+                   d->listens_elsewhere ? free_port() : d->port);
     (void)snprintf(path, sizeof path, "%s/bin/hearthd", prefix != NULL ? prefix : "/usr");
     if (threads != NULL) {
         argv[n++] = "--threads";
@@ -163,7 +164,8 @@ launch(struct daemon *d, const char *const *options)
         assert_non_null(mkdtemp(d->state));
     }
     (void)snprintf(d->log, sizeof d->log, "%s.log", d->state);
-    d->port = free_port();
+    if (!d->listens_elsewhere)
+        d->port = d->port_wanted != 0 ? d->port_wanted : free_port();
     (void)snprintf(d->url, sizeof d->url, "%s://127.0.0.1:%d", d->ca != NULL ? "https" : "http",
                    d->port);
     d->pid = fork();

@@ -22,8 +22,10 @@ struct daemon {
     char log[160];
     char token[65];
     char url[64];
-    const char *ca; /* the daemon speaks TLS, with a certificate of this file; NULL: it does not */
-    void (*prepare)(void); /* called in the child before it executes hearthd; NULL: nothing */
+    const char *ca;  /* the daemon speaks TLS, with a certificate of this file; NULL: it does not */
+    int port_wanted; /* 0: a free one */
+    bool listens_elsewhere; /* at `port`, which the test has set, whatever --listen says */
+    void (*prepare)(void);  /* called in the child before it executes hearthd; NULL: nothing */
 };
 
 /* The state folder is a new tmpfs of `size` ("12m"), until daemon_remove: for a full disk, or one
