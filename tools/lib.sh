@@ -25,7 +25,8 @@ packages_libraries="ca-certificates duktape-dev libarchive-dev libbrotli-dev lib
 packages_tools="wget apache2-utils wrk python3 nodejs nginx-light haproxy openssl prometheus
   postgresql redis-server"
 packages_browser="chromium nodejs python3-jsonschema"
-packages_vm="qemu-system-x86 cpio busybox-static apt"
+packages_vm="qemu-system-x86 cpio busybox-static apt debootstrap"
+packages_package="debhelper lintian fakeroot dpkg-dev"
 packages_style="clang-format clang-tidy"
 
 # Installs those of the named packages that are missing.
@@ -71,4 +72,16 @@ build_into() {
   { ninja -C "$dir" && meson install -C "$dir" --no-rebuild; } >"$log" 2>&1 ||
     { tail -40 "$log"; die "the build failed"; }
   rm -f "$log"
+}
+
+# Debian's cloud kernel into $1/kernel, unpacked and not installed.
+fetch_kernel() {
+  local package work=$1
+  ls "$work"/kernel/boot/vmlinuz-* >/dev/null 2>&1 && return
+  [ -n "$(apt-cache search --names-only '^linux-image-cloud-amd64$')" ] || apt-get update -qq >/dev/null
+  package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ { print $2 }')
+  [ -n "$package" ] || die "no package linux-image-cloud-amd64: apt-get update first?"
+  rm -rf "$work/kernel" && mkdir -p "$work/kernel"
+  (cd "$work/kernel" && apt-get download -qq "$package" >/dev/null 2>&1 && dpkg-deb -x ./*.deb . &&
+    rm -f ./*.deb) || die "the kernel package $package could not be fetched"
 }
