@@ -1,6 +1,7 @@
 /* main.c: the `hearth` command: finds the daemon, the token and the subcommand. */
 #include <curl/curl.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -208,6 +209,9 @@ main(int argc, char **argv)
     const struct command *command;
     int status;
 
+    /* names of files are UTF-8 in archives, whatever the terminal's letters are */
+    if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
+        (void)setlocale(LC_CTYPE, "");
     argc--;
     argv++;
     status = take_options(&cli, &argc, argv, &token_file);

@@ -46,19 +46,28 @@ export_version(const struct cli *cli, struct archive *out, const char *name, jso
     char path[200];
     struct cli_reply reply;
     int status = CLI_REFUSED;
+    bool taken;
 
     (void)snprintf(path, sizeof path, "/v1/functions/%s/versions/%lld", name, (long long)version);
-    if (cli_call(cli, &(struct cli_request){.path = path}, &reply)) {
-        (void)snprintf(path, sizeof path, "functions/%s/%lld.tar.gz", name, (long long)version);
-        status = put(out, path, reply.body, reply.len);
+    taken = cli_ask(cli, &(struct cli_request){.path = path}, &reply);
+    if (taken || reply.status == 404) {
+        (void)snprintf(path, sizeof path, "functions/%s/%lld.%s", name, (long long)version,
+                       taken ? "tar.gz" : "gone");
+        status = put(out, path, taken ? reply.body : "", taken ? reply.len : 0);
+    } else {
+        cli_say_problem(cli, &reply);
     }
+    if (!taken && status == CLI_OK)
+        (void)fprintf(stderr, "%s: version %lld was removed meanwhile, and is left out\n", name,
+                      (long long)version);
     cli_reply_free(&reply);
     return status;
 }
 
-/* One function of hearth.json: which versions there are, the live one first. */
+/* One function of hearth.json: which versions there are, the live one first. NULL: it could not be
+ * had, which was said; unless it is listed and was removed meanwhile: null. */
 static json_t *
-describe(const struct cli *cli, const char *name)
+describe(const struct cli *cli, const char *name, bool listed)
 {
     char path[160];
     struct cli_reply reply;
@@ -67,10 +76,14 @@ describe(const struct cli *cli, const char *name)
     size_t i;
 
     (void)snprintf(path, sizeof path, "/v1/functions/%s/versions", name);
-    if (!cli_call(cli, &(struct cli_request){.path = path}, &reply)) {
+    if (!cli_ask(cli, &(struct cli_request){.path = path}, &reply)) {
+        bool removed = listed && reply.status == 404;
+
+        if (!removed)
+            cli_say_problem(cli, &reply);
         cli_reply_free(&reply);
         json_decref(versions);
-        return NULL;
+        return removed ? json_null() : NULL;
     }
     json_array_foreach (json_object_get(reply.json, "versions"), i, one) {
         json_int_t number = json_integer_value(json_object_get(one, "version"));
@@ -94,12 +107,17 @@ describe_all(const struct cli *cli, int argc, char **argv)
     size_t i;
 
     for (int k = 0; k < argc && !failed; k++)
-        failed = json_array_append_new(functions, describe(cli, argv[k])) != 0;
+        failed = json_array_append_new(functions, describe(cli, argv[k], false)) != 0;
     if (argc == 0) {
         failed = !cli_call(cli, &(struct cli_request){.path = "/v1/functions"}, &reply);
-        json_array_foreach (json_object_get(reply.json, "functions"), i, one)
-            failed = failed ||
-                     json_array_append_new(functions, describe(cli, cli_text(one, "name"))) != 0;
+        json_array_foreach (json_object_get(reply.json, "functions"), i, one) {
+            json_t *described = describe(cli, cli_text(one, "name"), true);
+
+            failed = failed || described == NULL;
+            if (json_is_object(described))
+                (void)json_array_append(functions, described);
+            json_decref(described);
+        }
         cli_reply_free(&reply);
     }
     if (!failed)
@@ -166,6 +184,7 @@ struct import {
     bool skip;        /* what exists stays, and is no error */
     json_t *description;
     json_t *here; /* names of functions that exist: those are not touched */
+    json_t *live; /* names of functions whose live version was taken */
     unsigned functions, versions, failed, seen;
     char failing[LIMIT_NAME + 1]; /* whose live version could not be taken: the rest is not tried */
 };
@@ -193,6 +212,8 @@ look_around(struct import *import)
 
     if (format < 1)
         return cli_fail("%s: the file " DESCRIPTION " in it is not of hearth export", import->path);
+    if (format <= FORMAT && !json_is_array(json_object_get(import->description, "functions")))
+        return cli_fail("%s: the file " DESCRIPTION " in it names no functions", import->path);
     if (format > FORMAT)
         return cli_fail("%s: a later Hearth wrote it, in format %lld; this one reads up to %d",
                         import->path, (long long)format, FORMAT);
@@ -214,26 +235,39 @@ look_around(struct import *import)
     return CLI_OK;
 }
 
-/* "functions/NAME/VERSION.tar.gz" */
+/* "functions/NAME/VERSION.tar.gz", or ".gone": it was removed while it was to be exported. */
 static bool
-parse_path(const char *path, char name[LIMIT_NAME + 1], unsigned *version)
+parse_path(const char *path, char name[LIMIT_NAME + 1], unsigned *version, bool *gone)
 {
-    char end[16] = "";
+    char digits[12], end[16] = "";
 
-    return sscanf(path, "functions/%63[a-z0-9-]/%u%15s", name, version, end) == 3 &&
-           strcmp(end, ".tar.gz") == 0 && *version > 0;
+    if (sscanf(path, "functions/%63[a-z0-9-]/%10[0-9]%15s", name, digits, end) != 3 ||
+        digits[0] == '0' || strtoull(digits, NULL, 10) >= UINT32_MAX)
+        return false;
+    *version = (unsigned)strtoull(digits, NULL, 10);
+    *gone = strcmp(end, ".gone") == 0;
+    return *gone || strcmp(end, ".tar.gz") == 0;
 }
 
-static bool
-is_live(const struct import *import, const char *name, unsigned version)
+static const json_t *
+find(const struct import *import, const char *name)
 {
-    json_t *function;
+    const json_t *function;
     size_t i;
 
     json_array_foreach (json_object_get(import->description, "functions"), i, function)
         if (strcmp(cli_text(function, "name"), name) == 0)
-            return json_integer_value(json_object_get(function, "live")) == version;
-    return false;
+            return function;
+    return NULL;
+}
+
+static void
+say_failed(struct import *import, const char *name, unsigned version, bool live)
+{
+    import->failed++;
+    (void)fprintf(stderr, "hearth: %s: version %u was not taken:\n", name, version);
+    if (live)
+        (void)snprintf(import->failing, sizeof import->failing, "%s", name);
 }
 
 static int
@@ -242,27 +276,35 @@ import_version(struct import *import, const char *name, unsigned version, const 
 {
     char path[200];
     struct cli_reply reply;
-    bool live = is_live(import, name, version), taken;
+    bool live = json_integer_value(json_object_get(find(import, name), "live")) == version, taken;
 
     if (json_object_get(import->here, name) != NULL || strcmp(import->failing, name) == 0)
         return CLI_OK;
+    if (!live && json_object_get(import->live, name) == NULL) {
+        say_failed(import, name, version, true);
+        return cli_fail("%s: the live version of %s must come first: it is not as hearth export "
+                        "wrote it",
+                        import->path, name);
+    }
     (void)snprintf(path, sizeof path, "/v1/functions/%s/versions/%u", name, version);
     taken = cli_ask(
         import->cli,
         &(struct cli_request){
             .method = "PUT", .path = path, .type = "application/gzip", .body = bytes, .len = len},
         &reply);
-    if (taken) {
+    if (taken && live && (unsigned)cli_number(reply.json, "version") != version) {
+        say_failed(import, name, version, true);
+        (void)fprintf(stderr, "somebody else has deployed %s meanwhile\n", name);
+    } else if (taken) {
         import->versions++;
         import->functions += live;
-        if (live)
+        if (live) {
+            (void)json_object_set_new(import->live, name, json_true());
             (void)fprintf(stderr, "%s: version %u is live\n", name, version);
+        }
     } else {
-        import->failed++;
-        (void)fprintf(stderr, "hearth: %s: version %u was not taken:\n", name, version);
+        say_failed(import, name, version, live);
         cli_say_problem(import->cli, &reply);
-        if (live)
-            (void)snprintf(import->failing, sizeof import->failing, "%s", name);
     }
     cli_reply_free(&reply);
     return CLI_OK;
@@ -273,6 +315,7 @@ import_entry(struct import *import, const char *path, const char *bytes, size_t 
 {
     char name[LIMIT_NAME + 1];
     unsigned version;
+    bool gone;
 
     if (import->description == NULL) {
         if (strcmp(path, DESCRIPTION) == 0)
@@ -283,10 +326,10 @@ import_entry(struct import *import, const char *path, const char *bytes, size_t 
                             import->path);
         return look_around(import);
     }
-    if (!parse_path(path, name, &version))
+    if (!parse_path(path, name, &version, &gone) || find(import, name) == NULL)
         return cli_fail("%s: \"%s\" is no part of an export", import->path, path);
     import->seen++;
-    return import_version(import, name, version, bytes, len);
+    return gone ? CLI_OK : import_version(import, name, version, bytes, len);
 }
 
 static int
@@ -352,7 +395,7 @@ import_all(struct import *import)
 int
 cmd_import(const struct cli *cli, int argc, char **argv)
 {
-    struct import import = {.cli = cli, .here = json_object()};
+    struct import import = {.cli = cli, .here = json_object(), .live = json_object()};
     int status;
 
     for (int i = 0; i < argc; i++)
@@ -370,6 +413,7 @@ cmd_import(const struct cli *cli, int argc, char **argv)
     if (status == CLI_OK && import.failed > 0)
         status = cli_fail("%u versions were not taken", import.failed);
     json_decref(import.here);
+    json_decref(import.live);
     json_decref(import.description);
     return status;
 }

@@ -23,8 +23,8 @@
 
 /* administration */
 #define LIMIT_DEPLOY_BODY  (32 * 1024 * 1024)
-#define LIMIT_SAVED_BODY   (64 * 1024 * 1024)  /* a version for another daemon, packed */
-#define LIMIT_SAVED_BYTES  (160 * 1024 * 1024) /* and unpacked: sources and object */
+#define LIMIT_SAVED_JSON   (5 * 1024 * 1024)   /* names of files and settings of a saved version */
+#define LIMIT_SAVED_BODY   (136 * 1024 * 1024) /* a saved version: sources, object, these */
 #define LIMIT_JSON_BODY    (256 * 1024)
 #define LIMIT_BUNDLE_FILES 4096
 #define LIMIT_BUNDLE_BYTES (64 * 1024 * 1024) /* expanded */

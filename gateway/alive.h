@@ -4,7 +4,8 @@
 
 #include "loop.h"
 
-/* On the main loop, with the lock held: answers beat `id` once each of the other loops has turned. */
+/* On the main loop, with the lock held: answers beat `id` once each of the other loops has turned.
+ */
 void gw_alive_answer(struct gw *gw, uint64_t id);
 
 #endif

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -507,6 +508,7 @@ main(int argc, char **argv)
     struct hearth_err err = {0};
     sigset_t none;
 
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 20); /* what is larger goes back when it is freed */
     log_open("hearth-gateway", LOG_LEVEL_INFO);
     log_take_form(argc, argv);
     (void)sigemptyset(&none);

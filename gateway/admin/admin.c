@@ -197,12 +197,14 @@ version_of(const struct gw_route_parts *parts)
 {
     uint64_t number = 0;
 
+    if (parts->version_len > 0 && parts->version[0] == '0')
+        return 0;
     for (size_t i = 0; i < parts->version_len && number <= UINT32_MAX; i++) {
         if (parts->version[i] < '0' || parts->version[i] > '9')
             return 0;
         number = 10 * number + (uint64_t)(parts->version[i] - '0');
     }
-    return number <= UINT32_MAX ? (uint32_t)number : 0;
+    return number < UINT32_MAX ? (uint32_t)number : 0; /* another one must be able to follow */
 }
 
 static void

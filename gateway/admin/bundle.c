@@ -159,8 +159,9 @@ first_take(struct reader *r, struct archive *a, struct archive_entry *entry, con
 {
     (void)a;
     (void)entry;
-    if (r->count == LIMIT_BUNDLE_FILES)
-        return err_set(err, 0, "the bundle has more than %d files", LIMIT_BUNDLE_FILES);
+    if (r->count == LIMIT_BUNDLE_FILES + r->bundle->more)
+        return err_set(err, 0, "the bundle has more than %u files",
+                       LIMIT_BUNDLE_FILES + r->bundle->more);
     r->names[r->count] = strdup(path);
     return r->names[r->count++] != NULL ? 0 : err_set(err, ENOMEM, "read the bundle");
 }
@@ -335,8 +336,9 @@ read_twice(struct reader *r, struct hearth_err *err)
         return status;
     qsort(r->names, r->count, sizeof r->names[0], by_name);
     find_conflicts(r);
-    if (r->folders > FOLDERS_MAX)
-        return err_set(err, 0, "the bundle has more than %d folders", FOLDERS_MAX);
+    if (r->folders > FOLDERS_MAX + r->bundle->more)
+        return err_set(err, 0, "the bundle has more than %u folders",
+                       FOLDERS_MAX + r->bundle->more);
     if (json_array_size(r->bundle->refused) > 0)
         return err_set(err, 0, "%zu of the bundle's files cannot be taken: see \"refused\"",
                        json_array_size(r->bundle->refused));
@@ -346,6 +348,25 @@ read_twice(struct reader *r, struct hearth_err *err)
     return read_all(r, false, err);
 }
 
+struct gw_bundle_letters
+gw_bundle_letters_begin(void)
+{
+    struct gw_bundle_letters letters = {.utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0)};
+
+    if (letters.utf8 != (locale_t)0)
+        letters.before = uselocale(letters.utf8);
+    return letters;
+}
+
+void
+gw_bundle_letters_end(struct gw_bundle_letters *letters)
+{
+    if (letters->utf8 == (locale_t)0)
+        return;
+    (void)uselocale(letters->before);
+    freelocale(letters->utf8);
+}
+
 int
 gw_bundle_read(const void *bytes, size_t len, struct gw_bundle *bundle, struct hearth_err *err)
 {
@@ -353,18 +374,14 @@ gw_bundle_read(const void *bytes, size_t len, struct gw_bundle *bundle, struct h
                        .len = len,
                        .bundle = bundle,
                        .most = bundle->most > 0 ? bundle->most : LIMIT_BUNDLE_BYTES};
-    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-    locale_t before = utf8 != (locale_t)0 ? uselocale(utf8) : (locale_t)0;
+    struct gw_bundle_letters letters = gw_bundle_letters_begin();
     int status;
 
-    r.names = calloc(LIMIT_BUNDLE_FILES, sizeof r.names[0]);
+    r.names = calloc(LIMIT_BUNDLE_FILES + bundle->more, sizeof r.names[0]);
     status = r.names != NULL ? read_twice(&r, err) : err_set(err, ENOMEM, "read the bundle");
     for (unsigned i = 0; i < r.count; i++)
         free(r.names[i]);
     free(r.names);
-    if (utf8 != (locale_t)0) {
-        (void)uselocale(before);
-        freelocale(utf8);
-    }
+    gw_bundle_letters_end(&letters);
     return status;
 }

@@ -155,7 +155,7 @@ make_settings(struct gw_deploy *d, struct gw_bad_setting *bad)
         status = gw_settings_from_json(&d->settings, bundle, bad);
         json_decref(bundle);
     }
-    if (status == 0)
+    if (status == 0 && d->kind != GW_DEPLOY_SAVED)
         status = gw_settings_from_query(&d->settings, d->req->query, bad);
     if (status == 0)
         status = gw_settings_check(&d->settings, bad);
@@ -355,7 +355,7 @@ on_look_for_room(struct gw_timer *timer)
     check(d);
 }
 
-/* Reserves disk for all that is staged. Older versions count until they are removed. */
+/* For all that is staged. Older versions count until they are removed. */
 static bool
 take_disk(struct gw_deploy *d)
 {
@@ -382,26 +382,11 @@ take_disk(struct gw_deploy *d)
     return false;
 }
 
-static void on_turn(struct gw_turn *turn);
-
-static void
-await_turn(struct gw_deploy *d)
-{
-    if (d->diagnostics == NULL)
-        d->diagnostics = json_array();
-    d->turn.go = on_turn;
-    (void)gw_turn_take(d->function, &d->turn, true); /* which refuses none that goes first */
-}
-
 static void
 begin_check(struct gw_deploy *d)
 {
     if (!take_disk(d))
         return;
-    if (d->kept_only) { /* whoever makes it live sees whether it starts */
-        await_turn(d);
-        return;
-    }
     d->room_by_ms = gw_now_ms() + ROOM_WAIT_MS;
     check(d);
 }
@@ -472,6 +457,25 @@ drop_abandoned(struct gw *gw)
     }
 }
 
+/* Of the new version. A deploy uses one up even if it fails; one that is put back has its own. */
+static bool
+take_number(struct gw_deploy *d)
+{
+    struct gw_function *f = d->function;
+
+    if (d->kind == GW_DEPLOY_SAVED)
+        d->version = d->req->version;
+    else if (f->newest < UINT32_MAX - 1)
+        d->version = ++f->newest;
+    if (d->version != 0 && gw_function_version(f, d->version) == NULL)
+        return true;
+    gw_request_problem(d->req, d->version != 0 ? GW_VERSION_EXISTS : GW_STORAGE_FULL, NULL,
+                       d->version != 0 ? "%s has a version %u already"
+                                       : "%s has used up all numbers of versions",
+                       d->name, d->version);
+    return false;
+}
+
 /* Begins the deploys whose turn it is: a few at a time, one per function. */
 static void
 pump(struct gw *gw)
@@ -506,15 +510,10 @@ pump(struct gw *gw)
         d->function = f;
         d->is_new = f->live == 0;
         d->kept_only = d->kind == GW_DEPLOY_SAVED && !d->is_new;
-        d->version = d->kind == GW_DEPLOY_SAVED ? d->req->version : f->newest + 1;
-        if (gw_function_version(f, d->version) != NULL) {
-            gw_request_problem(d->req, GW_VERSION_EXISTS, NULL, "%s has a version %u already",
-                               d->name, d->version);
+        if (!take_number(d)) {
             deploy_free(d);
             return;
         }
-        if (d->version > f->newest)
-            f->newest = d->version;
         (void)uv_queue_work(gw_main_loop(gw)->uv, &d->work, stage, on_staged);
     }
 }
@@ -616,8 +615,8 @@ commit(uv_work_t *work)
         (void)store_remove_version(d->name, d->dropped[i], NULL);
 }
 
-/* Which versions are beyond the last few: their files go with the commit of the new
- * one, their records once that has succeeded. One that is put back pushes none out. */
+/* Which versions are beyond the last few: their files go with the commit of the new one, their
+ * records once that has succeeded. One that is put back pushes none out. */
 static void
 choose_dropped(struct gw_deploy *d)
 {
@@ -645,9 +644,8 @@ forget_dropped(struct gw_deploy *d)
             }
 }
 
-/* True where the instance that checked the version serves it too: where the function
- * has calls to serve, and no PATCH came in between that it cannot follow. Else it goes: a
- * function that nobody calls costs nothing. */
+/* True where the instance that checked the version serves it too: where the function has calls to
+ * serve, and no PATCH came in between that it cannot follow. Else it goes: it would cost. */
 static bool
 place_instance(struct gw_deploy *d)
 {
@@ -672,16 +670,17 @@ place_instance(struct gw_deploy *d)
     return inst->slot != NULL;
 }
 
-/* By number, the newest first. */
+/* The instance that has checked a version beside the live one. */
 static void
-add_version(struct gw_function *f, struct gw_version *version)
+end_check(struct gw_deploy *d)
 {
-    struct gw_version **at = &f->versions;
+    struct gw_instance *inst = d->instance;
 
-    while (*at != NULL && (*at)->number > version->number)
-        at = &(*at)->next;
-    version->next = *at;
-    *at = version;
+    d->instance = NULL;
+    if (inst == NULL)
+        return; /* it died meanwhile */
+    inst->checker = NULL;
+    gw_instance_retire(inst, SCH_END_SURPLUS);
 }
 
 static void
@@ -728,9 +727,11 @@ on_committed(uv_work_t *work, int status)
                                    .object_bytes = d->object_bytes,
                                    .disk_bytes = d->disk_held};
     d->disk_held = 0;
-    add_version(f, version);
+    gw_version_add(f, version);
     forget_dropped(d);
-    if (!d->kept_only)
+    if (d->kept_only)
+        end_check(d);
+    else
         make_live(d);
     answer = gw_show_function(f);
     (void)json_object_set(answer, "diagnostics", d->diagnostics);
@@ -792,5 +793,8 @@ on_instance_ready(struct gw_checker *checker, struct gw_instance *inst)
     struct gw_deploy *d = container_of(checker, struct gw_deploy, checker);
 
     d->instance = inst;
-    await_turn(d);
+    if (d->diagnostics == NULL)
+        d->diagnostics = json_array();
+    d->turn.go = on_turn;
+    (void)gw_turn_take(d->function, &d->turn, true); /* which refuses none that goes first */
 }

@@ -3,6 +3,7 @@
 #define GATEWAY_DEPLOY_H
 
 #include <jansson.h>
+#include <locale.h>
 
 #include "codes.h"
 #include "function.h"
@@ -88,9 +89,17 @@ struct gw_bundle {
     void *user;
     const char *prefix; /* what follows it has the bounds of a path; NULL: all of it */
     size_t most;        /* bytes, unpacked; 0: LIMIT_BUNDLE_BYTES */
+    unsigned more;      /* files and folders than a bundle may have */
     json_t *ignored;    /* gets names that were left out */
     json_t *refused;    /* gets all that is wrong: {"file", "reason"} */
 };
+
+/* Names of files are UTF-8, whatever the locale: of this thread, between the two. */
+struct gw_bundle_letters {
+    locale_t utf8, before;
+};
+struct gw_bundle_letters gw_bundle_letters_begin(void);
+void gw_bundle_letters_end(struct gw_bundle_letters *letters);
 
 int gw_bundle_read(const void *bytes, size_t len, struct gw_bundle *bundle, struct hearth_err *err);
 

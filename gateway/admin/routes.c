@@ -61,11 +61,11 @@ const struct gw_route gw_routes[] = {
     {"/v1/functions/*/versions/*", "GET", GW_TOKEN, gw_saved_get, 0, "save", "functions",
      "A version with its sources, its object and its settings, for another daemon.",
      GW_NO_PARAMETERS, NULL, "200 application/gzip -",
-     C(FUNCTION_NOT_FOUND) | C(VERSION_NOT_FOUND)},
+     C(FUNCTION_NOT_FOUND) | C(VERSION_NOT_FOUND) | C(OVERLOADED)},
     {"/v1/functions/*/versions/*", "PUT", GW_TOKEN, gw_saved_put, LIMIT_SAVED_BODY, "restore",
      "functions",
-     "Puts a version where it was not, as GET gave it. The first one of a function goes live, "
-     "once an instance of it has started; others are kept beside it.",
+     "Puts a version where it was not, as GET gave it, once an instance of it has started. The "
+     "first one of a function goes live, others are kept beside it.",
      GW_NO_PARAMETERS, "application/gzip -", "201 application/json Function",
      C(BAD_SETTING) | C(BAD_BUNDLE) | C(VERSION_NOT_FOUND) | C(VERSION_EXISTS) | C(VERSION_UNFIT) |
          C(OVERLOADED) | C(STORAGE_FULL)},

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "admin.h"
 #include "build_rules.h"
@@ -24,9 +25,14 @@
 #define VERSION "version.json"
 #define SOURCE  STATE_SOURCE "/"
 
+#define WAITING_MOST 64
+#define CREATED_MOST INT64_C(253402300799999) /* ms; the end of the year 9999 */
+#define OTHER_FILES  3                        /* in a version than its sources */
+
 /* ---- packing ---- */
 
 struct saving {
+    struct saving *next;
     uv_work_t work;
     struct gw_request *req;
     char name[LIMIT_NAME + 1];
@@ -36,6 +42,9 @@ struct saving {
     int status;
     struct hearth_err err;
 };
+
+static struct saving *waiting; /* on the main loop */
+static bool running;
 
 struct packer {
     struct archive *archive;
@@ -61,7 +70,7 @@ pack_bytes(struct packer *packer, const char *path, const void *bytes, size_t le
         archive_entry_set_filetype(head, AE_IFREG);
         archive_entry_set_perm(head, 0644);
         archive_entry_set_size(head, (la_int64_t)len);
-        if (archive_write_header(packer->archive, head) != ARCHIVE_OK ||
+        if (archive_write_header(packer->archive, head) < ARCHIVE_WARN ||
             archive_write_data(packer->archive, bytes, len) != (la_ssize_t)len)
             status = -ENOMEM;
     }
@@ -153,6 +162,7 @@ static void
 save(uv_work_t *work)
 {
     struct saving *s = work->data;
+    struct gw_bundle_letters letters = gw_bundle_letters_begin();
     cleanup_close int dir = store_version_folder(s->name, s->version);
     struct packer packer = {.archive = archive_write_new(),
                             .out = open_memstream(&s->bytes, &s->len)};
@@ -173,7 +183,10 @@ save(uv_work_t *work)
         (void)archive_write_free(packer.archive);
     if (packer.out != NULL && fclose(packer.out) != 0 && s->status == 0)
         s->status = -ENOMEM;
+    gw_bundle_letters_end(&letters);
 }
+
+static void pump(struct gw *gw);
 
 static void
 on_saved(uv_work_t *work, int status)
@@ -181,15 +194,36 @@ on_saved(uv_work_t *work, int status)
     struct saving *s = work->data;
     gw_locked struct gw *held = gw_lock(s->req->gw);
 
+    struct gw *gw = s->req->gw;
+
     (void)status;
-    if (s->status < 0) {
+    if (s->status == -ENOENT) {
+        free(s->bytes);
+        gw_request_problem(s->req, GW_VERSION_NOT_FOUND, NULL, "version %u was removed meanwhile",
+                           s->version);
+    } else if (s->status < 0) {
         free(s->bytes);
         gw_request_problem(s->req, GW_INTERNAL, NULL, "version %u could not be read: %s",
                            s->version, strerror(-s->status));
     } else {
         gw_request_text(s->req, 200, "application/gzip", s->bytes, s->len);
     }
+    running = false;
     free(s);
+    pump(gw);
+}
+
+/* One at a time: each has the whole version in memory, and a thread of the pool. */
+static void
+pump(struct gw *gw)
+{
+    struct saving *s = waiting;
+
+    if (running || s == NULL)
+        return;
+    LL_DELETE(waiting, s);
+    running = true;
+    (void)uv_queue_work(gw_main_loop(gw)->uv, &s->work, save, on_saved);
 }
 
 void
@@ -197,9 +231,16 @@ gw_saved_get(struct gw_request *req)
 {
     struct gw_function *f = gw_request_function(req);
     struct saving *s;
+    int count;
 
     if (f == NULL)
         return;
+    LL_COUNT(waiting, s, count);
+    if (count >= WAITING_MOST) {
+        gw_request_problem(req, GW_OVERLOADED, NULL, "%d versions wait to be packed already",
+                           count);
+        return;
+    }
     if (gw_function_version(f, req->version) == NULL) {
         gw_request_problem(req, GW_VERSION_NOT_FOUND, NULL,
                            "%s has no such version: see GET …/versions", f->name);
@@ -214,7 +255,8 @@ gw_saved_get(struct gw_request *req)
     s->version = req->version;
     memcpy(s->name, f->name, sizeof s->name);
     s->work.data = s;
-    (void)uv_queue_work(gw_main_loop(req->gw)->uv, &s->work, save, on_saved);
+    LL_APPEND(waiting, s);
+    pump(req->gw);
 }
 
 /* ---- unpacking ---- */
@@ -239,7 +281,7 @@ unpack_file(void *user, const char *path, const void *bytes, size_t len, struct 
         d->object_bytes = (int64_t)len;
         return store_stage_object(d->name, d->version, bytes, len, err);
     }
-    if (strcmp(path, VERSION) == 0 && is_text && len <= LIMIT_JSON_BODY) {
+    if (strcmp(path, VERSION) == 0 && is_text && len <= LIMIT_SAVED_JSON) {
         free(u->description);
         u->description = strndup(len > 0 ? bytes : "", len);
         return u->description != NULL ? 0 : err_set(err, ENOMEM, "read " VERSION);
@@ -260,6 +302,9 @@ stage_files(struct gw_deploy *d, const json_t *files)
     size_t i;
     int status = 0;
 
+    if (!json_is_array(files))
+        return err_set(&d->err, EINVAL, VERSION ": \"files\" is no list");
+
     json_array_foreach (files, i, file) {
         const char *path = json_string_value(file);
 
@@ -278,6 +323,7 @@ take_description(struct gw_deploy *d, const char *text)
 {
     json_t *json = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
     json_int_t format = json_integer_value(json_object_get(json, "format"));
+    const json_t *created = json_object_get(json, "created");
     int status = 0;
 
     if (!json_is_object(json) || format < 1)
@@ -286,8 +332,11 @@ take_description(struct gw_deploy *d, const char *text)
         status = err_set(&d->err, EINVAL,
                          "a later Hearth saved it, in format %lld; this one reads up to %d",
                          (long long)format, FORMAT);
+    else if (!json_is_integer(created) || json_integer_value(created) < 0 ||
+             json_integer_value(created) > CREATED_MOST)
+        status = err_set(&d->err, EINVAL, VERSION ": \"created\" is no time");
     if (status == 0) {
-        d->created_ms = json_integer_value(json_object_get(json, "created"));
+        d->created_ms = json_integer_value(created);
         free(d->bundle_json);
         d->bundle_json = json_dumps(json_object_get(json, "settings"), JSON_COMPACT);
         if (d->bundle_json == NULL)
@@ -306,11 +355,21 @@ gw_saved_stage(struct gw_deploy *d)
     struct gw_bundle bundle = {.on_file = unpack_file,
                                .user = &u,
                                .prefix = SOURCE,
-                               .most = LIMIT_SAVED_BYTES,
+                               .most = LIMIT_SAVED_BODY,
+                               .more = OTHER_FILES,
                                .ignored = d->ignored,
                                .refused = d->refused};
-    int status = gw_bundle_read(d->req->body, d->req->len, &bundle, &d->err);
+    cleanup_close int there = store_version_folder(d->name, d->version);
+    int status;
 
+    if (there >= 0) {
+        d->code = GW_VERSION_EXISTS;
+        return err_set(&d->err, EEXIST,
+                       "the state folder has a version %u of %s, which could not be "
+                       "read at the start",
+                       d->version, d->name);
+    }
+    status = gw_bundle_read(d->req->body, d->req->len, &bundle, &d->err);
     if (status == 0)
         status = take_description(d, u.description);
     if (status == 0 && !u.has_object)

@@ -218,3 +218,16 @@ gw_function_count_refused(struct gw_function *f, int number, uint64_t count)
     if (number >= 0 && number < SBX_SYSCALLS)
         f->refused[number] += count;
 }
+
+void
+gw_version_add(struct gw_function *f, struct gw_version *version)
+{
+    struct gw_version **at = &f->versions;
+
+    while (*at != NULL && (*at)->number > version->number)
+        at = &(*at)->next;
+    version->next = *at;
+    *at = version;
+    if (version->number > f->newest)
+        f->newest = version->number;
+}

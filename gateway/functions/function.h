@@ -136,6 +136,8 @@ void gw_function_count_refused(struct gw_function *f, int number, uint64_t count
 int gw_function_check_room(struct gw *gw, const struct gw_function *f,
                            const struct gw_settings *settings, struct gw_bad_setting *bad);
 struct gw_version *gw_function_version(struct gw_function *f, uint32_t number);
+/* By number, the newest first; takes it. */
+void gw_version_add(struct gw_function *f, struct gw_version *version);
 /* Reserves disk for a version. False if it exceeds the budget; then nothing is reserved. */
 /* A version was removed: takes it over. Its disk is free once it has no instances. */
 void gw_version_gone(struct gw *gw, struct gw_function *f, struct gw_version *version);

@@ -41,7 +41,7 @@ on_version(void *user, const char *name, uint32_t number, const char *text, int 
     struct gw *gw = user;
     struct gw_function *f = gw_function_find(gw, name, strlen(name));
     json_t *json = text != NULL ? json_loads(text, 0, NULL) : NULL;
-    struct gw_version *version = calloc(1, sizeof *version), **at;
+    struct gw_version *version = calloc(1, sizeof *version);
 
     if (f == NULL)
         f = gw_function_add(gw, name);
@@ -60,10 +60,7 @@ on_version(void *user, const char *name, uint32_t number, const char *text, int 
     if (version->disk_bytes < object_bytes) /* made by an older release */
         version->disk_bytes = object_bytes;
     gw->functions->disk_used += version->disk_bytes;
-    for (at = &f->versions; *at != NULL && (*at)->number > number;)
-        at = &(*at)->next;
-    version->next = *at;
-    *at = version;
+    gw_version_add(f, version);
     if (live) {
         f->live = number;
         apply_settings(gw, f, json_object_get(json, "settings"));

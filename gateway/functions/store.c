@@ -49,6 +49,19 @@ clean_temporary(int dir, const char *name)
     return unlinkat(dir, temporary, 0) == 0;
 }
 
+/* Else it is of a copy that was made while the daemon ran. */
+static bool
+is_whole(int fd, const char *staged)
+{
+    char path[NAME_MAX];
+
+    (void)snprintf(path, sizeof path, "%s/function.json", staged);
+    if (faccessat(fd, path, F_OK, 0) != 0)
+        return false;
+    (void)snprintf(path, sizeof path, "%s/" STATE_OBJECT, staged);
+    return faccessat(fd, path, F_OK, 0) == 0;
+}
+
 /* Of a deploy that was broken off after it wrote `live`, which is the moment from which it counts:
  * what remained to be done. */
 static void
@@ -60,7 +73,7 @@ finish_commit(int fd)
 
     (void)snprintf(staged, sizeof staged, STATE_STAGED "%lu", live);
     (void)snprintf(version, sizeof version, "%lu", live);
-    if (live > 0 && faccessat(fd, version, F_OK, 0) != 0)
+    if (live > 0 && faccessat(fd, version, F_OK, 0) != 0 && is_whole(fd, staged))
         (void)renameat(fd, staged, fd, version); /* most often there is none */
 }
 
@@ -129,13 +142,15 @@ static int
 check_format(struct hearth_err *err)
 {
     cleanup_free char *text = files_read(state, STATE_FORMAT_FILE, FORMAT_LEN);
-    unsigned long format = text != NULL ? strtoul(text, NULL, 10) : 1;
+    char *end = text;
+    unsigned long format =
+        text != NULL && text[0] >= '1' && text[0] <= '9' ? strtoul(text, &end, 10) : text == NULL;
     char now[FORMAT_LEN];
     int n;
 
     if (text == NULL && errno != ENOENT)
         return err_set(err, errno, "read the file " STATE_FORMAT_FILE " of the state folder");
-    if (format < 1)
+    if (format < 1 || (text != NULL && end[strspn(end, "\n")] != '\0'))
         return err_set(err, 0,
                        "the file " STATE_FORMAT_FILE " of the state folder holds no number");
     if (format > STATE_FORMAT)

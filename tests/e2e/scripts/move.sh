@@ -58,6 +58,46 @@ start2
 test "$(h2 call a)" = "four secret"
 h2 rollback a 2 && test "$(h2 call a)" = "two secret"
 test "$(curl -s -X PUT -H "$A2" --data-binary @one.tar.gz -H 'Content-Type: application/gzip' $U2/v1/functions/a/versions/2 | code)" = version_exists
+# numbers: one that failed, and the last ones
+raw() { curl -s -o out -w '%{http_code}' -X PUT -H "$A2" --data-binary @$1 -H 'Content-Type: application/gzip' $U2/v1/functions/$2; }
+test "$(raw a.c a/versions/1000)" = 400
+h2 deploy a.c && test "$(h2 --json describe a | sed -n 's/^ *"version": \([0-9]*\),/\1/p' | head -1)" = 5
+test "$(raw a.c a/versions/4294967295)" = 404
+test "$(raw one.tar.gz a/versions/01)" = 404
+test "$(raw one.tar.gz a/versions/4294967294)" = 201
+h2 deploy a.c 2>err && exit 1
+grep -q "used up all numbers" err
+test "$(h2 call a)" = "four secret"
+# names in other letters, and as much as a bundle may have
+mkdir -p big/d && cp a.c big/main.c && echo x >"big/d/grüße.txt"
+python3 - <<'P'
+import os
+for i in range(4093):
+    folder = f"big/d/{i % 50:03}" + "x" * 100
+    os.makedirs(folder, exist_ok=True)
+    open(f"{folder}/{i}", "w").write("x")
+P
+LC_ALL=C h2 deploy big >out
+curl -sf -o big.tar.gz -H "$A2" $U2/v1/functions/big/versions/1
+tar tzf big.tar.gz | grep -c '^source/' | grep -x 4095
+test "$(raw big.tar.gz copy/versions/1)" = 201
+h2 delete copy; h2 delete big
+# a version beside the live one is tried too
+mkdir w && (cd w && tar xzf ../one.tar.gz && echo x >function.so)
+tar -C w -czf w.tar.gz $(ls w)
+test "$(raw w.tar.gz a/versions/77)" = 422
+# of an edited archive nothing is taken that it does not name, and the live version must come first
+mkdir -p e && tar -C e -xf some.tar
+sed -i 's/"name": "hello"/"name": "other"/' e/hearth.json
+for name in a b hello; do h2 delete $name; done
+(cd e && tar cf ../edited.tar hearth.json functions/a/2.tar.gz functions/a/1.tar.gz functions/a/3.tar.gz functions/hello/1.tar.gz)
+h2 import edited.tar 2>err && exit 1
+grep -q "is no part of an export" err
+h2 delete a
+(cd e && tar cf ../edited.tar hearth.json functions/a/1.tar.gz functions/a/2.tar.gz)
+h2 import edited.tar 2>err && exit 1
+grep -q "the live version of a must come first" err
+h2 import all.tar
 # what is no export is refused and changes nothing
 for name in a b hello; do h2 delete $name; done
 head -c 3000 all.tar >cut.tar
@@ -78,6 +118,8 @@ sed -i 's/"format": 2/"format": 1/; s/"memory": [0-9]*/"memory": 1/' v/version.j
 sed -i 's/"memory": 1/"memory": 16777216/' v/version.json; mv v/function.so f.so; repack; put2 v.tar.gz | grep -q "there is no function.so"
 head -c 2000 /dev/urandom >v/function.so; repack; test "$(put2 v.tar.gz | code)" = init_failed
 cp f.so v/function.so; echo x >v/more; repack; test "$(put2 v.tar.gz | code)" = bad_bundle; rm v/more
+sed -i 's|"files": \[\]|"files": {}|' v/version.json; repack; test "$(put2 v.tar.gz | code)" = bad_bundle; sed -i 's|"files": {}|"files": []|' v/version.json
+sed -i 's|"created": |"created": -|' v/version.json; repack; test "$(put2 v.tar.gz | code)" = bad_bundle; sed -i 's|"created": -|"created": |' v/version.json
 sed -i 's|"files": \[\]|"files": ["../../version.json"]|' v/version.json; repack; test "$(put2 v.tar.gz | code)" = bad_bundle
 test "$(h2 --json list | grep -c '"name"')" = 0
 ls $D/state2/functions | wc -l | grep -x 0
@@ -91,6 +133,11 @@ start2
 test "$(curl -s $U2/function/x)" = "two secret"
 test "$(cat $D/state2/format)" = 2
 stop2
+for odd in -1 2x '' 0; do
+    echo "$odd" >$D/state2/format
+    $HEARTH_PREFIX/bin/hearthd --listen 127.0.0.1:0 --state $D/state2 2>log2 && exit 1
+    grep -q "holds no number" log2
+done
 echo 3 >$D/state2/format
 $HEARTH_PREFIX/bin/hearthd --listen 127.0.0.1:0 --state $D/state2 2>log2 && exit 1
 grep -q "the state folder has format 3, of a later Hearth" log2
