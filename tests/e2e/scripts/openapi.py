@@ -217,7 +217,7 @@ class Suite:
             if "bad_json" in codes:
                 self.check(name, d.send(*sample[:2], "{", fields), "bad_json")
             if "body_too_large" in codes:
-                self.check(name, d.send(*sample[:2], b" " * ((64 << 20) + (1 << 10) if name in ("deploy", "restore") else 2 << 20), fields),
+                self.check(name, d.send(*sample[:2], b" " * ({"deploy": 64 << 20, "restore": 137 << 20}.get(name, 2 << 20) + 1024), fields),
                            "body_too_large")
 
     def settings(self):
@@ -262,6 +262,30 @@ class Suite:
         self.check("restore", put(self.saved), "version_exists")
         self.check("save", d.send("GET", "/v1/functions/f/versions/99999"), "version_not_found")
         self.overload("restore", "/versions/1", self.saved, GZIP)
+        self.many_saves()
+
+    def many_saves(self):
+        """More than may wait, of a version that takes a while to pack."""
+        d = self.main
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            for name, data in (("main.c", CALLED.encode()), ("data", os.urandom(8 << 20))):
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+        answer = d.send("PUT", "/v1/functions/fat?memory=16M", out.getvalue(), {"Content-Type": "application/x-tar"})
+        assert answer.status == 201, answer.body
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(d.send("GET", "/v1/functions/fat/versions/1")))
+                   for _ in range(80)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        refused = [a for a in answers if a.status == 503]
+        if not refused:
+            sys.exit("save: overloaded could not be provoked")
+        self.check("save", refused[0], "overloaded")
 
     def overload(self, operation, path, body, fields):
         d = self.main
