@@ -28,7 +28,9 @@ struct gw_profile {
     uv_work_t work;
     char name[LIMIT_NAME + 1];
     uint32_t version;
-    int64_t seconds, begin_by_ms, begun_ms, took_ms;
+    int64_t seconds, begin_by_ms, took_ms;
+    int64_t begun_ms;      /* wall clock */
+    int64_t measured_from; /* gw_now_ms() */
     bool live, pprof, json;
     char *text; /* as it comes */
     size_t len;
@@ -133,7 +135,7 @@ on_time(struct gw_timer *timer)
     struct gw_profile *p = container_of(timer, struct gw_profile, timer);
     gw_locked struct gw *held = gw_lock(p->gw);
 
-    p->took_ms = clock_wall_ms() - p->begun_ms;
+    p->took_ms = gw_now_ms() - p->measured_from;
     if (p->took_ms >= p->seconds * 1000 || p->gw->draining)
         gw_instance_profile_end(p->instance);
     else
@@ -146,6 +148,7 @@ on_begun(struct gw_profiler *profiler)
     struct gw_profile *p = container_of(profiler, struct gw_profile, profiler);
 
     p->begun_ms = clock_wall_ms();
+    p->measured_from = gw_now_ms();
     gw_timer_set(gw_main_loop(p->gw), &p->timer, LOOK_MS, on_time);
 }
 

@@ -41,7 +41,7 @@ memory_use_add(struct memory_use *use, uint32_t version, uint64_t limit, uint64_
                uint32_t calls, int64_t body, int64_t now_ms)
 {
     begin_version(use, version);
-    if (use->since_ms == 0)
+    if (use->since_ms == 0 || now_ms < use->since_ms) /* the clock was set back */
         use->since_ms = now_ms;
     use->until_ms = now_ms;
     use->calls += calls;

@@ -31,7 +31,7 @@ compare_clocks(struct launcher *l, int64_t passed_ms)
 
     if (l->beat_wall_ms != 0 && llabs(step_ms) > CLOCK_STEP)
         log_warning("the wall clock was set %s by %" PRId64 " s", step_ms > 0 ? "forward" : "back",
-                    (int64_t)llabs(step_ms) / 1000);
+                    ((int64_t)llabs(step_ms) + 500) / 1000);
     l->beat_wall_ms = wall_ms;
 }
 

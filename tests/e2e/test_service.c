@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -372,6 +373,150 @@ test_a_gateway_that_stood_still_goes_on_and_it_is_said(void **state)
     daemon_remove(&d);
 }
 
+/* ---- the wall clock is set ---- */
+
+static void
+preload_clock(void)
+{
+    (void)setenv("LD_PRELOAD", getenv("HEARTH_CLOCK_SHIFT"), 1);
+}
+
+static void
+expect_all_goes_on(const struct daemon *d, int kept)
+{
+    struct reply r;
+    char *got;
+
+    raw_send_text(kept, "GET /function/hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    got = raw_receive(kept, "hello"); /* the connection of before */
+    assert_non_null(strstr(got, "200 OK"));
+    free(got);
+    r = patch(d, "/v1/functions/hello", "{\"max\": 3}");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    deploy_ok(d, "hello", "", HELLO);
+    expect_body(d, "/function/hello", "hello");
+    r = get_of(d, "hello", "memory");
+    assert_true(json_integer_value(json_object_get(json_object_get(r.json, "calls"), "count")) > 0);
+    reply_free(&r);
+    r = get(d, "/v1/events?since=1m");
+    assert_non_null(strstr(r.body, "\"deployed\""));
+    reply_free(&r);
+    r = get(d, "/v1/functions/hello/logs?lines=10");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+}
+
+static void
+test_a_wall_clock_that_is_set_by_hours_changes_nothing(void **state)
+{
+    struct daemon d = {.prepare = preload_clock};
+    char path[] = "/tmp/hearth-clock-XXXXXX";
+    int fd = mkstemp(path), kept;
+    int64_t shift = 0;
+    pid_t worker;
+
+    (void)state;
+    assert_int_equal(pwrite(fd, &shift, sizeof shift, 0), sizeof shift);
+    (void)setenv("HEARTH_CLOCK", path, 1);
+    daemon_start(&d);
+    deploy_ok(&d, "hello", "memory=16M&min=1&idle_timeout=1h", HELLO);
+    deploy_ok(&d, "other", "memory=16M&min=1&idle_timeout=1h", HELLO);
+    worker = instance_pid(&d, "other");
+    kept = raw_connect(&d);
+    shift = INT64_C(5) * 3600;
+    assert_int_equal(pwrite(fd, &shift, sizeof shift, 0), sizeof shift);
+    wait_for_log(&d, "the wall clock was set forward by 18000 s");
+    expect_all_goes_on(&d, kept);
+    shift = -INT64_C(5) * 3600;
+    assert_int_equal(pwrite(fd, &shift, sizeof shift, 0), sizeof shift);
+    wait_for_log(&d, "the wall clock was set back by 36000 s");
+    expect_all_goes_on(&d, kept);
+    assert_int_equal(instance_pid(&d, "other"), worker); /* not idle for hours: it is the same */
+    (void)close(kept);
+    assert_int_equal(daemon_stop(&d), 0);
+    daemon_remove(&d);
+    (void)close(fd);
+    (void)unlink(path);
+    (void)unsetenv("HEARTH_CLOCK");
+}
+
+/* ---- the host has no more processes ---- */
+
+static char group[64];
+
+/* A group of its own for the number of processes, which the test can set. */
+static void
+enter_group(void)
+{
+    char path[96];
+    int fd;
+
+    (void)snprintf(path, sizeof path, "%s/cgroup.procs", group);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "0", 1) != 1)
+        _exit(127);
+    (void)close(fd);
+}
+
+static void
+write_group(const char *file, const char *text)
+{
+    char path[96];
+    int fd;
+
+    (void)snprintf(path, sizeof path, "%s/%s", group, file);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    (void)close(fd);
+}
+
+static bool
+calls_well(void *user)
+{
+    struct reply r = get(user, "/function/late");
+    bool well = r.status == 200;
+
+    reply_free(&r);
+    return well;
+}
+
+static void
+test_a_host_without_processes_is_an_error_and_passes(void **state)
+{
+    struct daemon d = {.prepare = enter_group};
+    struct reply r;
+
+    (void)state;
+    if (access("/sys/fs/cgroup/pids", F_OK) != 0) {
+        (void)snprintf(group, sizeof group, "/sys/fs/cgroup/hearth-test-pids");
+        (void)mkdir(group, 0755);
+    } else {
+        (void)snprintf(group, sizeof group, "/sys/fs/cgroup/pids/hearth-test-%d", (int)getpid());
+        assert_int_equal(mkdir(group, 0755), 0);
+    }
+    daemon_start_with(&d, (const char *const[]){"--blanks-max=0", "--blanks-min=0", NULL});
+    deploy_ok(&d, "warm", "memory=16M&min=1", HELLO);
+    deploy_ok(&d, "late", "memory=16M", HELLO);
+    write_group("pids.max", "1"); /* no process more can be made */
+    r = get(&d, "/function/late");
+    if (r.status != 502 && r.status != 503)
+        fail_msg("%ld %s", r.status, r.body);
+    reply_free(&r);
+    r = deploy(&d, "more", "memory=16M", HELLO);
+    assert_true(r.status >= 500);
+    reply_free(&r);
+    wait_for_log(&d, "Resource temporarily unavailable");
+    expect_body(&d, "/function/warm", "hello"); /* what is there serves on */
+    write_group("pids.max", "max");
+    wait_for("a start that works again", calls_well, &d);
+    deploy_ok(&d, "more", "memory=16M", HELLO);
+    assert_int_equal(daemon_stop(&d), 0);
+    daemon_remove(&d);
+    (void)rmdir(group);
+}
+
 int
 main(void)
 {
@@ -382,6 +527,8 @@ main(void)
         cmocka_unit_test(test_a_restart_refuses_no_client),
         cmocka_unit_test(test_the_service_manager_is_told_what_goes_on),
         cmocka_unit_test(test_a_gateway_that_stood_still_goes_on_and_it_is_said),
+        cmocka_unit_test(test_a_wall_clock_that_is_set_by_hours_changes_nothing),
+        cmocka_unit_test(test_a_host_without_processes_is_an_error_and_passes),
     };
 
     return RUN_TESTS("service", tests, NULL, NULL);

@@ -235,11 +235,48 @@ test_a_gateway_killed_a_hundred_times_refuses_no_client(void **state)
     daemon_remove(&d);
 }
 
+/* ---- many functions ---- */
+
+#define MANY 1000
+
+static void
+test_a_thousand_functions_are_served_after_a_start(void **state)
+{
+    struct daemon d = {0};
+    char command[300];
+    int64_t begun;
+
+    (void)state;
+    daemon_start(&d);
+    deploy_ok(&d, "f0", "memory=16M", echo);
+    assert_int_equal(daemon_stop(&d), 0);
+    (void)snprintf(command, sizeof command,
+                   "cd %s/functions && for i in $(seq %d); do cp -a f0 f$i; done", d.state,
+                   MANY - 1);
+    assert_int_equal(system(command), 0);
+    for (int i = 0; i < 2; i++) {
+        struct reply r;
+
+        begun = harness_now_ms();
+        daemon_start(&d);
+        r = get(&d, "/function/f999?1");
+        assert_int_equal(r.status, 200);
+        reply_free(&r);
+        print_message("# start with %d functions, to the first answer: %lld ms\n", MANY,
+                      (long long)(harness_now_ms() - begun));
+        (void)kill(d.pid, SIGKILL); /* of the launcher: the next start finds what it left */
+        (void)waitpid(d.pid, NULL, 0);
+        d.pid = 0;
+    }
+    daemon_remove(&d);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_gateway_killed_a_hundred_times_refuses_no_client),
+        cmocka_unit_test(test_a_thousand_functions_are_served_after_a_start),
     };
 
     return RUN_TESTS("survival", tests, NULL, NULL);
