@@ -97,6 +97,16 @@ describe(const struct cli *cli, const char *name, bool listed)
     return json_pack("{s:s,s:I,s:o}", "name", name, "live", live, "versions", versions);
 }
 
+/* Whether a name is among the first n. */
+static bool
+is_named(char **names, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
 /* Those that are named, or all. */
 static json_t *
 describe_all(const struct cli *cli, int argc, char **argv)
@@ -107,7 +117,8 @@ describe_all(const struct cli *cli, int argc, char **argv)
     size_t i;
 
     for (int k = 0; k < argc && !failed; k++)
-        failed = json_array_append_new(functions, describe(cli, argv[k], false)) != 0;
+        if (!is_named(argv, k, argv[k]))
+            failed = json_array_append_new(functions, describe(cli, argv[k], false)) != 0;
     if (argc == 0) {
         failed = !cli_call(cli, &(struct cli_request){.path = "/v1/functions"}, &reply);
         json_array_foreach (json_object_get(reply.json, "functions"), i, one) {
@@ -189,15 +200,20 @@ struct import {
     char failing[LIMIT_NAME + 1]; /* whose live version could not be taken: the rest is not tried */
 };
 
-static bool
+/* 1, 0, or -1: it could not be found out, which was said. */
+static int
 exists(const struct cli *cli, const char *name)
 {
     char path[160];
     struct cli_reply reply;
-    bool found;
+    int found;
 
     (void)snprintf(path, sizeof path, "/v1/functions/%s", name);
-    found = cli_ask(cli, &(struct cli_request){.path = path}, &reply);
+    found = cli_ask(cli, &(struct cli_request){.path = path}, &reply) ? 1
+            : reply.status == 404                                     ? 0
+                                                                      : -1;
+    if (found < 0)
+        cli_say_problem(cli, &reply);
     cli_reply_free(&reply);
     return found;
 }
@@ -212,17 +228,21 @@ look_around(struct import *import)
 
     if (format < 1)
         return cli_fail("%s: the file " DESCRIPTION " in it is not of hearth export", import->path);
-    if (format <= FORMAT && !json_is_array(json_object_get(import->description, "functions")))
-        return cli_fail("%s: the file " DESCRIPTION " in it names no functions", import->path);
     if (format > FORMAT)
         return cli_fail("%s: a later Hearth wrote it, in format %lld; this one reads up to %d",
                         import->path, (long long)format, FORMAT);
+    if (!json_is_array(json_object_get(import->description, "functions")))
+        return cli_fail("%s: the file " DESCRIPTION " in it names no functions", import->path);
     json_array_foreach (json_object_get(import->description, "functions"), i, function) {
         const char *name = cli_text(function, "name");
+        int found;
 
         if (!name_function_ok(name, strlen(name)))
             return cli_fail("%s: \"%s\" is no name of a function", import->path, name);
-        if (!exists(import->cli, name))
+        found = exists(import->cli, name);
+        if (found < 0)
+            return CLI_REFUSED;
+        if (found == 0)
             continue;
         if (!import->skip)
             return cli_fail(
@@ -329,7 +349,13 @@ import_entry(struct import *import, const char *path, const char *bytes, size_t 
     if (!parse_path(path, name, &version, &gone) || find(import, name) == NULL)
         return cli_fail("%s: \"%s\" is no part of an export", import->path, path);
     import->seen++;
-    return gone ? CLI_OK : import_version(import, name, version, bytes, len);
+    if (!gone)
+        return import_version(import, name, version, bytes, len);
+    if (json_integer_value(json_object_get(find(import, name), "live")) == version) {
+        say_failed(import, name, version, true);
+        (void)fprintf(stderr, "it was removed while it was exported\n");
+    }
+    return CLI_OK;
 }
 
 static int

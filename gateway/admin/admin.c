@@ -204,7 +204,7 @@ version_of(const struct gw_route_parts *parts)
             return 0;
         number = 10 * number + (uint64_t)(parts->version[i] - '0');
     }
-    return number < UINT32_MAX ? (uint32_t)number : 0; /* another one must be able to follow */
+    return number < UINT32_MAX - 1 ? (uint32_t)number : 0; /* another one must be able to follow */
 }
 
 static void

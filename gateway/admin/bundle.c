@@ -348,6 +348,13 @@ read_twice(struct reader *r, struct hearth_err *err)
     return read_all(r, false, err);
 }
 
+bool
+gw_bundle_is_to_blame(int status)
+{
+    return status == -EINVAL || status == -EEXIST || status == -ENOTDIR || status == -ELOOP ||
+           status == -EISDIR || status == -ENAMETOOLONG;
+}
+
 struct gw_bundle_letters
 gw_bundle_letters_begin(void)
 {

@@ -465,7 +465,7 @@ take_number(struct gw_deploy *d)
 
     if (d->kind == GW_DEPLOY_SAVED)
         d->version = d->req->version;
-    else if (f->newest < UINT32_MAX - 1)
+    else if (f->newest < UINT32_MAX - 1) /* a folder may have been made by hand */
         d->version = ++f->newest;
     if (d->version != 0 && gw_function_version(f, d->version) == NULL)
         return true;

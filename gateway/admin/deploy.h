@@ -94,6 +94,9 @@ struct gw_bundle {
     json_t *refused;    /* gets all that is wrong: {"file", "reason"} */
 };
 
+/* Whether a step that failed with that errno did so for what is in the bundle. */
+bool gw_bundle_is_to_blame(int status);
+
 /* Names of files are UTF-8, whatever the locale: of this thread, between the two. */
 struct gw_bundle_letters {
     locale_t utf8, before;

@@ -83,11 +83,12 @@ pack_file(struct packer *packer, int dir, const char *name, const char *path)
 {
     struct stat st;
     cleanup_free char *bytes = NULL;
+    size_t len;
 
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return -errno;
-    bytes = files_read(dir, name, (size_t)st.st_size);
-    return bytes != NULL ? pack_bytes(packer, path, bytes, (size_t)st.st_size) : -errno;
+    bytes = files_read_all(dir, name, (size_t)st.st_size, &len);
+    return bytes != NULL ? pack_bytes(packer, path, bytes, len) : -errno;
 }
 
 /* Packs what is below dir; or only names it, where files is not NULL. */
@@ -98,7 +99,7 @@ walk(struct packer *packer, int dir, const char *prefix, json_t *files)
     int status = entries != NULL ? 0 : -errno;
     struct dirent *e;
 
-    while (status == 0 && (e = readdir(entries)) != NULL) {
+    while (entries != NULL && status == 0 && (e = readdir(entries)) != NULL) {
         char path[BUILD_PATH_BYTES + sizeof SOURCE + NAME_MAX];
         struct stat st;
 
@@ -377,7 +378,7 @@ gw_saved_stage(struct gw_deploy *d)
     free(u.description);
     if (status == 0)
         d->disk_bytes = store_staged_bytes(d->name, d->version);
-    else if (gw_storage_code(status) != GW_STORAGE_FULL)
+    else if (gw_bundle_is_to_blame(status))
         d->code = GW_BAD_BUNDLE;
     return status;
 }

@@ -295,8 +295,7 @@ stage_bundle(struct gw_deploy *d)
         .on_file = stage_file, .user = &files, .ignored = d->ignored, .refused = d->refused};
 
     d->status = gw_bundle_read(d->req->body, d->req->len, &bundle, &d->err);
-    if (d->status == -EINVAL || d->status == -EEXIST || d->status == -ENOTDIR ||
-        d->status == -ELOOP || d->status == -EISDIR || d->status == -ENAMETOOLONG)
+    if (gw_bundle_is_to_blame(d->status))
         d->code = GW_BAD_BUNDLE;
     if (d->status == 0)
         write_plan(d, &files);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,16 +29,26 @@ files_list(int fd)
 }
 
 char *
-files_read(int dir, const char *path, size_t most)
+files_read_all(int dir, const char *path, size_t most, size_t *len)
 {
     cleanup_close int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     cleanup_free char *text = fd >= 0 ? malloc(most + 1) : NULL;
-    ssize_t got = text != NULL ? read(fd, text, most) : -1;
+    ssize_t got = text != NULL ? 1 : -1;
 
+    for (*len = 0; got > 0 && *len < most; *len += (size_t)(got > 0 ? got : 0))
+        got = read(fd, text + *len, most - *len);
     if (got < 0)
         return NULL;
-    text[got] = '\0';
+    text[*len] = '\0';
     return take_ptr(text);
+}
+
+char *
+files_read(int dir, const char *path, size_t most)
+{
+    size_t len;
+
+    return files_read_all(dir, path, most, &len);
 }
 
 int
@@ -77,27 +88,28 @@ files_write_all(int fd, const void *bytes, size_t len)
     return 0;
 }
 
-int
-files_write_unsynced(int dir, const char *name, const void *bytes, size_t len, mode_t mode)
+static int
+write_file(int dir, const char *name, const void *bytes, size_t len, mode_t mode, bool sync)
 {
     cleanup_close int fd =
         openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     int status = fd >= 0 ? files_write_all(fd, bytes, len) : -errno;
 
-    if (status == 0 && fchmod(fd, mode) != 0)
+    if (status == 0 && (fchmod(fd, mode) != 0 || (sync && fsync(fd) != 0)))
         status = -errno;
     return status;
 }
 
 int
+files_write_unsynced(int dir, const char *name, const void *bytes, size_t len, mode_t mode)
+{
+    return write_file(dir, name, bytes, len, mode, false);
+}
+
+int
 files_write(int dir, const char *name, const void *bytes, size_t len, mode_t mode)
 {
-    int status = files_write_unsynced(dir, name, bytes, len, mode);
-    cleanup_close int fd = status == 0 ? openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-
-    if (status == 0 && (fd < 0 || fsync(fd) != 0))
-        status = -errno;
-    return status;
+    return write_file(dir, name, bytes, len, mode, true);
 }
 
 int

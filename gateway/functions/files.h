@@ -16,7 +16,8 @@
 int files_open_dir(int at, const char *path);
 /* For reading its entries: with a position of its own, which a dup would share. NULL with errno. */
 DIR *files_list(int fd);
-/* At most `most` bytes, and a NUL. From malloc; NULL with errno. */
+/* At most `most` bytes, and a NUL. From malloc; NULL with errno. len: how many there were. */
+char *files_read_all(int dir, const char *path, size_t most, size_t *len);
 char *files_read(int dir, const char *path, size_t most);
 /* A file, or a folder with all that is in it. 0 where there is none. */
 int files_remove_tree(int at, const char *name);

@@ -364,11 +364,15 @@ void
 store_unstage(const char *name, uint32_t version)
 {
     char path[STATE_FOLDER_BYTES];
+    cleanup_free char *live = NULL;
     cleanup_close int dir = -1;
 
+    dir = files_open_dir(functions, name);
+    live = dir >= 0 ? files_read(dir, LIVE, LIVE_LEN) : NULL;
+    if (live != NULL && strtoul(live, NULL, 10) == version)
+        return; /* it could not be taken back: then it is what a start must find */
     state_version_folder(path, name, version, true);
     (void)files_remove_tree(functions, path);
-    dir = files_open_dir(functions, name);
     if (dir >= 0 && faccessat(dir, LIVE, F_OK, 0) != 0)
         (void)unlinkat(functions, name, AT_REMOVEDIR); /* its first deploy failed */
     if (dir < 0 || faccessat(dir, LIVE, F_OK, 0) != 0)

@@ -64,9 +64,22 @@ set_active(struct gw *gw, uint32_t active)
     gw->http->active = active;
     for (uint32_t i = 0; i < before && active > before; i++)
         gw->loops[i]->http->to_move = gw->loops[i]->http->conns_count / active;
-    if (!gw_main_loop(gw)->http->listeners[0].is_unix)
+    if (!gw->http->one_listener)
         steer(gw);
     balance.crowded = balance.slack = 0;
+}
+
+/* The one with the fewest connections, if it has clearly fewer. */
+static struct gw_loop *
+emptier_loop(struct gw_loop *loop)
+{
+    struct gw *gw = loop->gw;
+    struct gw_loop *least = loop;
+
+    for (uint32_t i = 0; i < gw->http->active; i++)
+        if (gw->loops[i]->http->conns_count < least->http->conns_count)
+            least = gw->loops[i];
+    return least->http->conns_count + 1 < loop->http->conns_count ? least : NULL;
 }
 
 struct gw_loop *
@@ -79,6 +92,8 @@ gw_balance_better_loop(struct gw_loop *loop)
         return NULL;
     if (loop->lane >= active)
         return gw->loops[loop->http->moved++ % active];
+    if (gw->http->one_listener && loop->lane == 0)
+        return emptier_loop(loop);
     if (loop->http->to_move == 0)
         return NULL;
     loop->http->to_move--;
@@ -137,12 +152,10 @@ on_window(uv_timer_t *timer)
 void
 gw_balance_start(struct gw *gw)
 {
-    bool tcp = !gw_main_loop(gw)->http->listeners[0].is_unix;
-
     gw->http->active = 1;
     if (gw->loops_count == 1)
         return;
-    set_active(gw, gw->http->spread && tcp ? gw->loops_count : 1);
+    set_active(gw, gw->http->spread ? gw->loops_count : 1);
     if (gw->http->spread)
         return;
     balance.at_ns = gw_now_ns();

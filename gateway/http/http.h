@@ -61,6 +61,7 @@ struct gw_http {
     bool spread;             /* all loops accept connections from the start: balance.c */
     _Atomic uint32_t active; /* only the first `active` loops accept connections: balance.c */
     bool admin_alone;        /* operators have a separate listener */
+    bool one_listener;       /* fewer listeners than loops: the main loop accepts for all */
     uint32_t conns_max;      /* for all loops together: see accept.c */
     _Atomic int64_t full_logged_ms; /* when the log last reported that all places are taken */
 };

@@ -67,7 +67,7 @@ gw_server_open(struct gw *gw, int first_fd, int count, bool admin, struct hearth
     int status = 0;
 
     gw->http->admin_alone = admin;
-    /* fewer listeners than loops: a unix socket; the main loop hands connections on */
+    gw->http->one_listener = count < (int)gw->loops_count;
     for (int i = 0; i < count && i < (int)gw->loops_count && status == 0; i++)
         status = open_one(gw->loops[i], first_fd + i);
     if (status == 0 && admin)

@@ -7,6 +7,8 @@
 /* Asks the gateway, and kills one that has not answered for long; says so if the clocks went apart.
  * Milliseconds until the next time. */
 int launcher_beat(struct launcher *l);
+/* Asks now. Returns the number of the answer. */
+uint64_t launcher_ask(struct launcher *l);
 /* LAUNCH_ALIVE came. */
 void launcher_on_alive(struct launcher *l, const struct launch_message *msg);
 /* A gateway begins: nothing is owed. */

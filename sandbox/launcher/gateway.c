@@ -201,7 +201,8 @@ start_again(struct launcher *l)
     struct hearth_err err = {0};
 
     if (!may_start_again(l)) {
-        log_error("the gateway keeps ending before it serves: stopping");
+        log_error(l->notified ? "the gateway keeps ending before it serves: stopping"
+                              : "the gateway did not start: stopping");
         return -1;
     }
     log_info("starting the gateway again");

@@ -161,12 +161,14 @@ struct launcher {
     int gateway_pidfd, gateway_sock;
     bool gateway_up;
     /* whether it goes on: see beat.c */
-    uint64_t beat;                 /* the last one */
-    int64_t beat_ns, beat_wall_ms; /* when it was sent */
-    int64_t asked_ns;              /* the one that is to be answered */
-    unsigned beats;                /* since then; 0: it was answered */
-    unsigned gateway_restarts;     /* for the status */
-    struct launch_alive alive;     /* its last answer */
+    uint64_t beat;             /* the last one */
+    int64_t beat_ns;           /* when it was sent */
+    int64_t clocks_apart_ms;   /* the wall clock, and that of the boot */
+    uint64_t reloaded_by;      /* its answer says that the reload is done; 0: none */
+    int64_t asked_ns;          /* the one that is to be answered */
+    unsigned beats;            /* since then; 0: it was answered */
+    unsigned gateway_restarts; /* for the status */
+    struct launch_alive alive; /* its last answer */
     struct launcher_restarts restarts;
     /* of the exporter: see exporter.c */
     pid_t exporter_pid;

@@ -31,9 +31,11 @@ static void
 on_gateway_up(struct launcher *l)
 {
     l->gateway_up = true;
-    if (!l->notified)
+    launcher_beat_reset(l);
+    if (!l->notified || l->reloaded_by != 0)
         (void)sd_notify(0, "READY=1");
     l->notified = true;
+    l->reloaded_by = 0;
 }
 
 static void
@@ -135,9 +137,11 @@ reload(struct launcher *l)
         fds[n++] = cert;
         fds[n++] = key;
     }
-    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_ns() / 1000));
     launcher_send(l, &msg, fds, n);
-    (void)sd_notify(0, "READY=1");
+    if (!l->gateway_up || !l->notified || l->stopping)
+        return;
+    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_ns() / 1000));
+    l->reloaded_by = launcher_ask(l);
 }
 
 /* For scripts that rotate logs. */

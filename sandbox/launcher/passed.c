@@ -14,13 +14,29 @@
 #include "log.h"
 #include "text.h"
 
-#define KEPT       "hearth-" /* begins the names that this program gives */
 #define BARRIER_US (5 * 1000 * 1000)
 
-static int
-take(struct launcher *l, int fd, const char *name, struct hearth_err *err)
+/* One of the two listeners: what is passed for it, and what was kept of it. */
+struct side {
+    const char *kept_as, *address; /* address: NULL: there is no such listener */
+    int most;
+    int passed[LIMIT_THREADS], passed_count;
+    int kept[LIMIT_THREADS], kept_count;
+};
+
+enum { CALLS, ADMIN, SIDES };
+
+static void
+describe(const struct launcher *l, struct side sides[SIDES])
 {
-    bool is_admin = strcmp(name, "admin") == 0;
+    sides[CALLS] =
+        (struct side){.kept_as = "hearth-listen", .address = l->options.listen, .most = l->threads};
+    sides[ADMIN] = (struct side){.kept_as = "hearth-admin", .address = l->options.admin, .most = 1};
+}
+
+static int
+take(struct side *side, int fd, const char *name, struct hearth_err *err)
+{
     int flags = fcntl(fd, F_GETFL);
 
     if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
@@ -29,109 +45,96 @@ take(struct launcher *l, int fd, const char *name, struct hearth_err *err)
                        name);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
         return err_set(err, errno, "set up the socket \"%s\"", name);
-    if (is_admin ? l->admin_listener >= 0 : l->listeners_count == l->threads)
+    if (side->passed_count == side->most)
         return err_set(err, EINVAL,
                        "the service manager passed too many sockets: one may be named admin, and "
-                       "of others there may be as many as threads, %d",
-                       l->threads);
-    if (is_admin)
-        l->admin_listener = fd;
-    else
-        l->listeners[l->listeners_count++] = fd;
+                       "of others there may be as many as threads");
+    side->passed[side->passed_count++] = fd;
     return 0;
 }
 
-/* ---- kept ones ---- */
-
-struct kept {
-    int listen[LIMIT_THREADS], admin;
-    int count;
-};
-
-static bool
-is_wanted(const struct launcher *l, const struct kept *kept)
+static int
+sort(struct side sides[SIDES], int fd, const char *name, struct hearth_err *err)
 {
-    bool wanted = kept->count == l->threads && (kept->admin >= 0) == (l->options.admin != NULL);
-
-    for (int i = 0; i < kept->count && wanted; i++)
-        wanted = launcher_is_bound(kept->listen[i], l->options.listen);
-    return wanted && (kept->admin < 0 || launcher_is_bound(kept->admin, l->options.admin));
+    for (int i = 0; i < SIDES; i++)
+        if (strcmp(name, sides[i].kept_as) == 0 && sides[i].kept_count < LIMIT_THREADS) {
+            sides[i].kept[sides[i].kept_count++] = fd;
+            return 0;
+        }
+    return take(&sides[strcmp(name, "admin") == 0 ? ADMIN : CALLS], fd, name, err);
 }
 
-/* The options have changed. The service manager must have closed its own copies before the same
- * port can be bound anew. */
-static void
-drop_kept(const struct kept *kept)
+/* Whether what was kept is still what the options want. */
+static bool
+is_wanted(const struct side *side)
 {
-    for (int i = 0; i < kept->count; i++)
-        (void)close(kept->listen[i]);
-    if (kept->admin >= 0)
-        (void)close(kept->admin);
-    (void)sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" KEPT "listen");
-    (void)sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" KEPT "admin");
+    bool wanted =
+        side->passed_count == 0 && side->address != NULL && side->kept_count == side->most;
+
+    for (int i = 0; i < side->kept_count && wanted; i++)
+        wanted = launcher_is_bound(side->kept[i], side->address);
+    return wanted;
+}
+
+/* The service manager must have closed its own copies before the same port can be bound anew. */
+static void
+drop(struct side *side)
+{
+    while (side->kept_count > 0)
+        (void)close(side->kept[--side->kept_count]);
+    (void)sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", side->kept_as);
     (void)sd_notify_barrier(0, BARRIER_US);
 }
 
 static void
-take_kept(struct launcher *l, const struct kept *kept)
+choose(struct side *side, const char *option)
 {
-    if (kept->count == 0 && kept->admin < 0)
+    if (side->passed_count > 0)
+        log_info("the service manager passed a listening socket: the option %s is not used",
+                 option);
+    if (side->kept_count == 0)
         return;
-    if (l->listeners_count > 0 || l->admin_listener >= 0 || !is_wanted(l, kept)) {
-        drop_kept(kept);
+    if (!is_wanted(side)) {
+        drop(side);
         return;
     }
-    memcpy(l->listeners, kept->listen, sizeof l->listeners);
-    l->listeners_count = kept->count;
-    l->admin_listener = kept->admin;
-    log_info("listening on the sockets of before the restart");
-}
-
-static bool
-put_aside(struct kept *kept, int fd, const char *name)
-{
-    if (strcmp(name, KEPT "admin") == 0 && kept->admin < 0)
-        kept->admin = fd;
-    else if (strcmp(name, KEPT "listen") == 0 && kept->count < LIMIT_THREADS)
-        kept->listen[kept->count++] = fd;
-    else
-        return false;
-    return true;
+    memcpy(side->passed, side->kept, sizeof side->passed);
+    side->passed_count = side->kept_count;
+    log_info("listening on the sockets of before the restart: %s", side->address);
 }
 
 int
 launcher_take_passed(struct launcher *l, struct hearth_err *err)
 {
-    struct kept kept = {.admin = -1};
+    struct side sides[SIDES];
     char **names = NULL;
     int n = sd_listen_fds_with_names(1, &names), status = 0;
 
     if (n < 0)
         return err_set(err, -n, "take the sockets of the service manager");
+    describe(l, sides);
     for (int i = 0; i < n && status == 0; i++)
-        if (!put_aside(&kept, SD_LISTEN_FDS_START + i, names[i]))
-            status = take(l, SD_LISTEN_FDS_START + i, names[i], err);
+        status = sort(sides, SD_LISTEN_FDS_START + i, names[i], err);
     for (int i = 0; i < n; i++)
         free(names[i]);
     free(names);
     if (status < 0)
         return status;
-    if (l->listeners_count > 0)
-        log_info("the service manager passed the listening socket: the option listen is not used");
-    if (l->admin_listener >= 0 && l->options.admin != NULL)
-        log_info("the service manager passed the socket \"admin\": the option admin is not used");
-    take_kept(l, &kept);
+    choose(&sides[CALLS], "listen");
+    choose(&sides[ADMIN], "admin");
+    memcpy(l->listeners, sides[CALLS].passed, sizeof l->listeners);
+    l->listeners_count = sides[CALLS].passed_count;
+    l->admin_listener = sides[ADMIN].passed_count > 0 ? sides[ADMIN].passed[0] : -1;
     return 0;
 }
 
 void
-launcher_keep_sockets(const struct launcher *l)
+launcher_keep(const char *name, const char *address, const int *fds, int count)
 {
-    /* the file of a unix socket goes with this process */
-    if (!starts_with(l->options.listen, "unix:"))
-        (void)sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" KEPT "listen", l->listeners,
-                                     (unsigned)l->listeners_count);
-    if (l->options.admin != NULL && !starts_with(l->options.admin, "unix:"))
-        (void)sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" KEPT "admin", &l->admin_listener,
-                                     1);
+    char text[64];
+
+    if (starts_with(address, "unix:"))
+        return; /* its file goes with this process */
+    (void)snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=hearth-%s", name);
+    (void)sd_pid_notify_with_fds(0, 0, text, fds, (unsigned)count);
 }

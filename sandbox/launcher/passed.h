@@ -11,7 +11,8 @@
  * listeners, instead of the options. Kept ones are taken if they are still what the options want.
  * None: changes nothing. */
 int launcher_take_passed(struct launcher *l, struct hearth_err *err);
-/* Gives those that were bound here to the service manager, to be passed to the next start. */
-void launcher_keep_sockets(const struct launcher *l);
+/* Gives sockets that were bound here to the service manager, for the next start. name: "listen" or
+ * "admin". */
+void launcher_keep(const char *name, const char *address, const int *fds, int count);
 
 #endif

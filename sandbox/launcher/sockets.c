@@ -154,7 +154,7 @@ launcher_is_bound(int fd, const char *address)
     bool same;
 
     if (starts_with(address, "unix:") || getsockname(fd, (struct sockaddr *)&at, &len) != 0 ||
-        resolve(address, &found, &err) < 0)
+        resolve(address, &found, &err) < 0 || found == NULL)
         return false;
     same = len == found->ai_addrlen && memcmp(&at, found->ai_addr, len) == 0;
     freeaddrinfo(found);

@@ -2,6 +2,7 @@
  * jails, filters, the tree of control groups. */
 #include "launcher/start.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -84,6 +85,51 @@ choose_user(struct launcher *l)
                  LAUNCHER_UID_GATEWAY);
 }
 
+/* Gives a file, or a folder with all in it, to a user. What belongs to others stays theirs: the
+ * former user may have made links to it. */
+static int
+adopt(int at, const char *name, uid_t from, uid_t to, gid_t group)
+{
+    cleanup_close int fd = openat(at, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    cleanup_dir DIR *dir = NULL;
+    struct stat st;
+    struct dirent *e;
+    int own, status = 0;
+
+    if (fd < 0)
+        return errno == ENOENT || errno == ELOOP || errno == ENXIO ? 0 : -errno;
+    if (fstat(fd, &st) != 0)
+        return -errno;
+    if (st.st_uid == from && fchown(fd, to, group) != 0)
+        return -errno;
+    own = S_ISDIR(st.st_mode) ? openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    dir = own >= 0 ? fdopendir(own) : NULL;
+    while (dir != NULL && status == 0 && (e = readdir(dir)) != NULL)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            status = adopt(fd, e->d_name, from, to, group);
+    return status;
+}
+
+/* The files of the gateway belong to another user where the user "hearth" was made later, or where
+ * the folder comes from another host: then they are given to the one of now. */
+static int
+adopt_state(struct launcher *l, struct hearth_err *err)
+{
+    static const char *const names[] = {"functions", "cache",      "token",
+                                        "format",    "access.log", "access.log.1"};
+    struct stat st;
+    int status = 0;
+
+    if (fstatat(l->state_fd, names[0], &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        st.st_uid == l->gateway_uid)
+        return 0;
+    log_info("the files of the state folder belong to user %u: they are given to user %u",
+             (unsigned)st.st_uid, (unsigned)l->gateway_uid);
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && status == 0; i++)
+        status = adopt(l->state_fd, names[i], st.st_uid, l->gateway_uid, l->gateway_gid);
+    return status == 0 ? 0 : err_set(err, -status, "give the state folder to the gateway's user");
+}
+
 static int
 open_state(struct launcher *l, struct hearth_err *err)
 {
@@ -107,7 +153,7 @@ open_state(struct launcher *l, struct hearth_err *err)
     if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0)
         return err_set(err, errno, "lock the state folder %s (does another hearthd use it?)", path);
     (void)take_fd(&lock); /* held until the process ends */
-    return 0;
+    return l->without_users ? 0 : adopt_state(l, err);
 }
 
 /* In our own mount namespace: a descriptor opened in that of the host cannot be the source of a
@@ -160,7 +206,6 @@ find_prefix(struct launcher *l, struct hearth_err *err)
 static int
 open_sockets(struct launcher *l, struct hearth_err *err)
 {
-    bool passed;
     int status;
 
     if (sscanf(l->options.blanks, "%u:%u", &l->blanks.min, &l->blanks.max) != 2 ||
@@ -174,16 +219,18 @@ open_sockets(struct launcher *l, struct hearth_err *err)
     /* a unix socket cannot be bound twice: the first loop of the gateway accepts for all */
     l->admin_listener = -1;
     status = launcher_take_passed(l, err);
-    passed = l->listeners_count > 0 || l->admin_listener >= 0;
     if (status == 0 && l->listeners_count == 0) {
         l->listeners_count = starts_with(l->options.listen, "unix:") ? 1 : l->threads;
         status = launcher_bind(l->options.listen, l->listeners_count, l->listeners, &l->listen_file,
                                err);
+        if (status == 0)
+            launcher_keep("listen", l->options.listen, l->listeners, l->listeners_count);
     }
-    if (status == 0 && l->options.admin != NULL && l->admin_listener < 0)
+    if (status == 0 && l->options.admin != NULL && l->admin_listener < 0) {
         status = launcher_bind(l->options.admin, 1, &l->admin_listener, &l->admin_file, err);
-    if (status == 0 && !passed)
-        launcher_keep_sockets(l);
+        if (status == 0)
+            launcher_keep("admin", l->options.admin, &l->admin_listener, 1);
+    }
     return status;
 }
 

@@ -191,7 +191,9 @@ model_apply(struct model *m, const struct faults_record *r)
             m->root = make(m, r->file, true);
         return;
     }
-    if (r->op == FAULTS_MARK || m->root == NULL || (r->dir != 0 && dir == NULL))
+    if (r->op == FAULTS_MARK || m->root == NULL)
+        return;
+    if (dir == NULL && r->op != FAULTS_WRITE && r->op != FAULTS_TRUNCATE && r->op != FAULTS_SYNC)
         return; /* of another folder than the state: /dev */
     switch (r->op) {
     case FAULTS_CREATE:

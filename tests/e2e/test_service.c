@@ -310,6 +310,65 @@ test_a_restart_refuses_no_client(void **state)
     close_notify();
 }
 
+static void
+test_a_unix_socket_for_the_administration_does_not_matter(void **state)
+{
+    struct daemon d = {0};
+    char admin[200];
+    int port, fd;
+
+    (void)state;
+    (void)snprintf(d.state, sizeof d.state, "/tmp/hearth-test-XXXXXX");
+    assert_non_null(mkdtemp(d.state));
+    (void)snprintf(admin, sizeof admin, "--admin=unix:%s.sock", d.state);
+    open_notify();
+    daemon_start_with(&d, (const char *const[]){admin, NULL});
+    port = d.port;
+    wait_for("a kept socket", was_heard, (void *)(uintptr_t) "FDNAME=hearth-listen");
+    assert_null(strstr(heard, "FDNAME=hearth-admin"));
+    assert_int_equal(daemon_stop(&d), 0);
+    fd = connect_to(port);
+    assert_true(fd >= 0);
+    memcpy(passed.fds, stored, sizeof stored);
+    passed.count = stored_count;
+    passed.names = stored_names;
+    d.prepare = pass_sockets;
+    d.port_wanted = port;
+    daemon_start_with(&d, (const char *const[]){admin, NULL});
+    wait_for_log(&d, "listening on the sockets of before the restart");
+    (void)close(fd);
+    daemon_remove(&d);
+    close_notify();
+}
+
+/* As after the installation of a package that makes the user "hearth". */
+static void
+test_a_state_folder_of_another_user_is_taken_over(void **state)
+{
+    struct daemon d = {0};
+    char command[700];
+
+    (void)state;
+    daemon_start(&d);
+    deploy_ok(&d, "hello", "memory=16M", HELLO);
+    assert_int_equal(daemon_stop(&d), 0);
+    (void)snprintf(command, sizeof command,
+                   "cd %s && chown -Rh 12345:12345 functions cache token format && "
+                   "ln -s /etc/passwd functions/link && chown -h 12345:12345 functions/link && "
+                   "touch %s.other && ln -s %s.other functions/hello/link",
+                   d.state, d.state, d.state);
+    assert_int_equal(system(command), 0);
+    daemon_start(&d);
+    wait_for_log(&d, "the files of the state folder belong to user 12345");
+    expect_body(&d, "/function/hello", "hello");
+    deploy_ok(&d, "hello", "", HELLO);
+    (void)snprintf(command, sizeof command,
+                   "test \"$(stat -c %%u /etc/passwd %s.other | sort -u)\" = 0 && rm %s.other",
+                   d.state, d.state);
+    assert_int_equal(system(command), 0);
+    daemon_remove(&d);
+}
+
 /* ---- what the service manager is told ---- */
 
 static void
@@ -378,7 +437,10 @@ test_a_gateway_that_stood_still_goes_on_and_it_is_said(void **state)
 static void
 preload_clock(void)
 {
-    (void)setenv("LD_PRELOAD", getenv("HEARTH_CLOCK_SHIFT"), 1);
+    const char *library = getenv("HEARTH_CLOCK_SHIFT");
+
+    if (library != NULL)
+        (void)setenv("LD_PRELOAD", library, 1);
 }
 
 static void
@@ -525,6 +587,8 @@ main(void)
         cmocka_unit_test(test_a_socket_named_admin_is_the_administrations),
         cmocka_unit_test(test_a_passed_socket_that_does_not_listen_is_refused),
         cmocka_unit_test(test_a_restart_refuses_no_client),
+        cmocka_unit_test(test_a_unix_socket_for_the_administration_does_not_matter),
+        cmocka_unit_test(test_a_state_folder_of_another_user_is_taken_over),
         cmocka_unit_test(test_the_service_manager_is_told_what_goes_on),
         cmocka_unit_test(test_a_gateway_that_stood_still_goes_on_and_it_is_said),
         cmocka_unit_test(test_a_wall_clock_that_is_set_by_hours_changes_nothing),

@@ -64,7 +64,9 @@ test "$(raw a.c a/versions/1000)" = 400
 h2 deploy a.c && test "$(h2 --json describe a | sed -n 's/^ *"version": \([0-9]*\),/\1/p' | head -1)" = 5
 test "$(raw a.c a/versions/4294967295)" = 404
 test "$(raw one.tar.gz a/versions/01)" = 404
-test "$(raw one.tar.gz a/versions/4294967294)" = 201
+test "$(raw one.tar.gz a/versions/4294967294)" = 404
+test "$(raw one.tar.gz a/versions/4294967293)" = 201
+h2 deploy a.c # the last number
 h2 deploy a.c 2>err && exit 1
 grep -q "used up all numbers" err
 test "$(h2 call a)" = "four secret"
@@ -97,6 +99,17 @@ h2 delete a
 (cd e && tar cf ../edited.tar hearth.json functions/a/1.tar.gz functions/a/2.tar.gz)
 h2 import edited.tar 2>err && exit 1
 grep -q "the live version of a must come first" err
+# what was removed while it was exported is left out, and the others are imported
+mkdir g && tar -C g -xf all.tar && mv g/functions/a/2.tar.gz g/functions/a/2.gone && : >g/functions/a/2.gone
+(cd g && tar cf ../gone.tar hearth.json functions/a/2.gone functions/a/3.tar.gz functions/a/1.tar.gz functions/b functions/hello)
+for name in $(h2 --json list | sed -n 's/^ *"name": "\(.*\)",/\1/p'); do h2 delete $name; done
+tar tf gone.tar | grep -v '/$' >names && (cd g && tar cf ../gone.tar --no-recursion $(cat ../names))
+h2 import gone.tar >out 2>err && exit 1
+grep -q "it was removed while it was exported" err
+test "$(h2 call 'hello?name=Ada')" = "hello, Ada"
+h2 delete b; h2 delete hello
+h export hello hello | tar tf - | grep -c tar.gz | grep -x 1
+HEARTH_TOKEN=wrong hearth --url $U2 import all.tar 2>err && exit 1
 h2 import all.tar
 # what is no export is refused and changes nothing
 for name in a b hello; do h2 delete $name; done
