@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -33,6 +34,7 @@
 
 #define DESCRIPTORS_WANTED 65536
 #define DESCRIPTORS_LEAST  512
+#define LOCK_TRIES         100 /* 20 ms apart */
 #define DESCRIPTORS_KEPT   128 /* listeners, filters, a sandbox in the making */
 
 static int
@@ -130,6 +132,20 @@ adopt_state(struct launcher *l, struct hearth_err *err)
     return status == 0 ? 0 : err_set(err, -status, "give the state folder to the gateway's user");
 }
 
+/* Children of a launcher that was killed hold its lock until they are gone too. */
+static int
+take_lock(int lock)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    int status;
+
+    for (int i = 0;
+         (status = flock(lock, LOCK_EX | LOCK_NB)) != 0 && errno == EWOULDBLOCK && i < LOCK_TRIES;
+         i++)
+        (void)nanosleep(&pause, NULL);
+    return status;
+}
+
 static int
 open_state(struct launcher *l, struct hearth_err *err)
 {
@@ -150,7 +166,7 @@ open_state(struct launcher *l, struct hearth_err *err)
     if (fchown(l->state_fd, 0, l->gateway_gid) != 0 || fchmod(l->state_fd, 01770) != 0)
         return err_set(err, errno, "give the state folder %s to the group of the gateway", path);
     lock = openat(l->state_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0)
+    if (lock < 0 || take_lock(lock) != 0)
         return err_set(err, errno, "lock the state folder %s (does another hearthd use it?)", path);
     (void)take_fd(&lock); /* held until the process ends */
     return l->without_users ? 0 : adopt_state(l, err);

@@ -134,7 +134,7 @@ open_file(int dir, const char *path, int flags, mode_t mode)
     fd = (int)syscall(SYS_openat, dir, path, flags, mode);
     if (fd >= 0 && (!exists || (flags & O_TRUNC) != 0)) {
         folder = resolve(dir, path, &name);
-        record(FAULTS_CREATE, folder, name, inode_of(fd), 0, 0, NULL, 0);
+        record(exists ? FAULTS_TRUNCATE : FAULTS_CREATE, folder, name, inode_of(fd), 0, 0, NULL, 0);
     }
     unlock();
     return fd;

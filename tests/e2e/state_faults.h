@@ -10,7 +10,7 @@
 
 enum faults_op {
     FAULTS_ROOT,   /* file: the state folder */
-    FAULTS_CREATE, /* name in dir is file, and is empty */
+    FAULTS_CREATE, /* name in dir is file, which is new */
     FAULTS_MKDIR,
     FAULTS_WRITE, /* bytes at `at` of file */
     FAULTS_TRUNCATE,

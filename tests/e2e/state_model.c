@@ -198,10 +198,6 @@ model_apply(struct model *m, const struct faults_record *r)
     switch (r->op) {
     case FAULTS_CREATE:
     case FAULTS_MKDIR:
-        if (file != NULL && r->op == FAULTS_CREATE) {
-            file->len = 0; /* it was there, and is emptied */
-            break;
-        }
         change(dir, r->name, "", make(m, r->file, r->op == FAULTS_MKDIR));
         break;
     case FAULTS_WRITE:

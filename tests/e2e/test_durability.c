@@ -698,6 +698,55 @@ test_a_start_on_a_full_disk_serves_or_says_why_not(void **state)
     daemon_remove(&d);
 }
 
+/* ---- a gateway that hangs ---- */
+
+static bool
+is_held(void *user)
+{
+    (void)user;
+    return faults->held;
+}
+
+static bool
+daemon_said(const struct daemon *d, const char *text)
+{
+    size_t len;
+    char *log = read_whole(d->log, &len);
+    bool said = strstr(log, text) != NULL;
+
+    free(log);
+    return said;
+}
+
+/* It is asked every 2 s, and killed after 15 times. */
+static void
+test_a_gateway_that_hangs_in_its_start_is_killed(void **state)
+{
+    struct daemon d = {0};
+    char path[200];
+    int64_t until;
+
+    (void)state;
+    reset_faults();
+    start(&d);
+    assert_int_equal(put_number(&d, "a", 1), 201);
+    (void)snprintf(path, sizeof path, "%s/format", d.state);
+    assert_int_equal(unlink(path), 0); /* so the next start writes something */
+    reset_faults();
+    faults->hold_at = 1;
+    (void)kill(find_process(d.pid, "hearth-gateway"), SIGKILL);
+    wait_for("a gateway that hangs", is_held, NULL);
+    faults->hold_at = 0;
+    until = harness_now_ms() + (int64_t)60000 * harness_patience();
+    while (!daemon_said(&d, "the gateway has not answered for 30 s: killing it")) {
+        if (harness_now_ms() > until)
+            fail_msg("it was not killed");
+        (void)poll(NULL, 0, 50);
+    }
+    expect_body(&d, "/function/a", "1");
+    daemon_remove(&d);
+}
+
 int
 main(void)
 {
@@ -708,6 +757,7 @@ main(void)
         cmocka_unit_test(test_a_full_disk_at_any_call_loses_nothing),
         cmocka_unit_test(test_a_full_disk_stops_no_call_and_the_log_goes_on_later),
         cmocka_unit_test(test_a_start_on_a_full_disk_serves_or_says_why_not),
+        cmocka_unit_test(test_a_gateway_that_hangs_in_its_start_is_killed),
     };
 
     return RUN_TESTS("durability", tests, map_faults, unmap_faults);
