@@ -5,6 +5,8 @@
 #include "clock.h"
 #include "loop.h"
 
+#define STOOD_STILL_MS 500 /* between two ticks: the process was stopped, or the host was busy */
+
 /* ---- time ---- */
 
 int64_t
@@ -17,8 +19,13 @@ static void
 on_tick(uv_timer_t *ticker)
 {
     struct gw_loop *loop = ticker->data;
+    int64_t now_ms = gw_now_ms();
+    bool stood_still = now_ms - loop->ticked_ms > STOOD_STILL_MS;
 
-    gw_wheel_run(&loop->wheel, gw_now_ms());
+    loop->ticked_ms = now_ms;
+    if (stood_still)
+        return; /* what has come meanwhile goes before what has run out meanwhile */
+    gw_wheel_run(&loop->wheel, now_ms);
     loop->gw->on_tick(loop);
     if (loop->wheel.armed == 0 && !loop->gw->draining) {
         (void)uv_timer_stop(&loop->ticker);
@@ -32,6 +39,7 @@ gw_keep_ticking(struct gw_loop *loop)
     if (loop->ticking)
         return;
     loop->ticking = true;
+    loop->ticked_ms = gw_now_ms();
     (void)uv_timer_start(&loop->ticker, on_tick, GW_WHEEL_TICK_MS, GW_WHEEL_TICK_MS);
 }
 

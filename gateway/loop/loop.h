@@ -49,6 +49,7 @@ struct gw_loop {
     struct gw_wheel wheel;
     uv_timer_t ticker;
     bool ticking;
+    int64_t ticked_ms; /* when it last did */
     uv_async_t inbox;
     pthread_mutex_t inbox_lock;
     struct gw_mail *inbox_first, **inbox_last;

@@ -99,6 +99,8 @@ void deploy_file(const struct daemon *d, const char *name, const char *settings,
 /* raw_connect: a new connection. The others send raw bytes, and receive until the peer closes or
  * `until` arrives. */
 int raw_connect(const struct daemon *d);
+/* To a port of this host; -1: nobody listens. */
+int raw_try(int port);
 void raw_send(int fd, const void *bytes, size_t n);
 char *raw_receive(int fd, const char *until);
 void raw_send_text(int fd, const char *text);
@@ -126,6 +128,7 @@ void wait_for_figure(const struct daemon *d, const char *name, const char *objec
 
 /* Waits until the daemon's log contains the text. */
 void wait_for_log(const struct daemon *d, const char *text);
+bool daemon_said(const struct daemon *d, const char *text);
 
 /* Counts the processes below root whose /proc/PID/comm begins with `comm`. */
 int count_processes(pid_t root, const char *comm);

@@ -707,17 +707,6 @@ is_held(void *user)
     return faults->held;
 }
 
-static bool
-daemon_said(const struct daemon *d, const char *text)
-{
-    size_t len;
-    char *log = read_whole(d->log, &len);
-    bool said = strstr(log, text) != NULL;
-
-    free(log);
-    return said;
-}
-
 /* It is asked every 2 s, and killed after 15 times. */
 static void
 test_a_gateway_that_hangs_in_its_start_is_killed(void **state)

@@ -61,32 +61,6 @@ listener(int *port, bool listening)
     return fd;
 }
 
-static int
-connect_to(int port)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
-        return fd;
-    (void)close(fd);
-    return -1;
-}
-
-static bool
-log_has(void *user)
-{
-    const struct daemon *d = user;
-    size_t len;
-    char *text = read_whole(d->log, &len);
-    bool found = strstr(text, "ready on") != NULL;
-
-    free(text);
-    return found;
-}
-
 /* daemon_start waits at its --listen port; here the port is another one. */
 static void
 use_port(struct daemon *d, int port)
@@ -200,7 +174,7 @@ test_the_first_call_to_an_activating_socket_is_served(void **state)
     passed.fds[0] = listener(&port, true);
     passed.names = "hearth.socket";
     passed.count = 1;
-    fd = connect_to(port); /* before there is a daemon */
+    fd = raw_try(port); /* before there is a daemon */
     raw_send_text(fd, "GET /function/hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     d.prepare = pass_sockets;
     (void)unlink(d.log);
@@ -211,7 +185,7 @@ test_the_first_call_to_an_activating_socket_is_served(void **state)
     assert_non_null(strstr(got, "hello"));
     free(got);
     wait_for_log(&d, "the option listen is not used");
-    assert_true(log_has(&d));
+    assert_true(daemon_said(&d, "ready on"));
     (void)close(fd);
     (void)close(passed.fds[0]);
     daemon_remove(&d);
@@ -282,7 +256,7 @@ test_a_restart_refuses_no_client(void **state)
     deploy_ok(&d, "hello", "memory=16M", HELLO);
     wait_for("a kept socket", was_heard, (void *)(uintptr_t) "FDNAME=hearth-listen");
     assert_int_equal(daemon_stop(&d), 0);
-    fd = connect_to(port); /* between the two daemons */
+    fd = raw_try(port); /* between the two daemons */
     assert_true(fd >= 0);
     raw_send_text(fd, "GET /function/hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     memcpy(passed.fds, stored, sizeof stored);
@@ -327,7 +301,7 @@ test_a_unix_socket_for_the_administration_does_not_matter(void **state)
     wait_for("a kept socket", was_heard, (void *)(uintptr_t) "FDNAME=hearth-listen");
     assert_null(strstr(heard, "FDNAME=hearth-admin"));
     assert_int_equal(daemon_stop(&d), 0);
-    fd = connect_to(port);
+    fd = raw_try(port);
     assert_true(fd >= 0);
     memcpy(passed.fds, stored, sizeof stored);
     passed.count = stored_count;

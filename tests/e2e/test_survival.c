@@ -10,9 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "harness.h"
 #include "run.h"
 
@@ -39,20 +36,6 @@ struct load {
 
 enum outcome { ANSWERED, CUT, REFUSED, WRONG };
 
-static int
-connect_to(const struct daemon *d)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)d->port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
-        return fd;
-    (void)close(fd);
-    return -1;
-}
-
 /* Whether the bytes are a whole answer, and if so, whether it is the right one. */
 static bool
 is_whole(const char *got, long number, bool *right)
@@ -77,7 +60,7 @@ call_once(struct load *load, int *fd, long number)
     size_t n = 0;
     bool right = false;
 
-    if (*fd < 0 && (*fd = connect_to(load->d)) < 0)
+    if (*fd < 0 && (*fd = raw_try(load->d->port)) < 0)
         return REFUSED;
     (void)snprintf(request, sizeof request, "GET /function/echo?%ld HTTP/1.1\r\nHost: x\r\n\r\n",
                    number);

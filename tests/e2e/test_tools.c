@@ -259,24 +259,10 @@ free_port(void)
     return ntohs(at.sin_port);
 }
 
-static int
-connect_to(int port)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
-        return fd;
-    (void)close(fd);
-    return -1;
-}
-
 static bool
 listens(void *user)
 {
-    int fd = connect_to(((struct proxy *)user)->port);
+    int fd = raw_try(((struct proxy *)user)->port);
 
     if (fd >= 0)
         (void)close(fd);
@@ -360,7 +346,7 @@ send_row(const struct proxy *p, const struct http_row *row)
 {
     struct pollfd poller;
     char buf[65536];
-    int fd = connect_to(p->port);
+    int fd = raw_try(p->port);
 
     assert_true(fd >= 0);
     (void)send(fd, row->request, strlen(row->request), MSG_NOSIGNAL);
@@ -375,7 +361,7 @@ static void
 expect_own_answer(const struct proxy *p, const struct http_row *row, int number)
 {
     char request[160], want[40], *got;
-    int fd = connect_to(p->port);
+    int fd = raw_try(p->port);
 
     assert_true(fd >= 0);
     (void)snprintf(request, sizeof request,
