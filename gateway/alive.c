@@ -4,8 +4,9 @@
 #include "function.h"
 #include "instance.h"
 
-static struct gw_mail mail; /* travels from loop to loop; one at a time, as the launcher asks */
-static uint64_t beat;
+static struct gw_mail mail; /* travels from loop to loop */
+static bool travels;
+static uint64_t beat; /* the last one that was asked */
 
 static void
 answer(struct gw *gw)
@@ -18,6 +19,7 @@ answer(struct gw *gw)
         msg.u.alive.functions += f->live > 0;
         msg.u.alive.waiting += f->sch.waiting.count;
     }
+    travels = false;
     (void)launch_client_send(&gw->instances->launcher, &msg);
 }
 
@@ -36,5 +38,8 @@ void
 gw_alive_answer(struct gw *gw, uint64_t id)
 {
     beat = id;
+    if (travels)
+        return; /* for this one too */
+    travels = true;
     gw_post(gw->loops[gw->loops_count > 1 ? 1 : 0], &mail, deliver);
 }
