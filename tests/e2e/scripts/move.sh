@@ -1,6 +1,6 @@
 # export and import: to a second daemon, which must then serve the same.
 code() { sed -n 's/.*"code": *"\([a-z_]*\)".*/\1/p'; }
-settings_of() { python3 -c 'import json,sys; print(json.dumps({f["name"]: f["settings"] for f in json.load(sys.stdin)["functions"]}, indent=1))'; }
+settings_of() { python3 -c 'import json,sys; print(json.dumps({f["name"]: f["settings"] for f in json.load(sys.stdin)["functions"] if f["name"] in ("a", "b", "hello")}, indent=1, sort_keys=True))'; }
 created_of() { python3 -c 'import json,sys; print([(v["version"], v["created"], v["live"]) for v in json.load(sys.stdin)["versions"]])'; }
 start2() {
     "$HEARTH_PREFIX/bin/hearthd" --listen 127.0.0.1:0 --state "$D/state2" 2>log2 &
@@ -24,8 +24,10 @@ h rollback a 2
 h deploy b --memory 24M
 h deploy $HEARTH_EXAMPLES/hello.c --memory 16M
 test "$(h call a)" = "two secret"
-h export >all.tar
+h export a b hello >all.tar
 tar tf all.tar | head -1 | grep -x hearth.json
+h export >every.tar # others too, of whoever uses this daemon
+tar tf every.tar | grep -c '^functions/\(a\|b\|hello\)/' | grep -x 5
 h export a hello >some.tar
 tar tf some.tar | grep -c tar.gz | grep -x 4
 tar xOf all.tar | strings | grep -qF "$(cat $T)" && exit 1
