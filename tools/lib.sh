@@ -25,8 +25,8 @@ packages_libraries="ca-certificates duktape-dev libarchive-dev libbrotli-dev lib
 packages_tools="wget apache2-utils wrk python3 nodejs nginx-light haproxy openssl prometheus
   postgresql redis-server"
 packages_browser="chromium nodejs python3-jsonschema"
-packages_vm="qemu-system-x86 cpio busybox-static apt debootstrap"
-packages_package="debhelper lintian fakeroot dpkg-dev"
+packages_vm="qemu-system-x86 cpio busybox-static apt debootstrap procps"
+packages_package="build-essential debhelper lintian fakeroot"
 packages_style="clang-format clang-tidy"
 
 # Installs those of the named packages that are missing.
