@@ -3,18 +3,15 @@
  * its own user, and applies a system-call filter without exec, fork and new sockets. The clients
  * and the channels are held by this process alone.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "access.h"
@@ -40,6 +37,7 @@
 #include "running.h"
 #include "settings_json.h"
 #include "signals.h"
+#include "socket_name.h"
 #include "store.h"
 #include "tls.h"
 #include "tracing.h"
@@ -194,30 +192,6 @@ on_launcher_lost(void *user)
     _exit(1);
 }
 
-/* "127.0.0.1:8080", "[::1]:8080" or "unix:/PATH" of a bound socket. */
-static void
-name_listener(int fd, char *text, size_t n)
-{
-    struct sockaddr_storage at = {0};
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(void *)&at;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(void *)&at;
-    const struct sockaddr_un *un = (const struct sockaddr_un *)(void *)&at;
-    char address[INET6_ADDRSTRLEN] = "";
-    socklen_t len = sizeof at;
-
-    if (getsockname(fd, (struct sockaddr *)&at, &len) != 0)
-        at.ss_family = AF_UNSPEC;
-    if (at.ss_family == AF_INET)
-        (void)snprintf(text, n, "%s:%u", inet_ntop(AF_INET, &v4->sin_addr, address, sizeof address),
-                       ntohs(v4->sin_port));
-    else if (at.ss_family == AF_INET6)
-        (void)snprintf(text, n, "[%s]:%u",
-                       inet_ntop(AF_INET6, &v6->sin6_addr, address, sizeof address),
-                       ntohs(v6->sin6_port));
-    else
-        (void)snprintf(text, n, "unix:%.*s", (int)sizeof un->sun_path, un->sun_path);
-}
-
 /* Whether only this host reaches the administration. */
 static bool
 is_local(const struct inherited *in)
@@ -227,9 +201,7 @@ is_local(const struct inherited *in)
     char name[200];
 
     for (int i = 0; i < count; i++) {
-        name_listener(first + i, name, sizeof name);
-        if (strncmp(name, "127.", 4) != 0 && strncmp(name, "[::1]", 5) != 0 &&
-            strncmp(name, "unix:", 5) != 0)
+        if (!socket_name(first + i, name, sizeof name) || !gw_config_is_local(name))
             return false;
     }
     return true;
@@ -242,14 +214,14 @@ report_ready(struct gw *gw)
     struct gw_loop *loop = gw_main_loop(gw);
     char listen[200], where[300], admin[300] = "";
 
-    name_listener(loop->http->listeners[0].fd, listen, sizeof listen);
+    (void)socket_name(loop->http->listeners[0].fd, listen, sizeof listen);
     (void)snprintf(where, sizeof where, "%s%s",
                    loop->http->listeners[0].is_unix ? ""
                    : gw->http->tls != NULL          ? "https://"
                                                     : "http://",
                    listen);
     if (gw->http->admin_alone) {
-        name_listener(loop->http->listeners[1].fd, listen, sizeof listen);
+        (void)socket_name(loop->http->listeners[1].fd, listen, sizeof listen);
         (void)snprintf(admin, sizeof admin, ", admin on %s", listen);
     }
     gw->admin->ready = true;

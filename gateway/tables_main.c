@@ -128,19 +128,12 @@ print_requests(void)
     (void)printf("| request | |\n| --- | --- |\n");
     for (size_t i = 0; i < gw_routes_count; i++) {
         const struct gw_route *r = &gw_routes[i];
-        const char *part = "NAME";
+        char path[96];
 
         if (r->id == NULL)
             continue;
-        (void)printf("| `%s ", r->method);
-        for (const char *p = r->path; *p != '\0'; p++)
-            if (*p != '*') {
-                (void)putchar(*p);
-            } else {
-                (void)fputs(part, stdout);
-                part = "N";
-            }
-        (void)printf("` | %s |\n", r->text);
+        gw_route_path(r, "NAME", "N", path, sizeof path);
+        (void)printf("| `%s %s` | %s |\n", r->method, path, r->text);
     }
 }
 

@@ -651,8 +651,8 @@ place_instance(struct gw_deploy *d)
 {
     struct gw_function *f = d->function;
     struct gw_instance *inst = d->instance;
-    bool wanted =
-        sch_function_live(&f->sch) > 0 || f->settings.numbers.min > 0 || f->sch.waiting.count > 0;
+    bool wanted = !d->kept_only && (sch_function_live(&f->sch) > 0 || f->settings.numbers.min > 0 ||
+                                    f->sch.waiting.count > 0);
 
     f->sch.settings = f->settings.numbers;
     d->instance = NULL;
@@ -668,19 +668,6 @@ place_instance(struct gw_deploy *d)
     else
         gw_instance_retire(inst, SCH_END_SURPLUS);
     return inst->slot != NULL;
-}
-
-/* The instance that has checked a version beside the live one. */
-static void
-end_check(struct gw_deploy *d)
-{
-    struct gw_instance *inst = d->instance;
-
-    d->instance = NULL;
-    if (inst == NULL)
-        return; /* it died meanwhile */
-    inst->checker = NULL;
-    gw_instance_retire(inst, SCH_END_SURPLUS);
 }
 
 static void
@@ -730,7 +717,7 @@ on_committed(uv_work_t *work, int status)
     gw_version_add(f, version);
     forget_dropped(d);
     if (d->kept_only)
-        end_check(d);
+        (void)place_instance(d);
     else
         make_live(d);
     answer = gw_show_function(f);

@@ -235,29 +235,13 @@ codes_of(const struct gw_route *route)
     return codes;
 }
 
-/* "/a/{name}/b/{version}" of a route's path. */
-static void
-name_parts(const char *from, char *path, size_t n)
-{
-    const char *name = "{name}";
-    size_t used = 0;
-
-    for (; *from != '\0' && used < n; from++)
-        if (*from == '*') {
-            used += (size_t)snprintf(path + used, n - used, "%s", name);
-            name = "{version}";
-        } else {
-            used += (size_t)snprintf(path + used, n - used, "%c", *from);
-        }
-}
-
 static void
 add_route(json_t *paths, const struct gw_route *route)
 {
     json_t *responses = json_object(), *operation, *item;
     char path[96], method[16];
 
-    name_parts(route->path, path, sizeof path);
+    gw_route_path(route, "{name}", "{version}", path, sizeof path);
     (void)snprintf(method, sizeof method, "%s", route->method);
     for (char *p = method; *p != '\0'; p++)
         *p |= 0x20;

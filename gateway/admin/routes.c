@@ -137,6 +137,22 @@ gw_route_find(const char *path, const char *method, bool *known, struct gw_route
 }
 
 void
+gw_route_path(const struct gw_route *route, const char *name, const char *version, char *path,
+              size_t n)
+{
+    const char *next = name;
+    size_t used = 0;
+
+    for (const char *from = route->path; *from != '\0' && used < n; from++)
+        if (*from == '*') {
+            used += (size_t)snprintf(path + used, n - used, "%s", next);
+            next = version;
+        } else {
+            used += (size_t)snprintf(path + used, n - used, "%c", *from);
+        }
+}
+
+void
 gw_route_allow(const char *path, char *field, size_t n)
 {
     size_t used = (size_t)snprintf(field, n, "Allow: ");

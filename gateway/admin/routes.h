@@ -44,6 +44,9 @@ struct gw_route_parts {
 /* The route, or NULL. *known: the path exists, with another method. */
 const struct gw_route *gw_route_find(const char *path, const char *method, bool *known,
                                      struct gw_route_parts *parts);
+/* The path with these names in the places of its '*'. */
+void gw_route_path(const struct gw_route *route, const char *name, const char *version, char *path,
+                   size_t n);
 /* Formats "Allow: …" for a known path (RFC 9110, 10.2.1). */
 void gw_route_allow(const char *path, char *field, size_t n);
 

@@ -1,8 +1,10 @@
-/* saved.c: a version as one file, a gzipped tar, to be put into another daemon:
+/* saved.c: a version as one file, a gzipped tar, to be put into another daemon.
  *
- *   version.json  {"format": 1, "version", "created", "settings", "files": [names below source/
- * that instances see]} function.so   the object build         the plan by which it was built; not
- * of a deployed object source/...    what was deployed
+ * - version.json: {"format": 1, "version", "created", "settings", "files"}; files: the names below
+ *   source/ that instances see
+ * - function.so: the object
+ * - build: the plan by which it was built; a deployed object has none
+ * - source/: what was deployed
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -40,7 +42,6 @@ struct saving {
     char *bytes;
     size_t len;
     int status;
-    struct hearth_err err;
 };
 
 static struct saving *waiting; /* on the main loop */
@@ -49,7 +50,6 @@ static bool running;
 struct packer {
     struct archive *archive;
     FILE *out;
-    json_t *files; /* gets the names below files/ */
 };
 
 static la_ssize_t
@@ -193,9 +193,8 @@ static void
 on_saved(uv_work_t *work, int status)
 {
     struct saving *s = work->data;
-    gw_locked struct gw *held = gw_lock(s->req->gw);
-
     struct gw *gw = s->req->gw;
+    gw_locked struct gw *held = gw_lock(gw);
 
     (void)status;
     if (s->status == -ENOENT) {
@@ -305,7 +304,6 @@ stage_files(struct gw_deploy *d, const json_t *files)
 
     if (!json_is_array(files))
         return err_set(&d->err, EINVAL, VERSION ": \"files\" is no list");
-
     json_array_foreach (files, i, file) {
         const char *path = json_string_value(file);
 

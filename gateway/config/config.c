@@ -496,8 +496,8 @@ gw_config_from_hearthd(struct gw_config *config, int argc, char **argv, struct h
     return arguments(config, argc, argv, NULL, true, err);
 }
 
-static bool
-is_local(const char *address)
+bool
+gw_config_is_local(const char *address)
 {
     if (strncmp(address, "127.", 4) == 0) /* not a name such as 127.example.org */
         return address[strspn(address, "0123456789.")] == ':';
@@ -595,7 +595,7 @@ gw_config_check(const struct gw_config *config, struct hearth_err *err)
                        config->insecure);
     if (config->state[0] != '/')
         return err_set(err, 0, "state is \"%s\"; expected an absolute path", config->state);
-    if (config->no_auth && !is_local(admin))
+    if (config->no_auth && !gw_config_is_local(admin))
         return err_set(err, 0,
                        "no_auth is allowed on loopback and unix listeners only, and /v1 is "
                        "served on %s",

@@ -96,4 +96,7 @@ bool gw_config_row(unsigned i, struct gw_config_row *row);
 #define GW_CONFIG_OPTIONS 56
 int gw_config_to_arguments(const struct gw_config *config, char storage[][320], char **argv);
 
+/* Whether "ADDR:PORT" or "unix:/PATH" is reached from this host alone. */
+bool gw_config_is_local(const char *address);
+
 #endif

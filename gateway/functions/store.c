@@ -62,13 +62,21 @@ is_whole(int fd, const char *staged)
     return faccessat(fd, path, F_OK, 0) == 0;
 }
 
+/* The number in `live`; 0: there is none. */
+static unsigned long
+live_version(int dir)
+{
+    cleanup_free char *text = files_read(dir, LIVE, LIVE_LEN);
+
+    return text != NULL ? strtoul(text, NULL, 10) : 0;
+}
+
 /* Of a deploy that was broken off after it wrote `live`, which is the moment from which it counts:
  * what remained to be done. */
 static void
 finish_commit(int fd)
 {
-    cleanup_free char *text = files_read(fd, LIVE, LIVE_LEN);
-    unsigned long live = text != NULL ? strtoul(text, NULL, 10) : 0;
+    unsigned long live = live_version(fd);
     char staged[32], version[32];
 
     (void)snprintf(staged, sizeof staged, STATE_STAGED "%lu", live);
@@ -364,12 +372,9 @@ void
 store_unstage(const char *name, uint32_t version)
 {
     char path[STATE_FOLDER_BYTES];
-    cleanup_free char *live = NULL;
-    cleanup_close int dir = -1;
+    cleanup_close int dir = files_open_dir(functions, name);
 
-    dir = files_open_dir(functions, name);
-    live = dir >= 0 ? files_read(dir, LIVE, LIVE_LEN) : NULL;
-    if (live != NULL && strtoul(live, NULL, 10) == version)
+    if (dir >= 0 && live_version(dir) == version)
         return; /* it could not be taken back: then it is what a start must find */
     state_version_folder(path, name, version, true);
     (void)files_remove_tree(functions, path);
@@ -668,9 +673,8 @@ store_keep_cache(const char *name, int fd)
 static void
 load_function(int dir, const char *name, store_version_fn on_version, void *user)
 {
-    cleanup_free char *text = files_read(dir, LIVE, LIVE_LEN);
     cleanup_dir DIR *entries = files_list(dir);
-    unsigned long live = text != NULL ? strtoul(text, NULL, 10) : 0;
+    unsigned long live = live_version(dir);
     struct dirent *e;
 
     while (entries != NULL && (e = readdir(entries)) != NULL) {

@@ -3,9 +3,7 @@
  */
 #include "launcher/broker.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +21,8 @@
 #include "launcher/service.h"
 #include "launcher/watch.h"
 #include "log.h"
+#include "socket_name.h"
+#include "text.h"
 
 #define RESTARTS_WINDOW_MS 60000
 #define MEMORY_BYTES       (512 << 20)
@@ -30,29 +30,16 @@
 #define BEAT_MS            2000
 #define BEATS              3 /* without an answer, until it is killed */
 
-/* "ADDRESS:PORT" of a bound socket. False where it is none of the internet. */
+/* The option for the broker. False where the socket is none of the internet. */
 static bool
 name_listener(int fd, char *text, size_t n)
 {
-    struct sockaddr_storage sa = {0};
-    socklen_t len = sizeof sa;
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(void *)&sa;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(void *)&sa;
-    char address[INET6_ADDRSTRLEN];
+    char name[128];
+    bool named = socket_name(fd, name, sizeof name) && !starts_with(name, "unix:");
 
-    if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
-        return false;
-    if (sa.ss_family == AF_INET)
-        (void)snprintf(text, n, "--own=%s:%u",
-                       inet_ntop(AF_INET, &v4->sin_addr, address, sizeof address),
-                       ntohs(v4->sin_port));
-    else if (sa.ss_family == AF_INET6)
-        (void)snprintf(text, n, "--own=[%s]:%u",
-                       inet_ntop(AF_INET6, &v6->sin6_addr, address, sizeof address),
-                       ntohs(v6->sin6_port));
-    else
-        return false;
-    return true;
+    if (named)
+        (void)snprintf(text, n, "--own=%s", name);
+    return named;
 }
 
 static int

@@ -45,6 +45,8 @@ void daemon_start_with_rogue(struct daemon *d, const char *program, const char *
 int daemon_stop(struct daemon *d);
 /* Stops the daemon and removes its state folder. */
 void daemon_remove(struct daemon *d);
+/* For `prepare`: preloads the library that the environment variable names. */
+void preload_library(const char *variable);
 /* Setup and teardown of cmocka groups: *state is a struct daemon. */
 int group_start(void **state);
 int group_stop(void **state);

@@ -158,3 +158,12 @@ expect_no_core(pid_t root, const char *comm, bool executed)
     (void)snprintf(what, sizeof what, "a %s whose crash starts nothing on the host", comm);
     wait_for(what, has_no_core, &(struct no_core){root, comm, executed});
 }
+
+void
+preload_library(const char *variable)
+{
+    const char *library = getenv(variable);
+
+    if (library != NULL)
+        (void)setenv("LD_PRELOAD", library, 1);
+}

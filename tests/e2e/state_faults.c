@@ -140,18 +140,7 @@ open_file(int dir, const char *path, int flags, mode_t mode)
     return fd;
 }
 
-int
-openat64(int dir, const char *path, int flags, ...)
-{
-    va_list ap;
-    mode_t mode = 0;
-
-    va_start(ap, flags);
-    if ((flags & (O_CREAT | O_TMPFILE)) != 0)
-        mode = va_arg(ap, mode_t);
-    va_end(ap);
-    return open_file(dir, path, flags, mode);
-}
+int openat64(int dir, const char *path, int flags, ...) __attribute__((alias("openat")));
 
 int
 openat(int dir, const char *path, int flags, ...)
@@ -180,18 +169,7 @@ open_path(const char *path, int flags, mode_t mode)
     return fd;
 }
 
-int
-open64(const char *path, int flags, ...)
-{
-    va_list ap;
-    mode_t mode = 0;
-
-    va_start(ap, flags);
-    if ((flags & (O_CREAT | O_TMPFILE)) != 0)
-        mode = va_arg(ap, mode_t);
-    va_end(ap);
-    return open_path(path, flags, mode);
-}
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));
 
 int
 open(const char *path, int flags, ...)
@@ -302,14 +280,10 @@ truncate_file(int fd, off_t size)
     return status;
 }
 
-int
-ftruncate(int fd, off_t size)
-{
-    return truncate_file(fd, size);
-}
+int ftruncate64(int fd, off64_t size) __attribute__((alias("ftruncate")));
 
 int
-ftruncate64(int fd, off_t size)
+ftruncate(int fd, off_t size)
 {
     return truncate_file(fd, size);
 }

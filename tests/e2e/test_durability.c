@@ -31,10 +31,7 @@ static struct faults *faults;
 static void
 preload(void)
 {
-    const char *library = getenv("HEARTH_STATE_FAULTS");
-
-    if (library != NULL)
-        (void)setenv("LD_PRELOAD", library, 1);
+    preload_library("HEARTH_STATE_FAULTS");
 }
 
 static int

@@ -69,12 +69,12 @@ next(uint64_t *seed)
 static void
 noise(uint64_t seed, long count)
 {
-    static const uint16_t types[] = {LAUNCH_UP,    LAUNCH_START, LAUNCH_KILL,
-                                     LAUNCH_LIMIT, LAUNCH_CHECK, LAUNCH_BUILD};
+    static const uint16_t types[] = {LAUNCH_UP,    LAUNCH_START, LAUNCH_KILL, LAUNCH_LIMIT,
+                                     LAUNCH_CHECK, LAUNCH_BUILD, LAUNCH_ALIVE};
     static const char *const names[] = {"neighbour", "none", "a", "evil", "tmp-1"};
 
     for (long i = 0; i < count; i++) {
-        struct launch_message msg = {.type = types[next(&seed) % 6],
+        struct launch_message msg = {.type = types[next(&seed) % 7],
                                      .id = next(&seed) % 4 ? next(&seed) % 16 : next(&seed)};
         const char *name = names[next(&seed) % 5];
 
